@@ -1,6 +1,5 @@
-//! Who may use the console and the API: sign-in links, web sessions, API keys. A token leaves here
-//! once and is kept nowhere; what is kept opens nothing. Never HTTP: cookies and headers are the
-//! console's.
+//! Access to the console and the API: sign-in links, web sessions and API keys. A token is returned
+//! once and never stored; only its hash is. Cookies and headers are the console's.
 
 use crate::control::{Control, now_unix};
 use crate::error::{ControlError, ControlResult, ErrorCode};
@@ -12,18 +11,18 @@ use std::time::Duration;
 use tidegate_model::Prefix;
 use zeroize::Zeroizing;
 
-/// What was made, with the token that is shown once.
+/// A new link, session or key, with its token, which is shown once.
 pub struct WithToken<T> {
     pub made: T,
     pub token: Zeroizing<String>,
 }
 
-/// Who looks a session up.
+/// Reason why a session is looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebSessionUse {
-    /// A person does something.
+    /// A person did something.
     Person,
-    /// A page keeps itself fresh.
+    /// A page refreshes itself, which does not prolong the session.
     Refresh,
 }
 
@@ -31,9 +30,9 @@ pub enum WebSessionUse {
 #[derive(Clone)]
 pub struct WebSession {
     pub operator: String,
-    /// For the log; opens nothing.
+    /// Id for the log. It can't be used to sign in.
     pub id: String,
-    /// What each form of this session must bring back.
+    /// Token that every form of this session must send back.
     pub csrf: Zeroizing<String>,
     hash: Hash,
 }
@@ -45,14 +44,14 @@ pub struct ApiKey {
     pub name: String,
     pub scopes: Scopes,
     pub created_unix: i64,
-    /// `None` for one that ends only when it is revoked.
+    /// `None` for a key that never expires.
     pub expires_unix: Option<i64>,
-    /// To the minute.
+    /// Time of last use, to the minute.
     pub used_unix: Option<i64>,
 }
 
 impl Control {
-    /// A link's token, and when it expires.
+    /// Makes a sign-in link. Returns its token and the time at which it expires.
     pub async fn new_sign_in_link(&self) -> ControlResult<WithToken<i64>> {
         let token = token::generate("")?;
         let now = now_unix();
@@ -63,7 +62,7 @@ impl Control {
             expires_unix,
         };
         match self.store().add_link(row.clone(), OPERATOR, now).await {
-            // Whoever shall make room must be able to sign in.
+            // The operator must be able to sign in, in order to free space.
             Err(StoreError::DiskFull) => self.credentials().keep_link(row, now),
             added => {
                 added?;
@@ -76,22 +75,14 @@ impl Control {
         })
     }
 
-    /// Turns a link's token into a session's, once. The new one shares nothing with any the browser
-    /// had before.
+    /// Exchanges a link's token for a session's token, once. The new session is independent of any
+    /// that the browser had before.
     pub async fn redeem_link(&self, link: &str) -> ControlResult<WithToken<WebSession>> {
         let link = token::hash(link);
         let now = now_unix();
-        let expired = || {
-            let hint = "`tidegate operator link` prints a new one";
-            Err(ControlError::new(
-                ErrorCode::NotAuthorized,
-                "link expired or already used",
-                hint,
-            ))
-        };
-        // A made-up link must not reach the store.
+        // An invented link must not reach the store.
         if !self.credentials().has_link(&link, now) {
-            return expired();
+            return Err(expired_link());
         }
         let token = token::generate("")?;
         let hash = token::hash(&token);
@@ -109,7 +100,7 @@ impl Control {
             });
         }
         let Some(operator) = self.store().redeem(link, hash, now, self.web()).await? else {
-            return expired();
+            return Err(expired_link());
         };
         self.reload_credentials().await?;
         Ok(WithToken {
@@ -118,40 +109,41 @@ impl Control {
         })
     }
 
-    /// The session of a cookie, if it is valid. A page that refreshes itself keeps no session
-    /// alive.
+    /// Returns the session of a cookie, if it is valid. A page that refreshes itself does not
+    /// prolong it.
     pub fn web_session(&self, token: &str, look: WebSessionUse) -> Option<WebSession> {
         let hash = token::hash(token);
         let row = self.credentials().session(&hash)?;
         let now = now_unix();
-        let over = |since: i64, life: Duration| now.saturating_sub(since) >= secs(life);
         let life = self.web();
         let this = self.clone();
-        if over(row.seen_unix, life.idle) || over(row.created_unix, life.most) {
+        if is_over(row.seen_unix, life.idle, now) || is_over(row.created_unix, life.most, now) {
             self.credentials().forget_session(&hash);
-            tokio::spawn(async move { tell(this.store().end_web_session(hash).await) });
+            tokio::spawn(async move { log_unsaved_use(this.store().end_web_session(hash).await) });
             return None;
         }
-        // Often enough that a short life is not shorter still.
+        // Often enough that a short idle time, as in tests, isn't shortened noticeably.
         if look == WebSessionUse::Person
-            && over(row.seen_unix, limits::SEEN_EVERY.min(life.idle / 10))
+            && is_over(row.seen_unix, limits::SEEN_EVERY.min(life.idle / 10), now)
         {
             self.credentials().saw_session(&hash, now);
-            tokio::spawn(async move { tell(this.store().saw_web_session(hash, now).await) });
+            tokio::spawn(
+                async move { log_unsaved_use(this.store().saw_web_session(hash, now).await) },
+            );
         }
         Some(session(row.operator, token, hash))
     }
 
     pub async fn end_web_session(&self, session: &WebSession) -> ControlResult<()> {
         let _changing = self.credentials().changing.lock().await;
-        // First in memory: whatever happens to the store, the cookie opens nothing from here on.
+        // Memory first: the cookie is invalid from here on, whatever happens to the store.
         if self.credentials().forget_session(&session.hash) {
             self.store().end_web_session(session.hash).await?;
         }
         Ok(())
     }
 
-    /// Makes a key. Its token is in the answer and nowhere else.
+    /// Makes a key. Its token is in the result and is stored nowhere.
     pub async fn create_key(
         &self,
         name: &str,
@@ -160,10 +152,11 @@ impl Control {
     ) -> ControlResult<WithToken<ApiKey>> {
         check_name(name)?;
         if life.is_some_and(|life| life.is_zero() || life > limits::KEY_LIFE_MAX) {
-            let hint = "give at least a second and at most ten years, or no end at all";
+            let hint =
+                "give a time from one second to ten years, or none for a key that never expires";
             return Err(ControlError::new(
                 ErrorCode::BadLimits,
-                "a key can't live for that long",
+                "the lifetime of the key is out of range",
                 hint,
             ));
         }
@@ -175,7 +168,7 @@ impl Control {
             hash: token::hash(&token),
             scopes: scopes.to_string(),
             created_unix: now,
-            // A part of a second counts as a whole one.
+            // A part of a second is rounded up to a second.
             expires_unix: life.map(|life| now.saturating_add(secs(life).max(1))),
             used_unix: None,
         };
@@ -186,7 +179,7 @@ impl Control {
         Ok(WithToken { made, token })
     }
 
-    /// All keys by name.
+    /// Returns all keys, ordered by name.
     pub fn keys(&self) -> Vec<ApiKey> {
         self.credentials()
             .keys()
@@ -195,7 +188,7 @@ impl Control {
             .collect()
     }
 
-    /// By id or name.
+    /// Revokes a key, by id or name.
     pub async fn revoke_key(&self, key: &str) -> ControlResult<()> {
         let _changing = self.credentials().changing.lock().await;
         let Some(row) = self.credentials().find_key(key) else {
@@ -211,7 +204,7 @@ impl Control {
         self.reload_credentials().await
     }
 
-    /// The key of a token, if it is valid.
+    /// Returns the key of a token, if it is valid.
     pub fn key_of(&self, token: &str) -> Option<ApiKey> {
         let hash = token::hash(token);
         let row = self.credentials().key(&hash)?;
@@ -226,22 +219,22 @@ impl Control {
             self.credentials().saw_key(&hash, now);
             let this = self.clone();
             let id = row.id.clone();
-            tokio::spawn(async move { tell(this.store().saw_key(id, now).await) });
+            tokio::spawn(async move { log_unsaved_use(this.store().saw_key(id, now).await) });
         }
         ApiKey::try_from(row).ok()
     }
 
-    /// What the store has into memory.
+    /// Loads the store's links, sessions and keys into memory.
     pub(crate) async fn reload_credentials(&self) -> ControlResult<()> {
         self.credentials().load(self.store().load_access().await?);
         Ok(())
     }
 }
 
-/// Says that a time of use could not be kept. Nobody waits for it.
-fn tell(done: Result<(), StoreError>) {
+/// Logs that a time of use could not be stored. No caller waits for it.
+fn log_unsaved_use(done: Result<(), StoreError>) {
     if let Err(error) = done {
-        tracing::debug!(%error, "the use of a session or key could not be noted");
+        tracing::debug!(%error, "the time of use of a session or key could not be stored");
     }
 }
 
@@ -252,6 +245,19 @@ fn session(operator: String, token: &str, hash: Hash) -> WebSession {
         csrf: token::csrf(token),
         hash,
     }
+}
+
+fn expired_link() -> ControlError {
+    ControlError::new(
+        ErrorCode::NotAuthorized,
+        "link expired or already used",
+        "`tidegate operator link` prints a new one",
+    )
+}
+
+/// Whether this much time has passed.
+fn is_over(since_unix: i64, life: Duration, now: i64) -> bool {
+    now.saturating_sub(since_unix) >= secs(life)
 }
 
 fn secs(duration: Duration) -> i64 {
@@ -266,7 +272,7 @@ fn check_name(name: &str) -> ControlResult<()> {
     let hint = "use 1 to 64 characters without control characters, and no space at either end";
     Err(ControlError::new(
         ErrorCode::BadName,
-        "that can't be the name of a key",
+        "invalid name of a key",
         hint,
     ))
 }

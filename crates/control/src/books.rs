@@ -1,5 +1,5 @@
-//! Account books in memory: a bounded number of bytes over all clusters, the least recently used
-//! one goes first. The others are read from the store when a login needs them.
+//! Cache of account books, with a bound in bytes over all clusters. The least recently used book is
+//! dropped first. Other books are read from the store when a login needs them.
 
 use crate::limits::{BOOK_OVERHEAD, BOOK_READS_AT_ONCE, BOOKS_BYTES_MAX};
 use crate::store::{Store, StoreError, StoreResult};
@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidegate_model::{AccountBook, Accounts, ClusterId, RunEpoch};
 use tokio::sync::Semaphore;
 
+/// Cache of account books.
 pub struct Books {
     store: Arc<dyn Store>,
     held: Mutex<BookCache>,
-    /// Each read may take a few times the size of a book for a moment.
+    /// Bounds the reads at once: each may use a few times the size of a book for a moment.
     reads: Semaphore,
     reads_made: AtomicU64,
 }
@@ -20,7 +21,7 @@ pub struct Books {
 #[derive(Default)]
 struct BookCache {
     books: HashMap<ClusterId, (Arc<AccountBook>, u64)>,
-    /// Clusters by the moment of last use.
+    /// Clusters by last use.
     by_use: BTreeMap<u64, ClusterId>,
     uses: u64,
     bytes: usize,
@@ -73,26 +74,29 @@ impl Books {
     }
 
     fn held(&self) -> MutexGuard<'_, BookCache> {
-        // No step between two assignments can fail, so a poisoned lock is still good.
+        // No step between two assignments can fail, so a poisoned lock can still be used.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The book of a cluster, from memory or else from the store, of this run or a later one.
-    /// `own`: the cluster's own lock of reads, so that a crowd at one cluster causes one read and
-    /// leaves the other permits to others.
+    fn in_memory(&self, id: ClusterId, not_before: RunEpoch) -> Option<Arc<AccountBook>> {
+        self.held().get(id).filter(|book| book.run >= not_before)
+    }
+
+    /// Returns the book of a cluster from this run or a later one, from memory or else from the
+    /// store. `own` is the cluster's lock for reads: many logins to one cluster cause one read, and
+    /// leave the other permits to other clusters.
     pub async fn get(
         &self,
         id: ClusterId,
         not_before: RunEpoch,
         own: &tokio::sync::Mutex<()>,
     ) -> StoreResult<Arc<AccountBook>> {
-        let in_memory = || self.held().get(id).filter(|book| book.run >= not_before);
-        if let Some(book) = in_memory() {
+        if let Some(book) = self.in_memory(id, not_before) {
             return Ok(book);
         }
         let _own = own.lock().await;
-        // Somebody else may have read it while this one waited.
-        if let Some(book) = in_memory() {
+        // Another login may have read it during the wait.
+        if let Some(book) = self.in_memory(id, not_before) {
             return Ok(book);
         }
         let _permit = self.reads.acquire().await.map_err(|_| StoreError::Closed)?;
@@ -100,7 +104,7 @@ impl Books {
         let book = match self.store.book(id).await {
             Err(StoreError::Corrupt { cluster, what }) => {
                 let hint =
-                    "`tidegate cluster wake NAME`, or a new password, reads the accounts anew";
+                    "`tidegate cluster wake NAME` or a new password reads the accounts again";
                 tracing::error!(%cluster, what, hint, "the stored accounts of a cluster can't be \
                      read; nobody can log in to it while it sleeps");
                 Arc::new(AccountBook {
@@ -112,7 +116,7 @@ impl Books {
             read => Arc::new(read?),
         };
         let mut held = self.held();
-        // A reading that came in meanwhile is newer.
+        // A book that was put meanwhile is newer.
         if let Some(newer) = held.get(id).filter(|held| held.run >= book.run) {
             return Ok(newer);
         }
@@ -120,13 +124,13 @@ impl Books {
         Ok(book)
     }
 
-    /// Keeps a whole book that has just been stored.
+    /// Puts a complete book that has just been stored.
     pub fn put(&self, id: ClusterId, book: Arc<AccountBook>) {
         self.held().put(id, book);
     }
 
-    /// Takes over the accounts of some users from a later reading of these users. Does nothing if
-    /// the book is not in memory: it is then read again when the cluster sleeps.
+    /// Replaces the accounts of some users by those of a later reading. Does nothing if the book is
+    /// not in memory; it is then read again when the cluster sleeps.
     pub fn learn(&self, id: ClusterId, users: &[String], fresh: &AccountBook) {
         let Some(old) = self.held().get(id) else {
             return;
@@ -168,12 +172,10 @@ impl Books {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Reservation, SqliteStore, Strays};
+    use crate::store::SqliteStore;
+    use crate::test_rows::live_cluster;
     use tidegate_model::limits::BOOK_BYTES_MAX;
-    use tidegate_model::{
-        Account, AccountsBuilder, Claim, ClusterEngine, ClusterLimits, ClusterName, Prefix,
-        Requirement, Verifier,
-    };
+    use tidegate_model::{Account, AccountsBuilder, Claim, Requirement, Verifier};
 
     fn account(user: &str, hash: u8) -> Account {
         Account {
@@ -182,6 +184,15 @@ mod tests {
             verifiers: vec![Verifier::Native([hash; 20])],
             locked: false,
             requires: Requirement::None,
+        }
+    }
+
+    /// A reading of the account `app` alone.
+    fn reading(run: u64, hash: u8, read_began: Option<std::time::Instant>) -> AccountBook {
+        AccountBook {
+            accounts: [account("app", hash)].into_iter().collect(),
+            run: RunEpoch(run),
+            read_began,
         }
     }
 
@@ -198,7 +209,7 @@ mod tests {
         }
     }
 
-    /// A book that is as large as one may be.
+    /// A book of the maximum size.
     fn full(run: u64) -> Arc<AccountBook> {
         let mut builder = AccountsBuilder::new(BOOK_BYTES_MAX);
         let long = "u".repeat(400);
@@ -219,19 +230,7 @@ mod tests {
         );
         let mut ids = Vec::new();
         for n in 0..3 {
-            let wanted = Reservation {
-                name: ClusterName::parse(&format!("c{n}")).unwrap(),
-                prefix: Prefix::random().unwrap(),
-                created_unix: 0,
-                engine: ClusterEngine::default(),
-                limits: ClusterLimits::default(),
-            };
-            let id = store
-                .reserve(&wanted, None, &Strays::default())
-                .await
-                .unwrap()
-                .id;
-            store.publish(id, &full(0)).await.unwrap();
+            let id = live_cluster(&store, &format!("c{n}"), &full(0)).await.id;
             ids.push(Cluster {
                 id,
                 own: tokio::sync::Mutex::default(),
@@ -248,7 +247,7 @@ mod tests {
         let many = BOOKS_BYTES_MAX / BOOK_BYTES_MAX + 3;
         let book = full(0);
         for n in 0..many {
-            // One that is in use stays.
+            // A book that is in use stays.
             books.of(&ids[0]).await;
             books.put(ClusterId(100 + n as u64), Arc::clone(&book));
             assert!(books.memory() <= BOOKS_BYTES_MAX);
@@ -278,7 +277,7 @@ mod tests {
     #[tokio::test]
     async fn a_crowd_at_one_cluster_takes_no_read_from_another() {
         let (_tmp, books, ids) = books().await;
-        // As if the one read of the first cluster took for ever.
+        // Simulates a read of the first cluster that never ends.
         let slow = ids[0].own.lock().await;
         let mut crowd = Box::pin(futures_util::future::join_all(
             (0..200).map(|_| books.of(&ids[0])),
@@ -297,11 +296,6 @@ mod tests {
     async fn a_fresh_reading_of_some_users_changes_those_and_an_older_one_nothing() {
         let (_tmp, books, ids) = books().await;
         let early = std::time::Instant::now();
-        let reading = |run, hash, read_began| AccountBook {
-            accounts: [account("app", hash)].into_iter().collect(),
-            run: RunEpoch(run),
-            read_began,
-        };
         let users = ["app".to_owned()];
         books.learn(ids[0].id, &users, &reading(1, 7, Some(early)));
         assert_eq!(
@@ -319,22 +313,20 @@ mod tests {
             names: vec!["app".to_owned()],
             client: "203.0.113.9".parse().unwrap(),
         };
-        let learned = async |run, hash, began| {
-            books.learn(ids[0].id, &users, &reading(run, hash, Some(began)));
+        for (fresh, expected, why) in [
+            (reading(1, 7, Some(late)), 7, "a later reading"),
+            (reading(1, 8, Some(early)), 7, "an older one comes too late"),
+            (
+                reading(2, 9, Some(early)),
+                9,
+                "a later run goes before a later moment",
+            ),
+        ] {
+            books.learn(ids[0].id, &users, &fresh);
             let book = books.of(&ids[0]).await;
             assert!(book.accounts.has_user("root"));
-            book.accounts.candidates(&claim)[0].verifiers.clone()
-        };
-        assert_eq!(learned(1, 7, late).await, [Verifier::Native([7; 20])]);
-        assert_eq!(
-            learned(1, 8, early).await,
-            [Verifier::Native([7; 20])],
-            "an older one comes too late"
-        );
-        assert_eq!(
-            learned(2, 9, early).await,
-            [Verifier::Native([9; 20])],
-            "a later run goes before a later moment"
-        );
+            let verifiers = book.accounts.candidates(&claim)[0].verifiers.clone();
+            assert_eq!(verifiers, [Verifier::Native([expected; 20])], "{why}");
+        }
     }
 }

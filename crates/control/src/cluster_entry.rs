@@ -1,4 +1,4 @@
-//! One live cluster in memory.
+//! A live cluster in memory.
 
 use crate::imitation::ReadingSamples;
 use crate::recovery_state::RecoveryState;
@@ -6,7 +6,7 @@ use crate::store::ClusterRow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidegate_model::{ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
 
-/// One live cluster.
+/// A live cluster.
 pub struct ClusterEntry {
     pub id: ClusterId,
     pub name: ClusterName,
@@ -16,23 +16,24 @@ pub struct ClusterEntry {
     limits: Mutex<ClusterLimits>,
     accounts: Mutex<BookState>,
     pub recovery: RecoveryState,
-    /// How its last readings went.
+    /// Durations and results of its last readings.
     pub samples: ReadingSamples,
-    /// Held by the operation that changes this cluster.
+    /// Lock for operations that change this cluster.
     pub operation: Arc<tokio::sync::Mutex<()>>,
-    /// Held while its accounts are read from the store.
+    /// Lock for reads of its accounts from the store.
     pub book_read: tokio::sync::Mutex<()>,
 }
 
+/// State of a cluster's stored book.
 #[derive(Clone, Copy)]
 pub struct BookState {
-    /// The run that the stored book was read in.
+    /// Run in which the stored book was read.
     pub book_run: RunEpoch,
-    /// The last run that was begun here.
+    /// Last run that was begun.
     pub run: RunEpoch,
-    /// That run has ended cleanly, and the stored book was read at its end.
+    /// Whether that run has ended cleanly, and the stored book was read at its end.
     pub clean: bool,
-    /// The book has all accounts of the cluster, as far as is known.
+    /// Whether the book has all accounts of the cluster, as far as is known.
     pub complete: bool,
 }
 
@@ -64,7 +65,7 @@ impl ClusterEntry {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Logins and lists see them from here on.
+    /// Sets the limits that logins and lists see from now on.
     pub fn set_limits(&self, limits: ClusterLimits) {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = limits;
     }
@@ -74,15 +75,15 @@ impl ClusterEntry {
         self.accounts().complete
     }
 
-    /// Notes that the book of this run lacks accounts, unless a later one was written meanwhile.
+    /// Notes that the book of this run is incomplete, unless a later one was written meanwhile.
     pub fn note_incomplete(&self, book_run: RunEpoch) {
         let mut mine = self.accounts();
         mine.complete &= book_run < mine.book_run;
     }
 
     pub fn accounts(&self) -> MutexGuard<'_, BookState> {
-        // Each critical section is one plain assignment after another, so a poisoned lock is still
-        // good.
+        // Every critical section consists of plain assignments, so a poisoned lock can still be
+        // used.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! The whole of what exists, opened once per server: store, register and engines, and the recovery
-//! pass of a start. Operations stand in `operations`.
+//! The server's records and engines, opened once per server: store, register, engines, and the
+//! recovery pass of a start. The operations are in `operations`.
 
 use crate::cluster_entry::ClusterEntry;
 use crate::credentials::Credentials;
@@ -21,7 +21,7 @@ use tidegate_engine::{ClusterSpec, Engines, Walls};
 use tidegate_model::{ClusterLimits, Journal, KindDescription, Sessions};
 use tokio::sync::watch;
 
-/// Cheap to clone.
+/// Records and engines of a server. Cheap to clone.
 #[derive(Clone)]
 pub struct Control {
     inner: Arc<Inner>,
@@ -44,8 +44,8 @@ struct Inner {
 }
 
 impl Control {
-    /// Opens what stands in the data directory, sweeps what a crash left half-made, and begins the
-    /// recovery pass in the background ([`Control::is_recovered`] tells its end).
+    /// Opens the data directory, removes clusters that a crash left half created or half deleted,
+    /// and starts the recovery pass in the background (see [`Control::is_recovered`]).
     pub async fn open(
         dir: DataDir,
         settings: ControlSettings,
@@ -61,7 +61,7 @@ impl Control {
             false => None,
         };
         if let Some(uids) = &uids {
-            uids.move_in(&*store, &mut rows).await?;
+            uids.move_to_range(&*store, &mut rows).await?;
             engine.local.uid_claim = Some(uids.range());
         }
         let strays = find_strays(&dir.engines(), &rows);
@@ -89,14 +89,18 @@ impl Control {
             inner: Arc::new(inner),
         };
         control.reload_credentials().await?;
-        control.tell_of_wide_keys();
-        let unclean = control.take_in(rows).await?;
+        control.warn_of_widened_keys();
+        let unclean = control.adopt_rows(rows).await?;
         tokio::spawn(recover_all(control.inner.engines.clone(), unclean, done));
         Ok(control)
     }
 
-    /// Live clusters into register and engines; the others away. Returns those that need recovery.
-    async fn take_in(&self, rows: Vec<ClusterRow>) -> Result<Vec<Arc<ClusterEntry>>, ControlError> {
+    /// Adds live clusters to the register and the engines, and removes the others. Returns those
+    /// that need recovery.
+    async fn adopt_rows(
+        &self,
+        rows: Vec<ClusterRow>,
+    ) -> Result<Vec<Arc<ClusterEntry>>, ControlError> {
         let mut unclean = Vec::new();
         let mut half_made = Vec::new();
         for row in rows {
@@ -114,9 +118,9 @@ impl Control {
                     }
                 }
                 Phase::Creating | Phase::Deleting => {
-                    tracing::info!(cluster = %row.id, phase = ?row.phase, "sweeping what an \
+                    tracing::info!(cluster = %row.id, phase = ?row.phase, "removing what an \
                          interrupted operation left");
-                    // No name to a cluster from here on, whatever happens below.
+                    // Frees its name, whatever happens below.
                     self.inner.store.begin_delete(row.id).await?;
                     half_made.push(row);
                 }
@@ -128,25 +132,26 @@ impl Control {
         Ok(unclean)
     }
 
-    /// Said at one start only: the one that gave them their scope.
-    fn tell_of_wide_keys(&self) {
+    /// Logged once only: at the start that gave the existing keys their scope.
+    fn warn_of_widened_keys(&self) {
         let keys = self.inner.store.keys_widened();
         if keys > 0 {
             tracing::warn!(
                 keys,
-                "API keys have scopes now; those that existed keep full access (scope all): \
+                "API keys have scopes now. Existing keys keep full access (scope all): \
                  `tidegate key list` shows them"
             );
         }
     }
 
-    /// Removes the files of clusters that an interrupted operation left. Large ones take a while,
-    /// so nobody waits.
+    /// Removes the files of clusters that an interrupted operation left. The start doesn't wait for
+    /// it, because large clusters take a while.
     async fn sweep_all(&self, half_made: Vec<ClusterRow>) {
         for row in half_made {
             if let Err(e) = self.sweep(&row).await {
-                // It stays invisible, and the next start tries again.
-                tracing::warn!(cluster = %row.id, error = %e, "its files could not be removed");
+                // The cluster stays invisible, and the next start tries again.
+                tracing::warn!(cluster = %row.id, error = %e, "the files of a deleted cluster \
+                     could not be removed");
             }
         }
     }
@@ -166,8 +171,8 @@ impl Control {
         Ok(())
     }
 
-    /// Whether every cluster that was found without a clean sleep has been recovered, or has failed
-    /// to be.
+    /// Whether the recovery of every cluster that was found without a clean sleep has ended,
+    /// successfully or not.
     pub fn is_recovered(&self) -> bool {
         *self.inner.recovered.borrow()
     }
@@ -176,14 +181,14 @@ impl Control {
         self.inner.limits
     }
 
-    /// Stops every engine in order, then closes the store. Operations are refused from here on.
+    /// Stops all engines cleanly, then closes the store. Operations are refused from now on.
     pub async fn shutdown(&self) {
         self.inner.stopping.store(true, Ordering::Release);
         self.inner.engines.shutdown().await;
         self.inner.store.close().await;
     }
 
-    /// The engines, as the gateway's `Waker`.
+    /// Engines, which implement the gateway's `Waker`.
     pub fn engines(&self) -> &Engines {
         &self.inner.engines
     }
@@ -197,8 +202,8 @@ impl Control {
         &self.inner.dir
     }
 
-    /// How many lookups logins have caused: the same for a stranger and for a tenant, which a test
-    /// holds.
+    /// Number of lookups that logins have caused. A test checks that known and unknown prefixes
+    /// cause the same number.
     pub fn lookups(&self) -> u64 {
         self.inner.register.lookups()
     }
@@ -208,7 +213,7 @@ impl Control {
         self.inner.register.books().memory()
     }
 
-    /// How many books logins have read from the store.
+    /// Number of books that logins have read from the store.
     pub fn book_reads(&self) -> u64 {
         self.inner.register.books().reads_made()
     }
@@ -225,11 +230,14 @@ impl Control {
         &self.inner.credentials
     }
 
-    /// Why no cluster can be woken: the disk of the data directory is full. `None` if it is not.
+    /// Reason why no cluster can be woken because the disk of the data directory is full. `None` if
+    /// it is not full.
     pub fn disk_full(&self) -> Option<String> {
-        let waits = || "what clusters must note waits for space".to_owned();
         let lack = self.inner.engines.lacks_space();
-        lack.or_else(|| self.inner.store.is_disk_full().then(waits))
+        lack.or_else(|| {
+            let waits = self.inner.store.is_disk_full();
+            waits.then(|| "records of clusters wait for disk space".to_owned())
+        })
     }
 
     pub(crate) fn web(&self) -> WebSessionLife {
@@ -244,7 +252,7 @@ impl Control {
         &self.inner.sessions
     }
 
-    /// Where the server is root.
+    /// User numbers for engines, if the server runs as root.
     pub(crate) fn uids(&self) -> Option<&Uids> {
         self.inner.uids.as_ref()
     }
@@ -275,8 +283,8 @@ pub(crate) fn now_unix() -> i64 {
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Directories that no row accounts for: an older store's, or somebody's copy. Left alone, but
-/// their numbers and owners are not given out.
+/// Finds directories of clusters that the store doesn't have: of an older store, or a copy. They
+/// are not touched, but their numbers and owners are not given to new clusters.
 fn find_strays(engines: &Path, rows: &[ClusterRow]) -> Strays {
     let known: HashSet<u64> = rows.iter().map(|row| row.id.0).collect();
     let mut strays = Strays::default();
@@ -289,7 +297,7 @@ fn find_strays(engines: &Path, rows: &[ClusterRow]) -> Strays {
             continue;
         };
         tracing::warn!(path = %entry.path().display(), "this directory belongs to no cluster; it \
-             is left alone");
+             is not touched");
         strays.id_max = strays.id_max.max(id);
         if let Ok(meta) = entry.metadata() {
             strays.uids.insert(meta.uid());

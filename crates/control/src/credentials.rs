@@ -1,18 +1,18 @@
-//! Links, web sessions and API keys in memory, kept equal to the store: all that a request's token
-//! is looked up in. Only links and sessions that are made on a full disk are here alone. Invented
-//! tokens cost a hash and a lookup here; they never reach the store.
+//! Links, web sessions and API keys in memory, kept equal to the store. Tokens of requests are
+//! looked up here only, so an invented token costs a hash and a lookup and never reaches the store.
+//! Links and sessions made on a full disk exist only here.
 
 use crate::limits;
 use crate::store::{AccessRows, Hash, KeyRow, LinkRow, WebSessionRow};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Bounded as the store is: a few links, sessions and keys of operators, never anything of
-/// strangers.
+/// Credentials in memory. Bounded as in the store: a few links, sessions and keys of operators, and
+/// nothing of unknown clients.
 #[derive(Debug, Default)]
 pub struct Credentials {
     inner: Mutex<Inner>,
-    /// Held by whoever changes the store and then this copy, so that both change in the same order.
+    /// Lock for changing the store and then this copy, so that both change in the same order.
     pub changing: tokio::sync::Mutex<()>,
 }
 
@@ -21,10 +21,11 @@ struct Inner {
     links: HashMap<Hash, LinkRow>,
     sessions: HashMap<Hash, WebSessionRow>,
     keys: HashMap<Hash, KeyRow>,
-    /// Links and sessions that a full disk kept out of the store. A restart forgets them.
+    /// Links and sessions that could not be stored on a full disk. A restart forgets them.
     unstored: Unstored,
 }
 
+/// Links and sessions that are in memory only.
 #[derive(Debug, Default)]
 struct Unstored {
     links: HashMap<Hash, LinkRow>,
@@ -40,7 +41,7 @@ impl Inner {
     }
 }
 
-/// Makes room for one more below `most`: what `age` says is oldest goes.
+/// Makes room for one more row below `most`, by removing the rows with the smallest `age`.
 fn make_room<T>(rows: &mut HashMap<Hash, T>, most: i64, age: impl Fn(&T) -> i64) {
     while i64::try_from(rows.len()).is_ok_and(|len| len >= most) {
         let oldest = rows.iter().min_by_key(|(_, row)| age(row));
@@ -53,30 +54,27 @@ fn make_room<T>(rows: &mut HashMap<Hash, T>, most: i64, age: impl Fn(&T) -> i64)
 
 impl Credentials {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Every critical section is one change of one map, so a poisoned lock is still good.
+        // Every critical section changes one map once, so a poisoned lock can still be used.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over what the store has. Times of use that were noted here meanwhile stay.
+    /// Loads the store's rows. Later times of use that were noted here stay.
     pub fn load(&self, rows: AccessRows) {
         let mut inner = self.lock();
-        let seen = |row: &WebSessionRow| {
-            inner
-                .sessions
-                .get(&row.hash)
-                .map_or(row.seen_unix, |old| old.seen_unix)
-        };
-        let sessions = rows.sessions.into_iter().map(|row| WebSessionRow {
-            seen_unix: row.seen_unix.max(seen(&row)),
-            ..row
-        });
-        let sessions = sessions.map(|row| (row.hash, row)).collect();
-        let used = |row: &KeyRow| inner.keys.get(&row.hash).and_then(|old| old.used_unix);
-        let keys = rows.keys.into_iter().map(|row| KeyRow {
-            used_unix: row.used_unix.max(used(&row)),
-            ..row
-        });
-        let keys = keys.map(|row| (row.hash, row)).collect();
+        let mut sessions = HashMap::new();
+        for mut row in rows.sessions {
+            if let Some(old) = inner.sessions.get(&row.hash) {
+                row.seen_unix = row.seen_unix.max(old.seen_unix);
+            }
+            sessions.insert(row.hash, row);
+        }
+        let mut keys = HashMap::new();
+        for mut row in rows.keys {
+            if let Some(old) = inner.keys.get(&row.hash) {
+                row.used_unix = row.used_unix.max(old.used_unix);
+            }
+            keys.insert(row.hash, row);
+        }
         let links = rows.links.into_iter().map(|row| (row.hash, row)).collect();
         let unstored = std::mem::take(&mut inner.unstored);
         *inner = Inner {
@@ -93,7 +91,7 @@ impl Credentials {
         link.is_some_and(|link| link.expires_unix > now)
     }
 
-    /// Keeps a link that the store has no room for. Bounded as the store's.
+    /// Keeps a link in memory only, because the disk is full. Bounded as in the store.
     pub fn keep_link(&self, link: LinkRow, now: i64) {
         let links = &mut self.lock().unstored.links;
         links.retain(|_, link| link.expires_unix > now);
@@ -101,7 +99,8 @@ impl Credentials {
         links.insert(link.hash, link);
     }
 
-    /// Turns such a link into a session that is not stored either. False if it is not such a link.
+    /// Turns a link that is not stored into a session that is not stored. False if there is no such
+    /// link.
     pub fn redeem_unstored(&self, link: &Hash, session: WebSessionRow) -> bool {
         let unstored = &mut self.lock().unstored;
         let Some(link) = unstored.links.remove(link) else {
@@ -128,7 +127,7 @@ impl Credentials {
         }
     }
 
-    /// False if the store does not have it.
+    /// Removes a session from memory. Returns false if the store doesn't have it.
     pub fn forget_session(&self, hash: &Hash) -> bool {
         let mut inner = self.lock();
         inner.sessions.remove(hash);
@@ -145,14 +144,15 @@ impl Credentials {
         }
     }
 
-    /// By name, for a list.
+    /// Returns all keys, ordered by name.
     pub fn keys(&self) -> Vec<KeyRow> {
         let mut keys: Vec<_> = self.lock().keys.values().cloned().collect();
         keys.sort_by(|a, b| a.name.cmp(&b.name));
         keys
     }
 
-    /// By id, else by name: a name that reads like another key's id must not take that key's place.
+    /// Finds a key by id, else by name. The id comes first, because a key's name may equal another
+    /// key's id.
     pub fn find_key(&self, key: &str) -> Option<KeyRow> {
         let inner = self.lock();
         let by_id = inner.keys.values().find(|row| row.id == key);
@@ -166,20 +166,24 @@ impl Credentials {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_a_full_disk_keeps_out_of_the_store_is_bounded_and_survives_a_reload() {
-        let credentials = Credentials::default();
-        let hash = |n: i64| {
-            let mut hash = Hash::default();
-            hash[..8].copy_from_slice(&n.to_le_bytes());
-            hash
-        };
-        let session = |n: i64| WebSessionRow {
+    fn hash(n: i64) -> Hash {
+        let mut hash = Hash::default();
+        hash[..8].copy_from_slice(&n.to_le_bytes());
+        hash
+    }
+
+    fn session(n: i64) -> WebSessionRow {
+        WebSessionRow {
             hash: hash(1_000 + n),
             operator: "operator".to_owned(),
             created_unix: n,
             seen_unix: n,
-        };
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_keeps_out_of_the_store_is_bounded_and_survives_a_reload() {
+        let credentials = Credentials::default();
         for n in 0..limits::LINKS_MAX + 5 {
             let link = LinkRow {
                 hash: hash(n),

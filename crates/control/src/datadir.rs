@@ -1,5 +1,5 @@
-//! The data directory: everything a server keeps lies under it, and one server at a time owns it.
-//! Never touches a directory that is somebody else's.
+//! Data directory of a server: all its files are in it, and one server at a time uses it. A
+//! directory that belongs to something else is never touched.
 
 use crate::limits;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// A data directory this process holds. The lock ends with this value or with the process, however
-/// it ends.
+/// A data directory that this process has locked. The lock ends with this value, or with the
+/// process, even if it is killed.
 #[derive(Debug)]
 pub struct DataDir {
     root: PathBuf,
@@ -19,9 +19,12 @@ pub struct DataDir {
 pub enum DataDirError {
     #[error("a server with pid {pid} already runs on {root}", root = root.display())]
     Held { root: PathBuf, pid: u32 },
-    #[error("another process already holds {root}", root = root.display())]
+    #[error("another process has already locked {root}", root = root.display())]
     HeldByUnknown { root: PathBuf },
-    #[error("{root} is open to other users and holds files that are not Tidegate's", root = root.display())]
+    #[error(
+        "{root} is open to other users and contains files that are not Tidegate's",
+        root = root.display()
+    )]
     Foreign { root: PathBuf },
     #[error("{what} {path}: {source}", path = path.display())]
     Io {
@@ -32,14 +35,14 @@ pub enum DataDirError {
 }
 
 impl DataDirError {
-    /// What to do about it.
+    /// Hint for fixing the error.
     pub fn hint(&self) -> String {
         match self {
             Self::Held { pid, .. } => {
                 format!("stop it (`kill {pid}`), or use another directory with --data DIR")
             }
             Self::HeldByUnknown { .. } => {
-                "stop that server, or use another directory with --data DIR".to_owned()
+                "stop that process, or use another directory with --data DIR".to_owned()
             }
             Self::Foreign { .. } => "use an empty or a new directory with --data DIR".to_owned(),
             Self::Io { .. } => {
@@ -50,19 +53,15 @@ impl DataDirError {
 }
 
 impl DataDir {
-    /// Makes the directory if it is missing, closed to others, and takes its lock.
+    /// Makes the directory if it is missing, without access for others, and locks it.
     pub fn lock(root: &Path) -> Result<Self, DataDirError> {
-        let io = |what, path: &Path| {
-            let path = path.to_owned();
-            move |source| DataDirError::Io { what, path, source }
-        };
         DirBuilder::new()
             .recursive(true)
             .mode(mode())
             .create(root)
-            .map_err(io("can't make", root))?;
-        // Absolute, so that nothing changes if the process changes directory.
-        let root = root.canonicalize().map_err(io("can't open", root))?;
+            .map_err(io_error("can't make", root))?;
+        // Absolute, so that the path stays valid if the process changes its directory.
+        let root = root.canonicalize().map_err(io_error("can't open", root))?;
         close_to_others(&root)?;
         let path = Self::lock_file(&root);
         let mut file = OpenOptions::new()
@@ -72,19 +71,19 @@ impl DataDir {
             .write(true)
             .mode(0o600)
             .open(&path)
-            .map_err(io("can't open", &path))?;
+            .map_err(io_error("can't open", &path))?;
         match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(root)),
-            Err(TryLockError::Error(e)) => return Err(io("can't lock", &path)(e)),
+            Err(TryLockError::Error(e)) => return Err(io_error("can't lock", &path)(e)),
         }
-        file.set_len(0).map_err(io("can't write", &path))?;
-        writeln!(file, "{}", std::process::id()).map_err(io("can't write", &path))?;
-        file.sync_all().map_err(io("can't write", &path))?;
+        file.set_len(0).map_err(io_error("can't write", &path))?;
+        writeln!(file, "{}", std::process::id()).map_err(io_error("can't write", &path))?;
+        file.sync_all().map_err(io_error("can't write", &path))?;
         Ok(Self { root, _lock: file })
     }
 
-    /// The pid of the server that holds a data directory, if one does. Takes nothing.
+    /// Returns the pid of the server that has locked a data directory, if any. Doesn't keep a lock.
     pub fn holder(root: &Path) -> Option<u32> {
         let file = File::open(Self::lock_file(root)).ok()?;
         match file.try_lock_shared() {
@@ -97,7 +96,7 @@ impl DataDir {
         &self.root
     }
 
-    /// The room `engine`'s: one directory per cluster, by its number.
+    /// Folder of the room `engine`: a directory per cluster, named by its number.
     pub fn engines(&self) -> PathBuf {
         self.root.join("engines")
     }
@@ -111,7 +110,12 @@ impl DataDir {
     }
 }
 
-/// A look by [`DataDir::holder`] holds the lock for a moment too; that is no server.
+fn io_error(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> DataDirError {
+    let path = path.to_owned();
+    move |source| DataDirError::Io { what, path, source }
+}
+
+/// [`DataDir::holder`] of another process takes the lock for a moment, so a failure is tried again.
 fn try_lock(file: &File) -> Result<(), TryLockError> {
     for _ in 0..limits::LOCK_TRIES {
         match file.try_lock() {
@@ -122,24 +126,25 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
-/// Takes the rights of others away, but only from a directory that is plainly ours: somebody may
-/// have said `--data /tmp`.
+/// Removes the access of others, but only from a directory that is certainly a data directory: the
+/// operator may have given `--data /tmp` by mistake.
 fn close_to_others(root: &Path) -> Result<(), DataDirError> {
-    let io = |source| DataDirError::Io {
-        what: "can't open",
-        path: root.to_owned(),
-        source,
-    };
-    let now = root.metadata().map_err(io)?.mode() & 0o777;
+    let now = root
+        .metadata()
+        .map_err(io_error("can't open", root))?
+        .mode()
+        & 0o777;
     if now == mode() {
         return Ok(());
     }
-    // A configuration file may have been laid there before the first start.
+    // The operator may put a configuration file there before the first start.
     let ours = ["store.sqlite", "lock", "tidegate.toml"]
         .iter()
         .any(|name| root.join(name).exists());
-    if ours || std::fs::read_dir(root).map_err(io)?.next().is_none() {
-        return std::fs::set_permissions(root, Permissions::from_mode(mode())).map_err(io);
+    let mut files = std::fs::read_dir(root).map_err(io_error("can't open", root))?;
+    if ours || files.next().is_none() {
+        return std::fs::set_permissions(root, Permissions::from_mode(mode()))
+            .map_err(io_error("can't change the mode of", root));
     }
     let too_open = now & 0o077 & !mode() != 0;
     if too_open {
@@ -151,8 +156,9 @@ fn close_to_others(root: &Path) -> Result<(), DataDirError> {
     }
 }
 
-/// As root each engine has a user of its own, who must pass through (but not look) to reach its
-/// directory. What lies beside is closed by its own mode.
+/// Mode of the directory. If the server runs as root, each engine has its own user, who must pass
+/// through to its directory but must not list this one. The other files are closed by their own
+/// modes.
 fn mode() -> u32 {
     let root = std::fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0);
     if root { 0o711 } else { 0o700 }
@@ -165,8 +171,8 @@ fn held(root: PathBuf) -> DataDirError {
     }
 }
 
-/// The holder writes its pid right after it has taken the lock, so an empty or stale one is read
-/// again.
+/// Reads the pid of the process that has the lock. It writes its pid right after it has taken the
+/// lock, so an empty or old pid is read again.
 fn read_pid(root: &Path) -> Option<u32> {
     for _ in 0..limits::PID_READS_MAX {
         let mut text = String::new();

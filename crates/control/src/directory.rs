@@ -1,4 +1,5 @@
-//! Who exists, for those who knock. Does the same work for a stranger.
+//! Directory for logins. Does the same work for known and unknown prefixes, so that the time tells
+//! nothing.
 
 use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
@@ -13,24 +14,24 @@ use tidegate_model::{
 };
 
 impl Control {
-    /// The cluster as a login with this claim meets it now.
+    /// Returns the cluster as a login with this claim sees it now.
     async fn tenant(&self, entry: &ClusterEntry, claim: &Claim) -> Result<Tenant, DirectoryError> {
-        // In this order: a run that begins between the two takes `settled` away.
+        // The state is read first: if a run begins between the two, `tenant` clears `settled`.
         let state = self.engines().state(entry.id);
         let tenant = self
             .register()
             .tenant(entry, state == Some(ClusterState::Asleep), claim)
             .await;
         let mut tenant = tenant.map_err(|e| DirectoryError::Store(e.to_string()))?;
-        // An engine that can't start tells nothing newer than the last book.
+        // Nothing newer than the last book can be read from an engine that can't start.
         tenant.settled |= state == Some(ClusterState::Failed);
         Ok(tenant)
     }
 
-    /// Whether the book as it was stored is the truth, once the engine neither starts nor goes to
-    /// sleep.
+    /// Waits until the engine neither starts nor goes to sleep. Returns whether the stored book is
+    /// then up to date.
     async fn is_settled(&self, entry: &ClusterEntry) -> bool {
-        // Before that no reading can begin.
+        // No reading can begin before that.
         self.engines().steady(entry.id).await;
         let state = self.engines().state(entry.id);
         state == Some(ClusterState::Failed)
@@ -52,7 +53,7 @@ impl Control {
         let book = match book {
             Ok(book) => book,
             Err(error) => {
-                // It may have failed or gone to sleep while we waited.
+                // The engine may have failed or gone to sleep during the wait.
                 let now = self.tenant(entry, claim).await?;
                 return if now.settled {
                     Ok(now.accounts)
@@ -75,8 +76,8 @@ impl Control {
         }
         match entry.samples.imitate().await {
             Imitation::Read(measured) => {
-                // Not the names that a stranger wrote: the twin's tenant can see what its engine is
-                // asked.
+                // Doesn't use the names of the login: the tenant of the twin can see the queries to
+                // its engine.
                 let claim = Claim {
                     names: vec![ROOT.to_owned()],
                     client: Ipv4Addr::LOCALHOST.into(),
@@ -110,7 +111,8 @@ impl Directory for Control {
                 PrefixLookup::Twin(entry) => (entry, false),
                 PrefixLookup::Empty => return Ok(Found::Nobody(None)),
             };
-            // Of the twin too, so that both cost the same search and the same read of the store.
+            // Searched in the twin too, so that both cases take the same search and the same read
+            // of the store.
             let found = Found::Cluster(self.tenant(&entry, claim).await?);
             Ok(if real {
                 found
@@ -130,7 +132,8 @@ impl Directory for Control {
             let Some(entry) = self.register().by_id(cluster) else {
                 return Err(unreadable(&"the cluster was deleted"));
             };
-            // Of a clean sleeper the copy is the truth at this moment, which is after `not_before`.
+            // The copy of a cleanly sleeping cluster is up to date now, which is after
+            // `not_before`.
             if self.is_settled(&entry).await {
                 return Ok(self.tenant(&entry, claim).await?.accounts);
             }

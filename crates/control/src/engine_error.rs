@@ -60,6 +60,6 @@ pub fn engine_failed(e: EngineError) -> ControlError {
     ControlError::new(
         ErrorCode::EngineFailed,
         e.report(),
-        "the server's log tells more",
+        "the server's log has details",
     )
 }

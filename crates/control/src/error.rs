@@ -1,10 +1,9 @@
-//! What can go wrong in an operation, in words for the person who asked. Never an error packet:
-//! those are `model`'s refusals.
+//! Errors of operations, with texts for the caller. Error packets are `model`'s refusals instead.
 
 use crate::store::StoreError;
 use tidegate_model::{ClusterName, id};
 
-/// Stable, for programs.
+/// Stable code of an error, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     BadName,
@@ -19,7 +18,7 @@ pub enum ErrorCode {
     /// The cluster's kind of engine does not have this operation.
     Unsupported,
     Stopping,
-    /// A link, a session or a key that does not hold (any more).
+    /// An invalid, expired or revoked link, session or key.
     NotAuthorized,
     Internal,
 }
@@ -58,7 +57,7 @@ impl ErrorCode {
     }
 }
 
-/// A cause and a mend.
+/// Error of an operation, with a hint for fixing it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ControlError {
@@ -83,7 +82,7 @@ impl ControlError {
         let shown: String = name.chars().take(ClusterName::LEN_MAX + 1).collect();
         Self::new(
             ErrorCode::BadName,
-            format!("{shown:?} can't be the name of a cluster"),
+            format!("{shown:?} is not a valid name of a cluster"),
             "use 1 to 63 characters of a-z, 0-9 and '-', starting with a letter and not ending \
              with '-'",
         )
@@ -101,7 +100,7 @@ impl ControlError {
     pub(crate) fn exists(name: &ClusterName) -> Self {
         Self::new(
             ErrorCode::Exists,
-            format!("there is a cluster {:?} already", name.as_str()),
+            format!("cluster {:?} already exists", name.as_str()),
             "choose another name, or delete that cluster first",
         )
     }
@@ -119,10 +118,10 @@ impl ControlError {
         Self::new(
             ErrorCode::Busy,
             format!(
-                "another operation on cluster {:?} is still under way",
+                "another operation on cluster {:?} is still running",
                 name.as_str()
             ),
-            "wait for it to end, then try again",
+            "wait until it is done, then try again",
         )
     }
 
@@ -130,15 +129,15 @@ impl ControlError {
         Self::new(
             ErrorCode::Stopping,
             "the server is stopping",
-            "start it again, then repeat this",
+            "start the server again, then try again",
         )
     }
 
     pub(crate) fn internal(what: impl std::fmt::Display) -> Self {
         Self::new(
             ErrorCode::Internal,
-            format!("the server failed at this: {what}"),
-            "the server's log tells more",
+            format!("internal error: {what}"),
+            "the server's log has details",
         )
     }
 }
@@ -155,8 +154,8 @@ impl From<StoreError> for ControlError {
             StoreError::NameTaken(name) => Self::exists(&name),
             StoreError::NoUidLeft => Self::new(
                 ErrorCode::NoPlace,
-                "every system user number that clusters may have is in use",
-                "delete a cluster, or give the engine a larger range of user numbers in the config",
+                "every user number of engine.uids is in use",
+                "delete a cluster, or set a larger range in engine.uids",
             ),
             StoreError::KeyNameTaken => Self::new(
                 ErrorCode::Exists,
@@ -171,12 +170,12 @@ impl From<StoreError> for ControlError {
             StoreError::DiskFull => Self::new(
                 ErrorCode::NoPlace,
                 "the disk of the data directory is full",
-                "free room on it, or delete a cluster",
+                "free disk space, or delete a cluster",
             ),
             StoreError::Closed => Self::stopping(),
             other => Self::new(
                 ErrorCode::Internal,
-                format!("the store could not be used: {other}"),
+                format!("the store failed: {other}"),
                 "check that the data directory is writable and its disk is not full",
             ),
         }

@@ -1,5 +1,5 @@
-//! Behaviour of prefixes that no cluster has. Each imitates one cluster, its twin: it waits while
-//! the twin recovers, and takes as long as a reading of the twin's accounts takes. See
+//! Behaviour of prefixes that no cluster has. Each imitates one cluster, its twin: a login waits
+//! while the twin recovers, and takes as long as a reading of the twin's accounts. See
 //! `docs/decisions/0017-unknown-prefixes.md`.
 
 use crate::limits;
@@ -9,8 +9,8 @@ use tidegate_model::{ClusterId, PrefixTag};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Chooses the twin of a prefix by rendezvous hashing: each cluster is chosen by an equal share of
-/// all prefixes, and a cluster that comes or goes changes the twins of its own share only.
+/// Chooses the twin of a prefix by rendezvous hashing: each cluster is the twin of an equal share
+/// of all prefixes, and creating or deleting a cluster changes the twins of its share only.
 pub fn choose_twin(tag: PrefixTag, clusters: &[ClusterId]) -> Option<ClusterId> {
     clusters
         .iter()
@@ -18,10 +18,10 @@ pub fn choose_twin(tag: PrefixTag, clusters: &[ClusterId]) -> Option<ClusterId> 
         .max_by_key(|id| scramble(tag.0 ^ id.0.wrapping_mul(ODD)))
 }
 
-/// The increment of SplitMix64: spreads small numbers over all bits.
+/// Increment of SplitMix64, which spreads small numbers over all bits.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The finalizer of SplitMix64. It need not be a secret: `PrefixTag` is keyed.
+/// Finalizer of SplitMix64. It needs no key, because `PrefixTag` has one.
 fn scramble(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(ODD);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,41 +29,40 @@ fn scramble(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// How one reading of a cluster's accounts went.
+/// Duration and result of a reading of a cluster's accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadingSample {
     pub took: Duration,
     pub failed: bool,
 }
 
-/// The last readings of one cluster.
+/// Last readings of one cluster.
 #[derive(Debug, Default)]
 pub struct ReadingSamples {
     ring: Mutex<Ring>,
-    /// A reading has ended.
+    /// Notified when a reading has ended.
     ended: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Ring {
-    /// With the moments at which they ended.
+    /// Samples and the times at which the readings ended.
     last: Vec<(ReadingSample, Instant)>,
-    /// Where the newest of them is.
+    /// Index of the newest one.
     newest: usize,
     under_way: usize,
 }
 
-/// What an unknown prefix does instead of a reading of its own.
+/// Action of a login with an unknown prefix in place of a reading.
 pub enum Imitation<'a> {
-    /// Reads the twin's accounts: nobody has for a while, or ever.
+    /// Read the twin's accounts, because the last reading is too old or there is none.
     Read(MeasuredReading<'a>),
-    /// Takes as long as this reading took, and ends as it did.
+    /// Take as long as this reading took, with the same result.
     Like(ReadingSample),
 }
 
 impl ReadingSamples {
-    /// Notes how long a reading takes from now until [`Measured::done`], or until its caller gives
-    /// up.
+    /// Measures a reading from now until [`MeasuredReading::done`], or until its caller gives up.
     pub fn measure(&self) -> MeasuredReading<'_> {
         self.lock().under_way += 1;
         self.begin()
@@ -77,20 +76,21 @@ impl ReadingSamples {
         }
     }
 
-    /// Waits for a reading that is under way, as a real one would, and else takes one of the last
-    /// ones, by chance. Of many that come when the last one is too old, one alone reads.
+    /// Waits for a running reading, as a login with a known prefix would; otherwise takes a random
+    /// one of the last readings. If the last one is too old, one caller reads and the others wait
+    /// for it.
     pub async fn imitate(&self) -> Imitation<'_> {
         let ended = self.ended.notified();
         {
             let mut ring = self.lock();
             if ring.under_way == 0 {
                 let now = Instant::now();
-                let fresh =
-                    |at: Instant| now.saturating_duration_since(at) < limits::READING_SAMPLE_LIFE;
                 let fresh: Vec<ReadingSample> = ring
                     .last
                     .iter()
-                    .filter(|(_, at)| fresh(*at))
+                    .filter(|(_, at)| {
+                        now.saturating_duration_since(*at) < limits::READING_SAMPLE_LIFE
+                    })
                     .map(|(sample, _)| *sample)
                     .collect();
                 if let Some(sample) = draw(&fresh) {
@@ -103,7 +103,7 @@ impl ReadingSamples {
         ended.await;
         let ring = self.lock();
         let newest = ring.last.get(ring.newest).map(|(sample, _)| *sample);
-        // It has just ended, so there is one.
+        // A reading has just ended, so there is a sample.
         Imitation::Like(newest.unwrap_or(ReadingSample {
             took: Duration::ZERO,
             failed: true,
@@ -135,7 +135,7 @@ impl ReadingSamples {
 
 fn draw(samples: &[ReadingSample]) -> Option<ReadingSample> {
     let mut random = [0];
-    // Without random bytes the first of them is as good.
+    // Without random bytes, the first sample will do.
     let _ = getrandom::fill(&mut random);
     let [random] = random;
     samples
@@ -143,7 +143,7 @@ fn draw(samples: &[ReadingSample]) -> Option<ReadingSample> {
         .copied()
 }
 
-/// A reading under way. Dropped before its end, it counts as failed after the time it has taken.
+/// A running reading. If dropped before its end, it is recorded as failed.
 pub struct MeasuredReading<'a> {
     samples: &'a ReadingSamples,
     began: Instant,
@@ -169,24 +169,29 @@ impl Drop for MeasuredReading<'_> {
 mod tests {
     use super::*;
 
+    fn twins(tags: &[PrefixTag], clusters: &[ClusterId]) -> Vec<ClusterId> {
+        tags.iter()
+            .map(|tag| choose_twin(*tag, clusters).unwrap())
+            .collect()
+    }
+
     #[test]
     fn every_cluster_is_the_twin_of_an_equal_share_and_a_change_moves_its_own_share_only() {
         let clusters: Vec<ClusterId> = (1..=5).map(ClusterId).collect();
         let tags: Vec<PrefixTag> = (0..10_000).map(|n| PrefixTag(scramble(n))).collect();
-        let of = |clusters: &[ClusterId]| -> Vec<ClusterId> {
-            tags.iter()
-                .map(|tag| choose_twin(*tag, clusters).unwrap())
-                .collect()
-        };
-        let before = of(&clusters);
+        let before = twins(&tags, &clusters);
         for id in &clusters {
             let share = before.iter().filter(|twin| *twin == id).count();
             assert!((1_800..2_200).contains(&share), "{id}: {share} of 10000");
         }
         let mut order = clusters.clone();
         order.reverse();
-        assert_eq!(of(&order), before, "the order of the clusters says nothing");
-        let after = of(&clusters[..4]);
+        assert_eq!(
+            twins(&tags, &order),
+            before,
+            "the order of the clusters says nothing"
+        );
+        let after = twins(&tags, &clusters[..4]);
         for (before, after) in before.iter().zip(&after) {
             assert!(
                 before == after || *before == ClusterId(5),
@@ -241,9 +246,11 @@ mod tests {
         );
         tokio::time::advance(Duration::from_millis(700)).await;
         reading.done(false);
-        assert!(
-            matches!(second.await, Imitation::Like(s) if s.took == Duration::from_millis(700) && !s.failed)
-        );
+        let expected = ReadingSample {
+            took: Duration::from_millis(700),
+            failed: false,
+        };
+        assert!(matches!(second.await, Imitation::Like(sample) if sample == expected));
         assert!(!like(&samples).await.failed);
         tokio::time::advance(limits::READING_SAMPLE_LIFE).await;
         assert!(matches!(samples.imitate().await, Imitation::Read(_)));

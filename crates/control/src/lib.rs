@@ -1,4 +1,5 @@
-//! What exists: the store, and operations on clusters. Never packets, and never HTTP types.
+//! Records of what exists: the store, and operations on clusters. Uses no packets and no HTTP
+//! types.
 
 mod access;
 mod books;
@@ -21,6 +22,8 @@ mod register;
 mod scope;
 mod settings;
 pub mod store;
+#[cfg(test)]
+mod test_rows;
 mod token;
 mod uids;
 mod views;
@@ -34,5 +37,6 @@ pub use scope::{NamePattern, Scope, Scopes, WrongScope};
 pub use settings::{ControlSettings, WebSessionLife};
 pub use store::OPERATOR;
 pub use views::{ClusterView, LimitsChange, NewCluster, SessionView, WithPassword};
-// So that a program made from this room alone can become an engine, as `tidegate` itself does.
+// Programs made from this room alone, such as its tests, become engines with it, as `tidegate`
+// does.
 pub use tidegate_engine::engine_exec_main;

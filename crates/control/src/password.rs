@@ -1,20 +1,20 @@
-//! Passwords: made here, shown once, never kept. What is kept is the engine's own hash of them.
+//! Generated passwords: shown once and never stored. The engine stores its own hash.
 
 use crate::limits;
 use sha1::{Digest, Sha1};
 use tidegate_model::id::RandomError;
 use zeroize::{Zeroize, Zeroizing};
 
-/// URL-safe, so that a password stands unescaped in a connection string; 64 of them, so that six
-/// bits of a random byte pick one without bias.
+/// Characters of passwords: URL-safe, so that a connection string needs no escaping, and 64, so
+/// that six bits of a random byte choose one without bias.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// A fresh password with all four classes (upper, lower, digit, `-` or `_`), since some policies
-/// ask for them.
+/// Generates a password with all four classes (upper case, lower case, digit, `-` or `_`), because
+/// some policies require them.
 ///
-/// First and last are letters or digits: a leading `-` reads as an option, and a double click
-/// selects the whole. Whole draws are thrown away until one fits, so every fitting password is
-/// equally likely.
+/// The first and last character are letters or digits: a leading `-` would be read as an option,
+/// and a double click selects the whole password. A password that doesn't fit is discarded as a
+/// whole, so all fitting ones are equally likely.
 pub fn generate() -> Result<Zeroizing<String>, RandomError> {
     let mut bytes = Zeroizing::new([0u8; limits::PASSWORD_LEN]);
     loop {
@@ -33,17 +33,18 @@ pub fn generate() -> Result<Zeroizing<String>, RandomError> {
 }
 
 fn fits(password: &str) -> bool {
-    let has = |class: fn(&u8) -> bool| password.as_bytes().iter().any(class);
-    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-    has(u8::is_ascii_uppercase)
-        && has(u8::is_ascii_lowercase)
-        && has(u8::is_ascii_digit)
-        && has(|b| matches!(b, b'-' | b'_'))
-        && edge(password.as_bytes().first())
-        && edge(password.as_bytes().last())
+    let bytes = password.as_bytes();
+    let edges = [bytes.first(), bytes.last()];
+    bytes.iter().any(u8::is_ascii_uppercase)
+        && bytes.iter().any(u8::is_ascii_lowercase)
+        && bytes.iter().any(u8::is_ascii_digit)
+        && bytes.iter().any(|b| matches!(b, b'-' | b'_'))
+        && edges
+            .into_iter()
+            .all(|b| b.is_some_and(u8::is_ascii_alphanumeric))
 }
 
-/// What `mysql_native_password` keeps: SHA1(SHA1(password)).
+/// Returns the hash that `mysql_native_password` stores: SHA1(SHA1(password)).
 pub fn stage2(password: &str) -> [u8; 20] {
     let mut stage1: [u8; 20] = Sha1::digest(password.as_bytes()).into();
     let stage2 = Sha1::digest(stage1).into();
@@ -69,13 +70,13 @@ mod tests {
     fn every_character_is_drawn_about_equally_often() {
         let mut counts = [0u32; 64];
         for _ in 0..4_000 {
-            // The edges never hold a sign, so only the middle is counted.
+            // The first and last character are never signs, so only the others are counted.
             for b in generate().unwrap().bytes().skip(1).take(14) {
                 counts[ALPHABET.iter().position(|c| *c == b).unwrap()] += 1;
             }
         }
-        // 56,000 draws. Every class is asked for once, which lifts the rare ones (two signs, ten
-        // digits).
+        // 56,000 characters. Every class is required, so characters of small classes (two signs,
+        // ten digits) are more frequent.
         let letters = &counts[..52];
         let least = letters.iter().min().unwrap();
         let most = letters.iter().max().unwrap();

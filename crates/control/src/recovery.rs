@@ -1,6 +1,5 @@
-//! Recovery of the clusters that a start finds without a clean sleep. Each cluster's logins wait
-//! for their own recovery and for no other one; a cluster that somebody waits for comes before
-//! those that nobody does.
+//! Recovery of the clusters that a start finds without a clean sleep. A login waits for the
+//! recovery of its cluster only, and a cluster with waiting logins is recovered before the others.
 
 use crate::cluster_entry::ClusterEntry;
 use crate::limits;
@@ -11,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Ends the wait of a cluster's logins however its recovery ends, by a panic too.
+/// Ends the wait of a cluster's logins when its recovery ends in any way, also by a panic.
 struct RecoveryEnd(Arc<ClusterEntry>);
 
 impl Drop for RecoveryEnd {
@@ -20,7 +19,7 @@ impl Drop for RecoveryEnd {
     }
 }
 
-/// Takes the next one to recover: the first that somebody waits for at this moment, else the first.
+/// Takes the next cluster to recover: the first with waiting logins, else the first.
 fn take_next(unclean: &mut VecDeque<RecoveryEnd>) -> Option<RecoveryEnd> {
     let waited_for = unclean
         .iter()
@@ -28,7 +27,7 @@ fn take_next(unclean: &mut VecDeque<RecoveryEnd>) -> Option<RecoveryEnd> {
     unclean.remove(waited_for.unwrap_or(0))
 }
 
-/// Recovers these clusters, a bounded number at a time, and says when all are through.
+/// Recovers these clusters, a bounded number at a time, and sets `done` after the last.
 pub async fn recover_all(
     engines: Engines,
     unclean: Vec<Arc<ClusterEntry>>,
@@ -48,13 +47,13 @@ pub async fn recover_all(
             let recovered = match timeout(limits::RECOVERY_TURN, &mut recovery).await {
                 Ok(recovered) => recovered,
                 Err(_) => {
-                    tracing::warn!(cluster = %id, "this recovery takes long; others begin beside \
-                         it");
+                    tracing::warn!(cluster = %id, "this recovery takes long; others start \
+                         meanwhile");
                     drop(turn);
                     recovery.await
                 }
             };
-            // The engine's journal has told how it went; a failure shows in the cluster's state.
+            // The engine has recorded the result as an event; a failure is in the cluster's state.
             if let Err(error) = recovered {
                 let error = error.report();
                 tracing::warn!(cluster = %id, error, "a cluster that was not cleanly asleep could \
@@ -69,34 +68,19 @@ pub async fn recover_all(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{ClusterRow, Phase};
+    use crate::test_rows::unclean_row;
     use futures_util::FutureExt;
-    use tidegate_model::{ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
 
     fn unclean(id: u64) -> RecoveryEnd {
-        RecoveryEnd(Arc::new(ClusterEntry::new(ClusterRow {
-            id: ClusterId(id),
-            name: ClusterName::parse(&format!("c{id}")).unwrap(),
-            prefix: Prefix::random().unwrap(),
-            created_unix: 0,
-            engine: ClusterEngine::default(),
-            uid: None,
-            limits: ClusterLimits::default(),
-            phase: Phase::Live,
-            run: RunEpoch(1),
-            awake: true,
-            accounts_run: RunEpoch(0),
-            accounts_complete: true,
-        })))
+        RecoveryEnd(Arc::new(ClusterEntry::new(unclean_row(id))))
     }
 
     #[test]
     fn a_cluster_that_somebody_waits_for_is_recovered_next() {
         let mut queue: VecDeque<_> = (0..1000).map(unclean).collect();
-        let of = |queue: &VecDeque<RecoveryEnd>, id: usize| Arc::clone(&queue[id].0);
-        let seventh = of(&queue, 7);
-        let last = of(&queue, 999);
-        let left = of(&queue, 3);
+        let seventh = Arc::clone(&queue[7].0);
+        let last = Arc::clone(&queue[999].0);
+        let left = Arc::clone(&queue[3].0);
         let mut waits = [
             Box::pin(last.recovery.wait()),
             Box::pin(seventh.recovery.wait()),

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// Whether one cluster has been recovered since this server started.
+/// State of one cluster's recovery since the server's start.
 #[derive(Debug)]
 pub struct RecoveryState {
     done: AtomicBool,
@@ -11,7 +11,7 @@ pub struct RecoveryState {
     waiting: AtomicUsize,
 }
 
-/// A waiter's place; dropped, it is free.
+/// Counts a waiting login until it is dropped.
 struct WaiterPlace<'a>(&'a AtomicUsize);
 
 impl Drop for WaiterPlace<'_> {
@@ -42,10 +42,12 @@ impl RecoveryState {
         self.waiting.load(Ordering::Acquire) > 0
     }
 
+    /// Waits until the recovery has ended.
     pub async fn wait(&self) {
         self.waiting.fetch_add(1, Ordering::AcqRel);
         let _place = WaiterPlace(&self.waiting);
-        // Enlisted before the flag is read: a recovery that ends between the two is not missed.
+        // Registered before the flag is read, so that a recovery that ends between the two isn't
+        // missed.
         let told = self.told.notified();
         if !self.is_done() {
             told.await;

@@ -1,4 +1,4 @@
-//! The clusters in memory, kept equal to the store. Their accounts are in [`Books`].
+//! Register of live clusters in memory, kept equal to the store. Their accounts are in [`Books`].
 
 use crate::books::Books;
 use crate::cluster_entry::ClusterEntry;
@@ -12,16 +12,16 @@ use tidegate_model::{
     AccountBook, BoxFuture, Claim, ClusterId, ClusterName, Prefix, PrefixTag, RunEpoch, Tenant,
 };
 
-/// Who has a prefix.
+/// Result of a lookup of a prefix.
 pub enum PrefixLookup {
     Cluster(Arc<ClusterEntry>),
-    /// Nobody; this cluster's behaviour is imitated.
+    /// No cluster has the prefix. The login imitates this one.
     Twin(Arc<ClusterEntry>),
-    /// Nobody, and there is no cluster at all.
+    /// The server has no cluster at all.
     Empty,
 }
 
-/// All live clusters, and the engine's [`Ledger`].
+/// Register of all live clusters, which implements the engine's [`Ledger`].
 pub struct Register {
     store: Arc<dyn Store>,
     books: Books,
@@ -34,7 +34,7 @@ struct RegisterMaps {
     by_id: HashMap<ClusterId, Arc<ClusterEntry>>,
     by_prefix: HashMap<Prefix, Arc<ClusterEntry>>,
     by_name: HashMap<ClusterName, Arc<ClusterEntry>>,
-    /// The keys of `by_id` in one piece of memory: every login goes through all of them.
+    /// Keys of `by_id` in contiguous memory, because every login reads all of them.
     ids: Vec<ClusterId>,
 }
 
@@ -88,7 +88,7 @@ impl Register {
             .cloned()
     }
 
-    /// By name, for a list.
+    /// Returns all clusters, ordered by name.
     pub fn all(&self) -> Vec<Arc<ClusterEntry>> {
         let mut all: Vec<_> = self
             .maps
@@ -102,7 +102,8 @@ impl Register {
         all
     }
 
-    /// One lookup, counted. The twin is chosen in both cases, so that both take the same time.
+    /// Looks a prefix up, and counts the lookup. The twin is chosen in both cases, so that both
+    /// take the same time.
     pub fn look_up(&self, prefix: &Prefix, tag: PrefixTag) -> PrefixLookup {
         self.lookups.fetch_add(1, Ordering::Relaxed);
         let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
@@ -119,9 +120,8 @@ impl Register {
         asleep && entry.accounts().clean
     }
 
-    /// The cluster as a login with this claim meets it. `asleep` is the engine's answer, and the
-    /// engine must have been asked before this is called: a run that began meanwhile has taken
-    /// `clean` away.
+    /// Returns the cluster for a login with this claim. `asleep` is the engine's state, read before
+    /// this call: a run that began meanwhile has cleared `clean`.
     pub async fn tenant(
         &self,
         entry: &ClusterEntry,
@@ -129,8 +129,7 @@ impl Register {
         claim: &Claim,
     ) -> StoreResult<Tenant> {
         let known = *entry.accounts();
-        // A book that is newer than `known` is as good: it was the truth at a later moment of this
-        // login.
+        // A book newer than `known` is fine too: it was up to date at a later moment of this login.
         let book = self
             .books
             .get(entry.id, known.book_run, &entry.book_read)
@@ -149,12 +148,12 @@ impl Register {
         })
     }
 
-    /// Accounts in memory.
+    /// Cache of account books.
     pub fn books(&self) -> &Books {
         &self.books
     }
 
-    /// How many lookups logins have caused so far.
+    /// Number of lookups that logins have caused.
     pub fn lookups(&self) -> u64 {
         self.lookups.load(Ordering::Relaxed)
     }
@@ -164,8 +163,8 @@ impl Ledger for Register {
     fn begin_run(&self, cluster: ClusterId) -> BoxFuture<'_, Result<RunEpoch, LedgerError>> {
         Box::pin(async move {
             let entry = self.by_id(cluster);
-            // First, so that no login is judged by this copy from here on; undone only if no run
-            // has begun.
+            // Cleared first, so that no login is denied by this copy from now on. Restored only if
+            // no run has begun.
             let was = entry
                 .as_ref()
                 .map(|e| std::mem::replace(&mut e.accounts().clean, false));

@@ -1,11 +1,12 @@
 //! Tests of the register.
 
 use super::*;
-use crate::store::{Reservation, SqliteStore, Strays};
+use crate::store::SqliteStore;
+use crate::test_rows::{live_cluster, unclean_row};
 use futures_util::future::join_all;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use tidegate_model::{Account, ClusterEngine, ClusterLimits, Requirement};
+use tidegate_model::{Account, Requirement};
 
 fn book(run: u64, user: &str) -> Arc<AccountBook> {
     let account = Account {
@@ -28,18 +29,7 @@ async fn one() -> (tempfile::TempDir, Register, Arc<ClusterEntry>) {
     let store = SqliteStore::open(&tmp.path().join("store.sqlite"))
         .await
         .unwrap();
-    let wanted = Reservation {
-        name: ClusterName::parse("demo").unwrap(),
-        prefix: Prefix::random().unwrap(),
-        created_unix: 0,
-        engine: ClusterEngine::default(),
-        limits: ClusterLimits::default(),
-    };
-    let row = store
-        .reserve(&wanted, None, &Strays::default())
-        .await
-        .unwrap();
-    let row = store.publish(row.id, &book(0, "root")).await.unwrap();
+    let row = live_cluster(&store, "demo", &book(0, "root")).await;
     let register = Register::new(Arc::new(store));
     let entry = register.insert(row);
     (tmp, register, entry)
@@ -53,27 +43,58 @@ fn claim() -> Claim {
     }
 }
 
+async fn tenant(register: &Register, entry: &ClusterEntry, asleep: bool) -> Tenant {
+    register.tenant(entry, asleep, &claim()).await.unwrap()
+}
+
+/// Reads the tenant, and returns how many books have been read from the store so far.
+async fn reads_after_a_lookup(register: &Register, entry: &ClusterEntry) -> u64 {
+    tenant(register, entry, true).await;
+    register.books().reads_made()
+}
+
+/// Accounts of the cluster at this position, for the end of its run.
+fn accounts_read(n: usize) -> Arc<AccountBook> {
+    if n == 7 {
+        let account = book(1, "app").accounts.iter().next().unwrap();
+        return Arc::new(AccountBook {
+            accounts: vec![account; 20_000].into_iter().collect(),
+            run: RunEpoch(1),
+            read_began: None,
+        });
+    }
+    book(1, if n.is_multiple_of(10) { "app" } else { "root" })
+}
+
+async fn first_user(store: &SqliteStore, id: ClusterId) -> String {
+    let book = store.book(id).await.unwrap();
+    book.accounts.iter().next().unwrap().user
+}
+
 #[tokio::test]
 async fn a_mismatch_is_a_verdict_only_between_runs() {
     let (_tmp, register, entry) = one().await;
-    let tenant = async |asleep| register.tenant(&entry, asleep, &claim()).await.unwrap();
-    assert!(tenant(true).await.settled && !tenant(false).await.settled);
+    assert!(tenant(&register, &entry, true).await.settled);
+    assert!(!tenant(&register, &entry, false).await.settled);
     let run = register.begin_run(entry.id).await.unwrap();
     assert!(
-        !tenant(true).await.settled,
-        "whoever asked the engine before the run began learns it here"
+        !tenant(&register, &entry, true).await.settled,
+        "the engine's state was read before the run began"
     );
     register
         .save_accounts(entry.id, book(run.0, "seen"))
         .await
         .unwrap();
-    assert!(!tenant(true).await.settled);
-    assert_eq!(tenant(true).await.accounts[0].user, "seen");
+    assert!(!tenant(&register, &entry, true).await.settled);
+    assert_eq!(
+        tenant(&register, &entry, true).await.accounts[0].user,
+        "seen"
+    );
     register
         .end_run(entry.id, run, book(run.0, "last"))
         .await
         .unwrap();
-    let tenant = tenant(true).await;
+    let tenant = tenant(&register, &entry, true).await;
     assert!(tenant.settled);
     assert_eq!(tenant.accounts[0].user, "last");
 }
@@ -99,28 +120,19 @@ async fn a_run_that_could_not_be_noted_has_not_begun() {
     );
 }
 
-/// The stop of a large server: all awake clusters end their runs at once.
+/// Simulates the stop of a large server: all awake clusters end their runs at once.
 #[tokio::test]
 async fn two_thousand_runs_end_together_in_a_few_transactions() {
     const CLUSTERS: usize = 2_000;
     let tmp = tempfile::tempdir().unwrap();
     let file = tmp.path().join("store.sqlite");
     let store = Arc::new(SqliteStore::open(&file).await.unwrap());
-    let make = async |n: usize| {
-        let wanted = Reservation {
-            name: ClusterName::parse(&format!("c{n}")).unwrap(),
-            prefix: Prefix::random().unwrap(),
-            created_unix: 0,
-            engine: ClusterEngine::default(),
-            limits: ClusterLimits::default(),
-        };
-        let row = store
-            .reserve(&wanted, None, &Strays::default())
-            .await
-            .unwrap();
-        store.publish(row.id, &book(0, "root")).await.unwrap()
-    };
-    let rows = join_all((0..CLUSTERS).map(make)).await;
+    let book_of_root = book(0, "root");
+    let names: Vec<_> = (0..CLUSTERS).map(|n| format!("c{n}")).collect();
+    let made = names
+        .iter()
+        .map(|name| live_cluster(&store, name, &book_of_root));
+    let rows = join_all(made).await;
     let register = Register::new(Arc::clone(&store) as _);
     let ids: Vec<_> = rows
         .into_iter()
@@ -128,22 +140,10 @@ async fn two_thousand_runs_end_together_in_a_few_transactions() {
         .collect();
     let runs = join_all(ids.iter().map(|id| register.begin_run(*id))).await;
     let before = store.commits();
-    // Every tenth has new accounts, and one has as many as may be.
-    let read = |n: usize| match n {
-        7 => {
-            let one = book(1, "app").accounts.iter().next().unwrap();
-            let accounts = vec![one; 20_000].into_iter().collect();
-            Arc::new(AccountBook {
-                accounts,
-                run: RunEpoch(1),
-                read_began: None,
-            })
-        }
-        n if n % 10 == 0 => book(1, "app"),
-        _ => book(1, "root"),
-    };
+    // Every tenth has new accounts, and one has very many.
     let ends = ids.iter().zip(&runs).enumerate();
-    let ends = ends.map(|(n, (id, run))| register.end_run(*id, run.clone().unwrap(), read(n)));
+    let ends =
+        ends.map(|(n, (id, run))| register.end_run(*id, run.clone().unwrap(), accounts_read(n)));
     assert!(join_all(ends).await.iter().all(Result::is_ok));
     let commits = store.commits() - before;
     assert!(commits <= 20, "{commits} transactions for {CLUSTERS} runs");
@@ -165,20 +165,12 @@ async fn two_thousand_runs_end_together_in_a_few_transactions() {
         (rows.len(), rows.iter().filter(|row| row.awake).count()),
         (CLUSTERS, 0)
     );
-    let first = async |n: usize| {
-        store
-            .book(ids[n])
-            .await
-            .unwrap()
-            .accounts
-            .iter()
-            .next()
-            .unwrap()
-            .user
-    };
     assert_eq!(store.book(ids[7]).await.unwrap().accounts.len(), 20_000);
     assert_eq!(
-        (first(10).await.as_str(), first(11).await.as_str()),
+        (
+            first_user(&store, ids[10]).await.as_str(),
+            first_user(&store, ids[11]).await.as_str()
+        ),
         ("app", "root")
     );
 }
@@ -186,14 +178,14 @@ async fn two_thousand_runs_end_together_in_a_few_transactions() {
 #[tokio::test]
 async fn a_book_is_read_from_the_store_once_and_again_when_a_later_run_has_replaced_it() {
     let (_tmp, register, entry) = one().await;
-    let reads = async || {
-        register.tenant(&entry, true, &claim()).await.unwrap();
-        register.books().reads_made()
-    };
-    assert_eq!((reads().await, reads().await), (1, 1));
+    for _ in 0..2 {
+        assert_eq!(reads_after_a_lookup(&register, &entry).await, 1);
+    }
     register.books().forget(entry.id);
-    assert_eq!((reads().await, reads().await), (2, 2));
-    // As if the store were ahead of the memory.
+    for _ in 0..2 {
+        assert_eq!(reads_after_a_lookup(&register, &entry).await, 2);
+    }
+    // Makes the store newer than the memory.
     let run = register.begin_run(entry.id).await.unwrap();
     register
         .store
@@ -201,7 +193,7 @@ async fn a_book_is_read_from_the_store_once_and_again_when_a_later_run_has_repla
         .await
         .unwrap();
     entry.accounts().book_run = run;
-    assert_eq!(reads().await, 3);
+    assert_eq!(reads_after_a_lookup(&register, &entry).await, 3);
     assert_eq!(
         register
             .tenant(&entry, true, &claim())
@@ -213,53 +205,46 @@ async fn a_book_is_read_from_the_store_once_and_again_when_a_later_run_has_repla
     );
 }
 
-/// Logins to one cluster, lists with its key, and its creation and deletion again and again, as fast
-/// as four threads can. A stuck reading of its accounts keeps its own logins only.
+/// Work on the register that a thread repeats.
+type Work = Box<dyn Fn(&Register) + Send>;
+
+/// Logins to one cluster, lists of clusters, and its creation and deletion, repeated as fast as
+/// four threads can. A stuck reading of its accounts delays its own logins only.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
     const LOGINS: usize = 300;
     const LATEST: Duration = Duration::from_secs(1);
     let (_tmp, register, other) = one().await;
-    let row = register.store.load().await.unwrap().remove(0);
-    let named = |n: u64, name: String| ClusterRow {
-        id: ClusterId(n),
-        name: ClusterName::parse(&name).unwrap(),
-        prefix: Prefix::random().unwrap(),
-        ..row.clone()
-    };
     for n in 0..3_000 {
-        register.insert(named(1_000 + n, format!("c{n}")));
+        register.insert(unclean_row(1_000 + n));
     }
-    let busy_row = named(900, "busy".to_owned());
+    let busy_row = unclean_row(900);
     let busy = register.insert(busy_row.clone());
-    let (prefix, name) = (busy.prefix.clone(), busy.name.clone());
+    let prefix = busy.prefix.clone();
+    let name = busy.name.clone();
     let register = Arc::new(register);
     let done = Arc::new(AtomicBool::new(false));
     let rounds = Arc::new(AtomicU64::new(0));
-    let flood = |work: Box<dyn Fn(&Register) + Send>| {
-        let (register, done, rounds) = (
-            Arc::clone(&register),
-            Arc::clone(&done),
-            Arc::clone(&rounds),
-        );
+    let floods: [Work; 4] = [
+        Box::new(move |register| drop(register.look_up(&prefix, PrefixTag(7)))),
+        Box::new(move |register| drop(register.by_name(&name))),
+        Box::new(|register| drop(register.all())),
+        Box::new(move |register| {
+            let entry = register.insert(busy_row.clone());
+            register.remove(&entry);
+        }),
+    ];
+    let floods = floods.map(|work| {
+        let register = Arc::clone(&register);
+        let done = Arc::clone(&done);
+        let rounds = Arc::clone(&rounds);
         std::thread::spawn(move || {
             while !done.load(Ordering::Relaxed) {
                 work(&register);
                 rounds.fetch_add(1, Ordering::Relaxed);
             }
         })
-    };
-    let floods = [
-        flood(Box::new(move |register| {
-            drop(register.look_up(&prefix, PrefixTag(7)));
-        })),
-        flood(Box::new(move |register| drop(register.by_name(&name)))),
-        flood(Box::new(|register| drop(register.all()))),
-        flood(Box::new(move |register| {
-            let entry = register.insert(busy_row.clone());
-            register.remove(&entry);
-        })),
-    ];
+    });
     let stuck = busy.book_read.lock().await;
     let began = Instant::now();
     for _ in 0..LOGINS {

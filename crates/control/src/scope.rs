@@ -4,20 +4,20 @@ use crate::limits;
 use std::fmt;
 use tidegate_model::ClusterName;
 
-/// One scope. Written `read`, `clusters:PATTERN` or `all`.
+/// A scope, written `read`, `clusters:PATTERN` or `all`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Everything but the control of keys and operators.
+    /// Full access, except to keys and operators.
     All,
-    /// Clusters of these names: make, change, use and delete them, with limits up to the server's
+    /// Create, change, use and delete clusters of these names, with limits up to the server's
     /// defaults.
     Clusters(NamePattern),
-    /// State of all clusters, their sessions and the server; never rows, SQL, logs, hashes or
-    /// passwords.
+    /// Read the state of all clusters, their sessions and the server; never rows, SQL, logs, hashes
+    /// or passwords.
     Read,
 }
 
-/// Pattern of cluster names, in which `*` stands for any characters.
+/// Pattern of cluster names, in which `*` matches any characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NamePattern(String);
 
@@ -25,7 +25,7 @@ pub struct NamePattern(String);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes(Vec<Scope>);
 
-/// Text that is no scope.
+/// Error of text that is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a scope")]
 pub struct WrongScope(String);
@@ -38,7 +38,7 @@ impl NamePattern {
         (fits && text.chars().all(known)).then(|| Self(text.to_owned()))
     }
 
-    /// Costs at most `pattern x name` steps, both of at most 63 bytes.
+    /// Whether a name matches. Takes at most `pattern x name` steps, both of at most 63 bytes.
     pub fn matches(&self, name: &str) -> bool {
         let Some((first, rest)) = self.0.split_once('*') else {
             return self.0 == name;
@@ -67,28 +67,19 @@ impl Scopes {
 
     /// Reads scopes that are separated by commas.
     pub fn parse(text: &str) -> Result<Self, WrongScope> {
-        let wrong = |part: &str| WrongScope(part.chars().take(limits::KEY_NAME_MAX).collect());
-        let one = |part: &str| match part.split_once(':') {
-            None if part == "read" => Ok(Scope::Read),
-            None if part == "all" => Ok(Scope::All),
-            Some(("clusters", pattern)) => NamePattern::parse(pattern)
-                .map(Scope::Clusters)
-                .ok_or_else(|| wrong(part)),
-            _ => Err(wrong(part)),
-        };
         let mut scopes = text
             .split(',')
-            .map(|part| one(part.trim()))
+            .map(|part| Scope::parse(part.trim()))
             .collect::<Result<Vec<_>, _>>()?;
         scopes.sort();
         scopes.dedup();
         if scopes.len() > limits::KEY_SCOPES_MAX {
-            return Err(wrong(text));
+            return Err(WrongScope::of(text));
         }
         Ok(Self(scopes))
     }
 
-    /// Each scope as it is written.
+    /// Each scope in its written form.
     pub fn words(&self) -> Vec<String> {
         self.0.iter().map(ToString::to_string).collect()
     }
@@ -97,12 +88,12 @@ impl Scopes {
         self.0.contains(&Scope::All)
     }
 
-    /// Whether the state of this cluster may be seen.
+    /// Whether the state of this cluster may be read.
     pub fn may_read(&self, cluster: &str) -> bool {
         self.0.contains(&Scope::Read) || self.may_change(cluster)
     }
 
-    /// Whether this cluster may be made, changed, used and deleted.
+    /// Whether this cluster may be created, changed, used and deleted.
     pub fn may_change(&self, cluster: &str) -> bool {
         self.0.iter().any(|scope| match scope {
             Scope::All => true,
@@ -111,7 +102,7 @@ impl Scopes {
         })
     }
 
-    /// Whether a cluster whose name the server chooses may be made.
+    /// Whether a cluster with a generated name may be created.
     pub fn may_change_any(&self) -> bool {
         self.0.iter().any(|scope| match scope {
             Scope::All => true,
@@ -121,7 +112,24 @@ impl Scopes {
     }
 }
 
+impl Scope {
+    fn parse(text: &str) -> Result<Self, WrongScope> {
+        match text.split_once(':') {
+            None if text == "read" => Ok(Self::Read),
+            None if text == "all" => Ok(Self::All),
+            Some(("clusters", pattern)) => NamePattern::parse(pattern)
+                .map(Self::Clusters)
+                .ok_or_else(|| WrongScope::of(text)),
+            _ => Err(WrongScope::of(text)),
+        }
+    }
+}
+
 impl WrongScope {
+    fn of(text: &str) -> Self {
+        Self(text.chars().take(limits::KEY_NAME_MAX).collect())
+    }
+
     pub const HINT: &'static str = "use read, clusters:PATTERN (such as clusters:shop-*) or all";
 }
 
@@ -185,10 +193,16 @@ mod tests {
         assert!(Scopes::parse(&many.join(",")).is_err());
     }
 
+    fn matches(pattern: &str, name: &str) -> bool {
+        NamePattern::parse(pattern).unwrap().matches(name)
+    }
+
+    fn scopes(text: &str) -> Scopes {
+        Scopes::parse(text).unwrap()
+    }
+
     #[test]
     fn a_pattern_matches_whole_names_only() {
-        let matches =
-            |pattern: &str, name: &str| NamePattern::parse(pattern).unwrap().matches(name);
         for (pattern, name) in [
             ("shop", "shop"),
             ("shop-*", "shop-"),
@@ -218,15 +232,14 @@ mod tests {
 
     #[test]
     fn a_scope_gives_what_it_says_and_no_more() {
-        let of = |text: &str| Scopes::parse(text).unwrap();
-        let read = of("read");
-        let shop = of("clusters:shop-*");
-        let both = of("read,clusters:shop-*");
+        let read = scopes("read");
+        let shop = scopes("clusters:shop-*");
+        let both = scopes("read,clusters:shop-*");
         assert!(read.may_read("shop-1") && !read.may_change("shop-1") && !read.may_change_any());
         assert!(shop.may_read("shop-1") && shop.may_change("shop-1"));
         assert!(!shop.may_read("bank") && !shop.may_change("bank") && !shop.may_change_any());
         assert!(both.may_read("bank") && !both.may_change("bank") && both.may_change("shop-1"));
-        assert!(of("clusters:*").may_change_any() && !of("clusters:*").is_all());
+        assert!(scopes("clusters:*").may_change_any() && !scopes("clusters:*").is_all());
         assert!(
             Scopes::all().is_all()
                 && Scopes::all().may_change("bank")

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tidegate_engine::{EngineSettings, UidChoice};
 use tidegate_model::ClusterLimits;
 
-/// What an operator may choose here.
+/// Settings that an operator can choose.
 #[derive(Debug, Clone)]
 pub struct ControlSettings {
     pub engine: EngineSettings,
-    /// The numbers of the engines' own users, where the server is root.
+    /// User numbers for engines, if the server runs as root.
     pub uids: UidChoice,
-    /// What a cluster gets that asked for nothing else.
+    /// Default limits of new clusters.
     pub limits: ClusterLimits,
     pub web: WebSessionLife,
 }
@@ -29,12 +29,12 @@ impl ControlSettings {
     }
 }
 
-/// When a signed-in browser must sign in again.
+/// Lifetime of web sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct WebSessionLife {
-    /// After this long without use.
+    /// Time without use after which a session expires.
     pub idle: Duration,
-    /// And after this long whatever its use.
+    /// Time after which a session expires even if it is used.
     pub most: Duration,
 }
 

@@ -1,6 +1,6 @@
-//! Tokens of links, web sessions and API keys: made here, given out once, kept only as their
-//! SHA-256. Each has 256 random bits, so nobody finds one by its hash, and looking a hash up tells
-//! nothing by its time.
+//! Tokens of links, web sessions and API keys: generated here, returned once, stored as SHA-256
+//! only. Each has 256 random bits, so its hash doesn't reveal it, and the time of a lookup by hash
+//! reveals nothing useful.
 
 use crate::store::Hash;
 use sha2::{Digest, Sha256};
@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 
 const BYTES: usize = 32;
 
-/// What is written before a key, so that people and scanners know one when they see it.
+/// Prefix of API keys, so that people and secret scanners recognize them.
 pub const KEY_MARK: &str = "tg_";
 
-/// Hexadecimal: stands unescaped in a URL, a header and a cookie.
+/// Generates a token with this prefix, in hexadecimal, which needs no escaping in a URL, a header
+/// or a cookie.
 pub fn generate(mark: &str) -> Result<Zeroizing<String>, RandomError> {
     let mut bytes = Zeroizing::new([0u8; BYTES]);
     getrandom::fill(&mut *bytes).map_err(|_| RandomError)?;
@@ -26,8 +27,8 @@ pub fn hash(token: &str) -> Hash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// What a form must bring back, from what only the session's holder has. Another hash, so that
-/// neither gives away the other, and nothing more to keep.
+/// Returns the CSRF token of a session's token. It is derived, so it needs no storage, and by
+/// another hash than the stored one, so that neither reveals the other.
 pub fn csrf(token: &str) -> Zeroizing<String> {
     let digest = Sha256::new()
         .chain_update(b"csrf of ")
@@ -38,7 +39,7 @@ pub fn csrf(token: &str) -> Zeroizing<String> {
     text
 }
 
-/// A name for the log and for lists, that opens nothing.
+/// Returns an id for the log and for lists. It can't be used as a token.
 pub fn public_id(hash: &Hash) -> String {
     let mut text = String::with_capacity(12);
     push_hex(&mut text, hash.get(..6).unwrap_or_default());

@@ -1,5 +1,5 @@
-//! User numbers for clusters, where the server is root. Never gives one out while anything of its
-//! former cluster is left: a process, or a file under the data directory.
+//! User numbers for clusters, if the server runs as root. A number is not given out while anything
+//! of its former cluster is left: a process, or a file in the data directory.
 
 use crate::error::{ControlError, ErrorCode};
 use crate::limits::UIDS_READY_MAX;
@@ -15,13 +15,13 @@ pub struct Uids {
     claim: Arc<UidClaim>,
     /// The data directory.
     root: PathBuf,
-    /// Numbers that were found free, in the order to give them out. The lock is kept over a whole
-    /// reservation, so that two never get the same one.
+    /// Free numbers, in the order in which they are given out. Locked during a whole reservation,
+    /// so that two clusters never get the same number.
     ready: Mutex<VecDeque<u32>>,
 }
 
 impl Uids {
-    /// Claims numbers that no other server of this machine has.
+    /// Claims numbers that no other server on this machine uses.
     pub fn claim(
         choice: &UidChoice,
         rows: &[ClusterRow],
@@ -47,7 +47,7 @@ impl Uids {
         Arc::clone(&self.claim)
     }
 
-    /// Reserves a cluster with the number that was freed longest ago of those that are free.
+    /// Reserves a cluster with the free number that was freed longest ago.
     pub async fn reserve(
         &self,
         store: &dyn Store,
@@ -59,7 +59,7 @@ impl Uids {
             self.fill(store, &mut ready, 1).await?;
             let uid = *ready.front().ok_or(StoreError::NoUidLeft)?;
             match store.reserve(wanted, Some(uid..=uid), strays).await {
-                // Of a directory that no row accounts for.
+                // The number belongs to a directory that the store doesn't have.
                 Err(StoreError::NoUidLeft) => drop(ready.pop_front()),
                 Err(e) => return Err(e),
                 Ok(row) => {
@@ -70,28 +70,29 @@ impl Uids {
         }
     }
 
-    /// Gives numbers of the claimed range to clusters that have none or another: those of a server
-    /// that was not root, or that had another range. Their files follow at the next start of each
-    /// engine.
-    pub async fn move_in(
+    /// Gives numbers of the claimed range to clusters without one: those of a server that did not
+    /// run as root, or that had another range. Each engine's next start changes the owner of its
+    /// files.
+    pub async fn move_to_range(
         &self,
         store: &dyn Store,
         rows: &mut [ClusterRow],
     ) -> Result<(), ControlError> {
         let ours = self.claim.for_clusters();
-        let is_out = |row: &ClusterRow| {
-            row.phase == Phase::Live && row.uid.is_none_or(|uid| !ours.contains(&uid))
-        };
-        let mut moving: Vec<&mut ClusterRow> = rows.iter_mut().filter(|row| is_out(row)).collect();
+        let mut moving: Vec<&mut ClusterRow> = rows
+            .iter_mut()
+            .filter(|row| row.phase == Phase::Live)
+            .filter(|row| row.uid.is_none_or(|uid| !ours.contains(&uid)))
+            .collect();
         if moving.is_empty() {
             return Ok(());
         }
         let mut ready = self.ready.lock().await;
         match self.fill(store, &mut ready, moving.len()).await {
-            // The start does not fail for it: they go on with what they have.
+            // The server starts anyway: these clusters keep their numbers.
             Err(StoreError::NoUidLeft) => tracing::warn!(
                 clusters = moving.len(),
-                "engine.uids has too few numbers for all clusters; some keep those of another range"
+                "engine.uids has too few numbers for all clusters; some keep numbers outside it"
             ),
             other => other?,
         }
@@ -111,7 +112,7 @@ impl Uids {
         }
         tracing::info!(
             clusters = given,
-            "clusters get user numbers of another range, each with its next start"
+            "clusters get user numbers of the new range, each at its next start"
         );
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! What an operation answers. Plain values; a password stands in two of them only, and only once.
+//! Parameters and results of operations, as plain values. Only [`WithPassword`] contains a
+//! password, which is shown once.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,32 +8,32 @@ use tidegate_model::{
 };
 use zeroize::Zeroizing;
 
-/// A cluster as people see it.
+/// A cluster as API and console show it.
 #[derive(Debug, Clone)]
 pub struct ClusterView {
     pub id: ClusterId,
     pub name: ClusterName,
     pub prefix: Prefix,
     pub state: ClusterState,
-    /// Why it stands in `failed`.
+    /// Reason why its state is `failed`.
     pub failure: Option<String>,
     pub created_unix: i64,
     pub engine: ClusterEngine,
-    /// Whether its kind of engine sleeps.
+    /// Whether its kind of engine goes to sleep.
     pub sleeps: bool,
     pub sessions: u32,
     pub limits: ClusterLimits,
-    /// False if the cluster has accounts that its account book lacks.
+    /// Whether the account book has all accounts of the cluster.
     pub complete_book: bool,
 }
 
-/// With its password, to be shown once.
+/// A cluster with its new password, which is shown once.
 pub struct WithPassword {
     pub cluster: ClusterView,
     pub password: Zeroizing<String>,
 }
 
-/// What a cluster is to be.
+/// Parameters of a new cluster.
 #[derive(Debug, Clone, Default)]
 pub struct NewCluster {
     /// Generated if missing.
@@ -45,7 +46,7 @@ pub struct NewCluster {
     pub limits: Option<ClusterLimits>,
 }
 
-/// Limits of a cluster that shall be others; those missing stay.
+/// Change of a cluster's limits; missing limits stay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LimitsChange {
     pub connections_max: Option<u32>,
@@ -84,8 +85,8 @@ impl LimitsChange {
             .map(|(name, _)| name)
     }
 
-    /// On top of these.
-    pub fn of(self, now: ClusterLimits) -> ClusterLimits {
+    /// Applies the change to these limits.
+    pub fn apply_to(self, now: ClusterLimits) -> ClusterLimits {
         ClusterLimits {
             connections_max: self.connections_max.unwrap_or(now.connections_max),
             sleep_after: self.sleep_after.unwrap_or(now.sleep_after),
@@ -100,11 +101,12 @@ impl LimitsChange {
     }
 }
 
+/// A session as API and console show it.
 #[derive(Debug, Clone)]
 pub struct SessionView {
     pub id: SessionId,
     pub client: SocketAddr,
-    /// `None` for one that is about to end because its cluster was deleted.
+    /// `None` if its cluster was deleted; the session is then about to end.
     pub cluster: Option<ClusterName>,
     pub user: String,
     pub tls: &'static str,

@@ -1,5 +1,4 @@
-//! Account books over real engines: reads of a lookup, and damage in the store. A test program with
-//! its own `main`, because it is also the program that becomes an engine.
+//! Account books over real engines: reads of a lookup, and damage in the store.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +13,6 @@ use common::{Server, find, named, seen};
 use tidegate_model::{ClusterId, Prefix};
 
 fn main() {
-    common::become_engine_if_asked();
     common::run(vec![
         common::test("a_lookup_costs_the_same_for_a_stranger", lookups),
         common::test(

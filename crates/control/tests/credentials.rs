@@ -1,5 +1,4 @@
 //! Keys, sign-in links and web sessions: how long they are valid, and their state after a restart.
-//! A test program with its own `main`, because it is also the program that becomes an engine.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,11 +12,12 @@ mod common;
 use common::Server;
 use sha2::Digest;
 use std::time::Duration;
-use tidegate_control::store::{AccessStore, SqliteStore, Store};
-use tidegate_control::{Control, ErrorCode, Scopes, WebSessionLife, WebSessionUse};
+use tidegate_control::store::{AccessStore, Hash, SqliteStore, Store};
+use tidegate_control::{
+    ApiKey, Control, ErrorCode, Scopes, WebSession, WebSessionLife, WebSessionUse, WithToken,
+};
 
 fn main() {
-    common::become_engine_if_asked();
     common::run(vec![
         common::test(
             "a_web_session_lives_by_use_and_ends_by_idleness",
@@ -31,10 +31,59 @@ fn main() {
     ]);
 }
 
+fn seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap()
+}
+
+fn now_unix() -> i64 {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    seconds(now)
+}
+
+fn is_signed_in(server: &Server, token: &str, seen_by: WebSessionUse) -> bool {
+    server.control.web_session(token, seen_by).is_some()
+}
+
+/// Restarts the server with a session whose last use was this many seconds ago. Times of use are
+/// read at the start, so the store is changed while the server is down.
+async fn used_before(server: Server, session: Hash, ago: i64) -> Server {
+    let root = server.stop_and_keep().await;
+    let store = SqliteStore::open(&root.path().join("store.sqlite"))
+        .await
+        .unwrap();
+    store
+        .saw_web_session(session, now_unix() - ago)
+        .await
+        .unwrap();
+    store.close().await;
+    Server::open(root).await
+}
+
+/// Seconds since the stored last use of the only session. `None` if there is no session.
+async fn idle_for(server: &Server) -> Option<i64> {
+    let store = SqliteStore::open(&server.control.data().store())
+        .await
+        .unwrap();
+    let rows = store.load_access().await.unwrap().sessions;
+    store.close().await;
+    rows.first().map(|row| now_unix() - row.seen_unix)
+}
+
+async fn sign_in(control: &Control) -> WithToken<WebSession> {
+    let link = control.new_sign_in_link().await.unwrap().token;
+    control.redeem_link(&link).await.ok().unwrap()
+}
+
+async fn create_key(control: &Control, name: &str, scopes: &str) -> WithToken<ApiKey> {
+    let scopes = Scopes::parse(scopes).unwrap();
+    control.create_key(name, scopes, None).await.ok().unwrap()
+}
+
 async fn web_sessions() {
     let mut server = Server::start().await;
     let life = WebSessionLife::default();
-    let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap();
     let link = server.control.new_sign_in_link().await.unwrap();
     let token = server
         .control
@@ -43,64 +92,35 @@ async fn web_sessions() {
         .ok()
         .unwrap()
         .token;
-    let hash: tidegate_control::store::Hash = sha2::Sha256::digest(token.as_bytes()).into();
-    let signed_in = |server: &Server, look| server.control.web_session(&token, look).is_some();
-    // Read at the start, so the clock is turned back while the server is down.
-    let seen_ago = async |server: Server, ago: i64| {
-        let root = server.stop_and_keep().await;
-        let store = SqliteStore::open(&root.path().join("store.sqlite"))
-            .await
-            .unwrap();
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap();
-        store
-            .saw_web_session(hash, seconds(now) - ago)
-            .await
-            .unwrap();
-        store.close().await;
-        Server::open(root).await
-    };
-    let ago = async |server: &Server| {
-        let store = SqliteStore::open(&server.control.data().store())
-            .await
-            .unwrap();
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap();
-        let rows = store.load_access().await.unwrap().sessions;
-        store.close().await;
-        rows.first().map(|row| seconds(now) - row.seen_unix)
-    };
+    let hash: Hash = sha2::Sha256::digest(token.as_bytes()).into();
     let long = seconds(life.idle) - 600;
-    server = seen_ago(server, long).await;
-    assert!(signed_in(&server, WebSessionUse::Refresh));
+    server = used_before(server, hash, long).await;
+    assert!(is_signed_in(&server, &token, WebSessionUse::Refresh));
     assert!(
-        ago(&server).await.unwrap() >= long,
+        idle_for(&server).await.unwrap() >= long,
         "a page that refreshes itself is no use"
     );
-    assert!(signed_in(&server, WebSessionUse::Person));
-    // Noted beside the request.
-    while ago(&server).await.unwrap() >= long {
+    assert!(is_signed_in(&server, &token, WebSessionUse::Person));
+    // The time of use is stored after the request.
+    while idle_for(&server).await.unwrap() >= long {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    server = seen_ago(server, seconds(life.idle)).await;
-    assert!(!signed_in(&server, WebSessionUse::Person), "too late");
-    while ago(&server).await.is_some() {
+    server = used_before(server, hash, seconds(life.idle)).await;
+    assert!(
+        !is_signed_in(&server, &token, WebSessionUse::Person),
+        "too late"
+    );
+    while idle_for(&server).await.is_some() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     server.stop().await;
 }
 
-/// A closed store would be noticed by whoever asked it.
+/// The store is closed, so a lookup in it would fail.
 async fn made_up_tokens() {
     let server = Server::start().await;
     let control = &server.control;
-    let key = control
-        .create_key("real", Scopes::all(), None)
-        .await
-        .ok()
-        .unwrap();
+    let key = create_key(control, "real", "all").await;
     let link = control.new_sign_in_link().await.unwrap();
     let session = control.redeem_link(&link.token).await.ok().unwrap();
     control.shutdown().await;
@@ -119,34 +139,26 @@ async fn made_up_tokens() {
     server.stop().await;
 }
 
-/// Written through: what was made or ended before a restart is so after it.
+/// Changes before a restart are still there after it.
 async fn credentials_last() {
-    let server = Server::start().await;
+    let mut server = Server::start().await;
     let control = &server.control;
-    let kept = control
-        .create_key("kept", Scopes::parse("read,clusters:a-*").unwrap(), None)
-        .await
-        .ok()
-        .unwrap();
-    let revoked = control
-        .create_key("revoked", Scopes::all(), None)
-        .await
-        .ok()
-        .unwrap();
+    let kept = create_key(control, "kept", "read,clusters:a-*").await;
+    let revoked = create_key(control, "revoked", "all").await;
     control.revoke_key("revoked").await.unwrap();
     assert_eq!(
         control.revoke_key("revoked").await.unwrap_err().code,
         ErrorCode::NotFound
     );
-    let sign_in = async || {
-        let link = control.new_sign_in_link().await.unwrap().token;
-        control.redeem_link(&link).await.ok().unwrap()
-    };
-    let stays = sign_in().await;
-    let out = sign_in().await;
+    let stays = sign_in(control).await;
+    let out = sign_in(control).await;
     control.end_web_session(&out.made).await.unwrap();
     let unused = control.new_sign_in_link().await.unwrap().token;
-    let check = |control: &Control| {
+    for restart in [false, true] {
+        if restart {
+            server = server.restart().await;
+        }
+        let control = &server.control;
         assert_eq!(
             control.key_of(&kept.token).unwrap().scopes.to_string(),
             "clusters:a-*,read"
@@ -163,10 +175,7 @@ async fn credentials_last() {
                 .is_none()
         );
         assert_eq!(control.keys().len(), 1);
-    };
-    check(control);
-    let server = server.restart().await;
-    check(&server.control);
+    }
     assert!(server.control.redeem_link(&unused).await.is_ok());
     server.stop().await;
 }

@@ -1,5 +1,4 @@
-//! Operations over real engines. A test program with a `main` of its own, since it is also the
-//! program that becomes an engine: its first argument says so.
+//! Operations over real engines.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,11 +12,10 @@ mod common;
 use common::{Server, find, find_bytes, named, root_claim, seen};
 use std::time::{Duration, Instant};
 use tidegate_control::store::{Phase, SqliteStore, Store};
-use tidegate_control::{ErrorCode, LimitsChange, NewCluster};
+use tidegate_control::{ControlError, ErrorCode, LimitsChange, NewCluster};
 use tidegate_model::{ClusterLimits, ClusterName, ClusterState, Directory, SessionId, Verifier};
 
 fn main() {
-    common::become_engine_if_asked();
     common::run(vec![
         common::test(
             "a_new_cluster_is_asleep_and_known_by_its_hash_only",
@@ -68,25 +66,35 @@ async fn a_new_cluster() {
     server.stop().await;
 }
 
+fn code(result: Result<(), ControlError>) -> ErrorCode {
+    result.unwrap_err().code
+}
+
 async fn refused() {
     let server = Server::start().await;
     let control = &server.control;
     control.create_cluster(named("demo")).await.unwrap();
-    let code = |r: Result<_, tidegate_control::ControlError>| r.map(|_: ()| ()).unwrap_err().code;
-    let create = async |new| control.create_cluster(new).await.map(drop);
-    assert_eq!(code(create(named("demo")).await), ErrorCode::Exists);
-    assert_eq!(code(create(named("../demo")).await), ErrorCode::BadName);
+    assert_eq!(
+        code(control.create_cluster(named("demo")).await.map(drop)),
+        ErrorCode::Exists
+    );
+    assert_eq!(
+        code(control.create_cluster(named("../demo")).await.map(drop)),
+        ErrorCode::BadName
+    );
     let none = ClusterLimits {
         connections_max: 0,
         ..ClusterLimits::default()
     };
     assert_eq!(
         code(
-            create(NewCluster {
-                limits: Some(none),
-                ..NewCluster::default()
-            })
-            .await
+            control
+                .create_cluster(NewCluster {
+                    limits: Some(none),
+                    ..NewCluster::default()
+                })
+                .await
+                .map(drop)
         ),
         ErrorCode::BadLimits
     );

@@ -1,6 +1,6 @@
-//! Restarts of a server over real engines: it finds whole clusters, half-made ones, runs without an
-//! end, directories of no cluster. A test program with its own `main`, because it is also the
-//! program that becomes an engine, and the server that a test kills.
+//! Restarts of a server over real engines, which finds complete clusters, half-created ones, runs
+//! without an end, and directories without a cluster. The program is also the server that a test
+//! kills.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,12 +18,11 @@ use std::time::{Duration, Instant};
 use tidegate_control::store::{Reservation, SqliteStore, Store, Strays};
 use tidegate_control::{Control, ControlSettings, DataDir, NewCluster};
 use tidegate_model::{
-    ClusterEngine, ClusterLimits, ClusterName, ClusterState, Directory, Found, Prefix, PrefixTag,
-    Sessions, Verifier,
+    ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterState, Directory, Found, Prefix,
+    PrefixTag, Sessions, Verifier,
 };
 
 fn main() {
-    common::become_engine_if_asked();
     if let [_, what, root] = std::env::args().collect::<Vec<_>>().as_slice()
         && what == "create-until-killed"
     {
@@ -119,14 +118,12 @@ async fn swept() {
         .map(|c| c.name.into())
         .collect();
     assert_eq!(names, ["kept"]);
-    let folder =
-        |id: tidegate_model::ClusterId| server.control.data().engines().join(id.to_string());
-    // A server never waits for it at its start.
+    // A start doesn't wait for it.
     until("what was left half-made is removed", || {
-        !folder(half.id).exists() && !folder(doomed.cluster.id).exists()
+        !folder(&server, half.id).exists() && !folder(&server, doomed.cluster.id).exists()
     })
     .await;
-    assert!(folder(kept.cluster.id).exists());
+    assert!(folder(&server, kept.cluster.id).exists());
     assert!(find(&server.control, &half.prefix).await.is_none());
     assert!(
         find(&server.control, &doomed.cluster.prefix)
@@ -141,7 +138,12 @@ async fn swept() {
     server.stop().await;
 }
 
-/// The part of the server that the next test kills.
+/// Folder of a cluster.
+fn folder(server: &Server, id: ClusterId) -> std::path::PathBuf {
+    server.control.data().engines().join(id.to_string())
+}
+
+/// Server that the next test kills.
 async fn create_until_killed(root: std::path::PathBuf) {
     let dir = DataDir::lock(&root).unwrap();
     let settings = ControlSettings::new(&dir);
@@ -166,14 +168,14 @@ async fn killed_while_creating() {
             .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        // Each time it has told of one, it is at work on the next.
+        // When it has printed a name, it creates the next cluster.
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         told.extend(lines.by_ref().take(2).map(Result::unwrap));
-        // Somewhere in the next creation, elsewhere in each round.
+        // Kills it at a different point of the creation in each round.
         std::thread::sleep(Duration::from_millis(round * 5));
         child.kill().unwrap();
         child.wait().unwrap();
-        // Not before: a broken pipe would have ended it more gently.
+        // Kept open until here: a broken pipe would have ended the process in another way.
         drop(lines);
 
         let server = Server::open(root).await;
@@ -187,17 +189,13 @@ async fn killed_while_creating() {
             told.iter().all(|name| names.contains(name)),
             "one that was told of is gone"
         );
-        let folders = || {
-            std::fs::read_dir(server.control.data().engines())
-                .unwrap()
-                .count()
-        };
+        let engines = server.control.data().engines();
         until(
             "each folder has a cluster, and each cluster a folder",
-            || folders() == names.len(),
+            || std::fs::read_dir(&engines).unwrap().count() == names.len(),
         )
         .await;
-        // The one that nobody was told of, if it came that far, is as good as any.
+        // The newest one may be a cluster whose name was not printed; it works as any other.
         let newest = server
             .control
             .clusters()
@@ -225,7 +223,7 @@ async fn recovered() {
     server.control.wake_cluster("demo").await.unwrap();
     let root = server.stop_and_keep().await;
     {
-        // As kill -9 leaves it: a run begun, none ended.
+        // As after kill -9: a run has begun and not ended.
         let dir = DataDir::lock(root.path()).unwrap();
         let store = SqliteStore::open(&dir.store()).await.unwrap();
         assert_eq!(store.begin_run(id).await.unwrap().0, 2);

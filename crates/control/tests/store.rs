@@ -226,13 +226,21 @@ async fn only_the_run_that_ends_makes_the_sleep_clean() {
 async fn numbers_prefixes_and_users_are_not_given_out_twice() {
     let tmp = tempfile::tempdir().unwrap();
     let store = open(tmp.path()).await;
-    let uids = || Some(600_000..=600_001);
+    let range = 600_000..=600_001;
     let none = Strays::default();
-    let a = store.reserve(&wanted("a"), uids(), &none).await.unwrap();
-    let b = store.reserve(&wanted("b"), uids(), &none).await.unwrap();
+    let a = store
+        .reserve(&wanted("a"), Some(range.clone()), &none)
+        .await
+        .unwrap();
+    let b = store
+        .reserve(&wanted("b"), Some(range.clone()), &none)
+        .await
+        .unwrap();
     assert_eq!((a.uid, b.uid), (Some(600_000), Some(600_001)));
     assert!(matches!(
-        store.reserve(&wanted("c"), uids(), &none).await,
+        store
+            .reserve(&wanted("c"), Some(range.clone()), &none)
+            .await,
         Err(StoreError::NoUidLeft)
     ));
     assert!(matches!(
@@ -251,11 +259,16 @@ async fn numbers_prefixes_and_users_are_not_given_out_twice() {
     // While its directory may exist, the name is free but the user is not.
     store.begin_delete(b.id).await.unwrap();
     assert!(matches!(
-        store.reserve(&wanted("b"), uids(), &none).await,
+        store
+            .reserve(&wanted("b"), Some(range.clone()), &none)
+            .await,
         Err(StoreError::NoUidLeft)
     ));
     store.bury(b.id).await.unwrap();
-    let c = store.reserve(&wanted("b"), uids(), &none).await.unwrap();
+    let c = store
+        .reserve(&wanted("b"), Some(range.clone()), &none)
+        .await
+        .unwrap();
     assert_eq!(
         (c.id, c.uid),
         (ClusterId(3), Some(600_001)),
@@ -281,7 +294,9 @@ async fn numbers_prefixes_and_users_are_not_given_out_twice() {
         ClusterId(41)
     );
     assert!(matches!(
-        store.reserve(&wanted("f"), uids(), &strays).await,
+        store
+            .reserve(&wanted("f"), Some(range.clone()), &strays)
+            .await,
         Err(StoreError::NoUidLeft)
     ));
 }
@@ -311,7 +326,7 @@ async fn its_files_are_closed_to_others() {
         .collect();
     assert!(
         files.len() >= 2,
-        "the journal stands beside the file: {files:?}"
+        "the journal is beside the file: {files:?}"
     );
     for file in files {
         assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600, "{file:?}");

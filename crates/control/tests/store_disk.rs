@@ -13,9 +13,9 @@ use common::store::{live, long_book, open};
 use common::{not_run, until};
 use std::io::Write;
 use std::sync::Arc;
-use tidegate_control::store::{AccessStore, KeyRow, Store, StoreError};
+use tidegate_control::store::{AccessStore, ClusterRow, KeyRow, SqliteStore, Store, StoreError};
 
-/// A file system of its own and of few megabytes, mounted while this value lives.
+/// A separate file system of a few megabytes, mounted while this value exists.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -34,7 +34,7 @@ impl SmallDisk {
         Some(disk)
     }
 
-    /// Takes all the room there is. The file that [`SmallDisk::free`] removes.
+    /// Fills the disk with a file that [`SmallDisk::free`] removes.
     fn fill(&self) {
         let mut file = std::fs::File::options()
             .append(true)
@@ -62,6 +62,23 @@ impl Drop for SmallDisk {
     }
 }
 
+async fn only_row(store: &SqliteStore) -> ClusterRow {
+    store.load().await.unwrap().remove(0)
+}
+
+fn numbered_key(n: usize) -> KeyRow {
+    let name = format!("{n:064}");
+    KeyRow {
+        id: name.clone(),
+        name,
+        hash: [u8::try_from(n % 251).unwrap(); 32].map(|b| b ^ u8::try_from(n / 251).unwrap()),
+        scopes: "all".to_owned(),
+        created_unix: 0,
+        expires_unix: None,
+        used_unix: None,
+    }
+}
+
 #[tokio::test]
 async fn a_sleep_on_a_full_disk_is_recorded_from_the_reserve_or_waits_for_room() {
     let Some(disk) = SmallDisk::mount(48) else {
@@ -70,18 +87,17 @@ async fn a_sleep_on_a_full_disk_is_recorded_from_the_reserve_or_waits_for_room()
     let store = Arc::new(open(disk.0.path()).await);
     until("the reserve", || disk.reserve()).await;
     let id = live(&store, "demo").await.id;
-    let row = async || store.load().await.unwrap().remove(0);
     let mut run = store.begin_run(id).await.unwrap();
     disk.fill();
-    // Accounts that were not there before: they need room in the journal.
+    // New accounts, which need space in the journal.
     store.end_run(id, run, long_book(run, 5_000)).await.unwrap();
     assert!(
-        !row().await.awake && !disk.reserve(),
+        !only_row(&store).await.awake && !disk.reserve(),
         "the reserve was used"
     );
     assert!(!store.is_disk_full(), "nothing waits");
 
-    // The reserve is gone, and this book needs more than what it left.
+    // The reserve is used up, and this book needs more than the space it left.
     let accounts = 40_000;
     run = store.begin_run(id).await.unwrap();
     disk.fill();
@@ -90,24 +106,15 @@ async fn a_sleep_on_a_full_disk_is_recorded_from_the_reserve_or_waits_for_room()
     let waiting = tokio::spawn(async move { ending.end_run(id, run, book).await });
     until("a full disk", || store.is_disk_full()).await;
     assert!(
-        row().await.awake,
+        only_row(&store).await.awake,
         "what could not be written has not happened"
     );
-    let key = KeyRow {
-        id: "k".to_owned(),
-        name: "n".repeat(64),
-        hash: [1; 32],
-        scopes: "all".to_owned(),
-        created_unix: 0,
-        expires_unix: None,
-        used_unix: None,
-    };
-    let add = store.add_key(key.clone());
+    let add = store.add_key(numbered_key(1));
     assert!(!waiting.is_finished());
     disk.free();
     waiting.await.unwrap().unwrap();
     add.await.unwrap();
-    let row = row().await;
+    let row = only_row(&store).await;
     assert_eq!((row.awake, row.run, row.accounts_run), (false, run, run));
     until("the end of it", || !store.is_disk_full() && disk.reserve()).await;
     store.close().await;
@@ -131,19 +138,9 @@ async fn a_full_disk_is_told_to_operators_and_spoils_no_connection() {
     let store = open(disk.0.path()).await;
     until("the reserve", || disk.reserve()).await;
     disk.fill();
-    let name = |n: usize| format!("{n:064}");
-    let key = |n: usize| KeyRow {
-        id: name(n),
-        name: name(n),
-        hash: [u8::try_from(n % 251).unwrap(); 32].map(|b| b ^ u8::try_from(n / 251).unwrap()),
-        scopes: "all".to_owned(),
-        created_unix: 0,
-        expires_unix: None,
-        used_unix: None,
-    };
     let mut made = 0;
     let refused = loop {
-        match store.add_key(key(made)).await {
+        match store.add_key(numbered_key(made)).await {
             Ok(()) => made += 1,
             Err(refused) => break refused,
         }
@@ -155,11 +152,14 @@ async fn a_full_disk_is_told_to_operators_and_spoils_no_connection() {
     );
     assert!(disk.reserve(), "it is kept for sleeps");
     assert!(
-        matches!(store.add_key(key(made)).await, Err(StoreError::DiskFull)),
+        matches!(
+            store.add_key(numbered_key(made)).await,
+            Err(StoreError::DiskFull)
+        ),
         "again"
     );
     disk.free();
-    store.add_key(key(made)).await.unwrap();
+    store.add_key(numbered_key(made)).await.unwrap();
     assert_eq!(
         store.load_access().await.unwrap().keys.len(),
         made + 1,

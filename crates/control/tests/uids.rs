@@ -1,6 +1,5 @@
-//! The engines' own users, over real engines: which number a cluster gets, and what is left of the
-//! one before. All of it needs root. A program with a `main` of its own, since it is also the
-//! program that becomes an engine.
+//! User numbers of engines, over real engines: which number a cluster gets, and what is left of its
+//! former cluster. All tests need root.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +10,7 @@
 
 mod common;
 
-use common::Server;
+use common::{Server, named};
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::ops::RangeInclusive;
@@ -25,9 +24,10 @@ use tidegate_engine::UidChoice;
 use tidegate_model::{ClusterId, ClusterState, Sessions};
 
 fn main() {
+    // First: an engine does not run as root.
     common::become_engine_if_asked();
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        common::not_run("users of their own need root");
+        common::not_run("separate users need root");
         return;
     }
     common::run(vec![
@@ -42,8 +42,8 @@ fn main() {
     ]);
 }
 
-/// A range of eight, the last of which is the template's, in a block that no other test of this
-/// machine has: by pid.
+/// Range of eight numbers, the last of which is the template's. The block depends on the pid, so
+/// that no other test on this machine uses it.
 fn eight(block: u32) -> RangeInclusive<u32> {
     let first = 1_879_048_192 + (std::process::id() * 4 + block) % 4_000 * 65_536;
     first..=first + 7
@@ -60,11 +60,7 @@ fn owner(root: &Path, id: ClusterId) -> u32 {
 }
 
 async fn create(server: &Server, name: &str) -> u32 {
-    let new = NewCluster {
-        name: Some(name.to_owned()),
-        ..NewCluster::default()
-    };
-    let made = server.control.create_cluster(new).await.unwrap();
+    let made = server.control.create_cluster(named(name)).await.unwrap();
     owner(server.root(), made.cluster.id)
 }
 
@@ -79,7 +75,7 @@ async fn oldest_first() {
         assert_eq!(Some(uid), free.pop_front(), "creation {n}");
         alive.push((name, uid));
         if alive.len() == 5 {
-            // Not the oldest always: the order of deletions is what counts.
+            // Not always the oldest: the order of deletions decides.
             for at in [n % 5, n % 4] {
                 let (name, uid) = alive.remove(at);
                 server.control.delete_cluster(&name).await.unwrap();
@@ -90,11 +86,12 @@ async fn oldest_first() {
     for n in alive.len()..7 {
         create(&server, &format!("last{n}")).await;
     }
-    let new = NewCluster {
-        name: Some("one-more".to_owned()),
-        ..NewCluster::default()
-    };
-    let error = server.control.create_cluster(new).await.err().unwrap();
+    let error = server
+        .control
+        .create_cluster(named("one-more"))
+        .await
+        .err()
+        .unwrap();
     assert!(
         error.hint.contains("delete a cluster"),
         "{}: {}",

@@ -391,20 +391,22 @@ mod tests {
         drop((guards, unproven));
     }
 
-    /// Lists, counts and kills of one cluster with as many sessions as it may have, as fast as three
+    fn logged_in(sessions: &Sessions, cluster: u64, max: u32) -> SessionGuard {
+        let guard = sessions.open("127.0.0.1:1".parse().unwrap());
+        guard.admit(ClusterId(cluster), "u", "", max).unwrap();
+        guard
+    }
+
+    /// Lists, counts and kills of one cluster with the maximum number of sessions, as fast as three
     /// threads can.
     #[test]
     fn a_registry_full_of_one_clusters_sessions_delays_no_session_of_another() {
         const SESSIONS: u32 = 10_000;
         const LATEST: Duration = Duration::from_secs(1);
         let sessions = Sessions::default();
-        let client = "127.0.0.1:1".parse().unwrap();
-        let open = |cluster| {
-            let guard = sessions.open(client);
-            guard.admit(ClusterId(cluster), "u", "", SESSIONS).unwrap();
-            guard
-        };
-        let busy: Vec<_> = (0..SESSIONS).map(|_| open(1)).collect();
+        let busy: Vec<_> = (0..SESSIONS)
+            .map(|_| logged_in(&sessions, 1, SESSIONS))
+            .collect();
         let done = std::sync::atomic::AtomicBool::new(false);
         let took = std::thread::scope(|scope| {
             for work in [
@@ -416,7 +418,9 @@ mod tests {
                     sessions.kill(id);
                 },
             ] {
-                let (sessions, done, id) = (&sessions, &done, busy[0].id());
+                let sessions = &sessions;
+                let done = &done;
+                let id = busy[0].id();
                 scope.spawn(move || {
                     while !done.load(Ordering::Relaxed) {
                         work(sessions, id);
@@ -425,7 +429,7 @@ mod tests {
             }
             let began = Instant::now();
             for _ in 0..20 {
-                drop(open(2));
+                drop(logged_in(&sessions, 2, SESSIONS));
             }
             let took = began.elapsed();
             done.store(true, Ordering::Relaxed);

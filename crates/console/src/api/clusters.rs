@@ -77,7 +77,7 @@ pub async fn create_cluster(
     let change = wanted.limits.change();
     let defaults = api.control.default_limits();
     caller.check_limits(&change, defaults)?;
-    let limits = change.of(defaults);
+    let limits = change.apply_to(defaults);
     let made = api
         .control
         .create_cluster(NewCluster {

@@ -9,7 +9,7 @@ use crate::views::{ClusterView, LimitsChange};
 use std::time::Duration;
 
 impl Control {
-    /// Changes what it may use, asleep or awake; sessions that are open stay.
+    /// Changes a cluster's limits, asleep or awake. Open sessions stay.
     pub async fn change_limits(
         &self,
         name: &str,
@@ -19,7 +19,7 @@ impl Control {
         let name = name.to_owned();
         self.to_its_end(async move {
             let (entry, _held) = this.exclusive(&name).await?;
-            let limits = change.of(entry.limits());
+            let limits = change.apply_to(entry.limits());
             check_limits(&limits)?;
             this.store().set_limits(entry.id, limits).await?;
             entry.set_limits(limits);
@@ -32,7 +32,7 @@ impl Control {
         .await
     }
 
-    /// Lets a cluster at its disk limit delete, drop and truncate for this long.
+    /// Allows a cluster at its disk limit to delete, drop and truncate for this time.
     pub async fn allow_shrink(&self, name: &str, time: Duration) -> ControlResult<()> {
         let entry = self.entry(name)?;
         if !limits::ALLOW_SHRINK.contains(&time) {

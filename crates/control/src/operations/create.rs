@@ -16,7 +16,7 @@ use tidegate_model::{
 };
 
 impl Control {
-    /// Makes a cluster, asleep, with a fresh password that is kept nowhere.
+    /// Creates a cluster, asleep, with a new password that is stored nowhere.
     pub async fn create_cluster(&self, new: NewCluster) -> ControlResult<WithPassword> {
         let this = self.clone();
         self.to_its_end(async move { this.create(new).await }).await
@@ -28,15 +28,19 @@ impl Control {
         let engine = self.choose_engine(new.engine.as_deref(), &new.parameters)?;
         let password = password::generate()?;
         let stage2 = password::stage2(&password);
-        // 1. On record before anything stands on disk. 2. The files. 3. Visible. Whoever finds an
-        //    end after 1 or 2 sweeps it at the next start.
+        // 1. A record, before any file. 2. The files. 3. The cluster becomes visible. A start that
+        // finds
+        // a cluster after step 1 or 2 removes it.
         let row = self.reserve(new.name.as_deref(), engine, limits).await?;
         let made = async {
             self.engines()
                 .create(spec(&row), stage2)
                 .await
                 .map_err(|e| engine_error(e, &row.name))?;
-            Ok(self.store().publish(row.id, &seed(stage2)).await?)
+            Ok(self
+                .store()
+                .publish(row.id, &first_accounts(stage2))
+                .await?)
         };
         let row = match made.await {
             Ok(row) => row,
@@ -52,7 +56,7 @@ impl Control {
         })
     }
 
-    /// Checks a wanted kind of engine and its parameters.
+    /// Checks the requested kind of engine and its parameters.
     fn choose_engine(
         &self,
         wanted: Option<&str>,
@@ -107,10 +111,10 @@ impl Control {
                 other => return Ok(other?),
             }
         }
-        Err(ControlError::internal("no free name or prefix was drawn"))
+        Err(ControlError::internal("found no free name or prefix"))
     }
 
-    /// After a creation that failed. What can't be removed now is swept at the next start.
+    /// Removes a cluster whose creation failed. The next start removes what can't be removed now.
     async fn discard(&self, row: &ClusterRow) {
         let files = match self.engines().remove(row.id).await {
             Ok(()) | Err(EngineError::Unknown(_)) => Ok(()),
@@ -127,13 +131,13 @@ impl Control {
         };
         if let Err(error) = done {
             tracing::warn!(cluster = %row.id, error, "a cluster that could not be created is not \
-                 wholly removed");
+                 completely removed");
         }
     }
 }
 
-/// What a cluster is born with: root from anywhere.
-fn seed(stage2: [u8; 20]) -> AccountBook {
+/// Accounts of a new cluster: root from any host.
+fn first_accounts(stage2: [u8; 20]) -> AccountBook {
     let root = Account {
         user: ROOT.to_owned(),
         host: "%".to_owned(),

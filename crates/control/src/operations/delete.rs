@@ -7,7 +7,7 @@ use crate::error::{ControlError, ControlResult, ErrorCode};
 use tidegate_model::Event;
 
 impl Control {
-    /// Ends its sessions, stops its engine and removes its files.
+    /// Deletes a cluster: ends its sessions, stops its engine and removes its files.
     pub async fn delete_cluster(&self, name: &str) -> ControlResult<()> {
         let this = self.clone();
         let name = name.to_owned();
@@ -17,7 +17,7 @@ impl Control {
 
     async fn delete(&self, name: &str) -> ControlResult<()> {
         let (entry, _held) = self.exclusive(name).await?;
-        // What exists of it can't be deleted, so neither is the record that leads to it.
+        // Its data can't be deleted, so its record stays too.
         if self.engines().kind(&entry.engine.kind).is_none() {
             let kind = &entry.engine.kind;
             return Err(ControlError::new(
@@ -33,11 +33,10 @@ impl Control {
             .record(&Event::ClusterDeleted { cluster: entry.id });
         self.engines().remove(entry.id).await.map_err(|e| {
             let error = engine_error(e, &entry.name);
-            let hint =
-                "it is deleted all the same; its files are removed at the server's next start";
+            let hint = "the cluster is deleted; its files are removed at the server's next start";
             ControlError::new(error.code, error.message, hint)
         })?;
-        // Those that logged in between the two.
+        // Sessions that logged in meanwhile.
         self.end_sessions(&entry);
         self.store().bury(entry.id).await?;
         Ok(())

@@ -1,5 +1,5 @@
-//! Operations on clusters and sessions, as plain async functions. Each runs to its end even if the
-//! caller goes away in the middle, so no cluster is left half-changed by a closed connection.
+//! Operations on clusters and sessions, as plain async functions. Each runs to its end even if its
+//! caller is dropped, so a closed connection leaves no cluster half changed.
 
 mod change_limits;
 mod create;
@@ -18,11 +18,11 @@ use tidegate_model::{ClusterName, ClusterState, ClusterUsage};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
-/// The administrator of each cluster.
+/// User name of each cluster's administrator.
 pub const ROOT: &str = "root";
 
 impl Control {
-    /// All clusters by name.
+    /// Returns all clusters, ordered by name.
     pub fn clusters(&self) -> Vec<ClusterView> {
         self.register()
             .all()
@@ -35,7 +35,7 @@ impl Control {
         Ok(self.view(&*self.entry(name)?))
     }
 
-    /// Puts it to sleep now. Refused while a session of it is busy.
+    /// Puts a cluster to sleep now. Fails while one of its sessions is busy.
     pub async fn sleep_cluster(&self, name: &str) -> ControlResult<ClusterView> {
         let this = self.clone();
         let name = name.to_owned();
@@ -50,7 +50,7 @@ impl Control {
         .await
     }
 
-    /// Wakes it and waits until it is awake.
+    /// Wakes a cluster and waits until it is awake.
     pub async fn wake_cluster(&self, name: &str) -> ControlResult<ClusterView> {
         let this = self.clone();
         let name = name.to_owned();
@@ -65,7 +65,7 @@ impl Control {
         .await
     }
 
-    /// Measured use, beside its limits. Wakes nobody.
+    /// Returns the measured use of a cluster, without waking it.
     pub async fn usage(&self, name: &str) -> ControlResult<ClusterUsage> {
         let entry = self.entry(name)?;
         self.engines()
@@ -75,7 +75,7 @@ impl Control {
     }
 
     fn view(&self, entry: &ClusterEntry) -> ClusterView {
-        // A cluster that is being deleted under a reader's hands has no engine any more.
+        // A cluster that is deleted at this moment has no engine any more.
         let state = self
             .engines()
             .state(entry.id)
@@ -103,14 +103,14 @@ impl Control {
     }
 
     fn entry(&self, name: &str) -> ControlResult<Arc<ClusterEntry>> {
-        // A name that could not exist does not exist.
+        // An invalid name can't be the name of a cluster.
         let parsed = ClusterName::parse(name).map_err(|_| ControlError::not_found(name))?;
         self.register()
             .by_name(&parsed)
             .ok_or_else(|| ControlError::not_found(name))
     }
 
-    /// The cluster, with nobody else changing it.
+    /// Returns the cluster with the lock that keeps other operations from changing it.
     async fn exclusive(
         &self,
         name: &str,
@@ -120,7 +120,7 @@ impl Control {
         let held = timeout(limits::OPERATION_WAIT, lock)
             .await
             .map_err(|_| ControlError::busy(&entry.name))?;
-        // The one we waited for may have deleted it.
+        // The operation that had the lock may have deleted the cluster.
         let now = self.entry(name)?;
         if now.id != entry.id {
             return Err(ControlError::not_found(name));
@@ -128,6 +128,7 @@ impl Control {
         Ok((entry, held))
     }
 
+    /// Runs the work in its own task, so that it goes on if the caller is dropped.
     async fn to_its_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = ControlResult<T>> + Send + 'static,

@@ -9,8 +9,8 @@ use crate::views::WithPassword;
 use tidegate_model::{Account, Verifier};
 
 impl Control {
-    /// Gives its root a new password. It is returned only once the engine has it and a fresh
-    /// reading shows it.
+    /// Sets a new password for the cluster's root. Returns it only after a new reading of the
+    /// accounts shows that the engine has it.
     pub async fn new_password(&self, name: &str) -> ControlResult<WithPassword> {
         self.password_by(name, false).await
     }
@@ -31,7 +31,7 @@ impl Control {
         let (entry, _held) = self.exclusive(name).await?;
         let password = password::generate()?;
         let stage2 = password::stage2(&password);
-        // Of root only: it must work whatever the other accounts are.
+        // The engine checks root only, so the operation works whatever the other accounts are.
         let changed = match repair {
             true => self.engines().repair_password(entry.id, ROOT, stage2).await,
             false => self.engines().set_password(entry.id, ROOT, stage2).await,
@@ -47,7 +47,7 @@ impl Control {
             return Err(ControlError::new(
                 ErrorCode::EngineFailed,
                 format!("the engine of cluster {name:?} did not take the new password"),
-                "try again; the server's log tells more",
+                "try again; the server's log has details",
             ));
         }
         Ok(WithPassword {

@@ -1,12 +1,12 @@
-//! List and end of sessions.
+//! Lists and ends sessions.
 
 use crate::control::Control;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::views::SessionView;
-use tidegate_model::{ClusterName, SessionId};
+use tidegate_model::{ClusterId, ClusterName, SessionId};
 
 impl Control {
-    /// Sessions that have logged in; of one cluster or of all.
+    /// Returns the logged-in sessions of one cluster or of all.
     pub fn session_list(&self, cluster: Option<&str>) -> ControlResult<Vec<SessionView>> {
         let only = cluster
             .map(|name| self.entry(name))
@@ -15,10 +15,7 @@ impl Control {
         let view = |s: tidegate_model::SessionInfo| SessionView {
             id: s.id,
             client: s.client,
-            cluster: self
-                .register()
-                .by_id(s.cluster)
-                .map(|entry| entry.name.clone()),
+            cluster: self.name_of(s.cluster),
             user: s.user,
             tls: s.tls,
             age: s.age,
@@ -26,8 +23,14 @@ impl Control {
         Ok(self.sessions().list(only).into_iter().map(view).collect())
     }
 
-    /// Asks one session to end. To a caller who may not end those of its cluster it does not exist;
-    /// the name is `None` if that cluster was deleted.
+    fn name_of(&self, cluster: ClusterId) -> Option<ClusterName> {
+        let entry = self.register().by_id(cluster)?;
+        Some(entry.name.clone())
+    }
+
+    /// Asks a session to end. A caller who may not end sessions of its cluster gets the same error
+    /// as for a session that doesn't exist. `may_end` gets `None` for the name if the cluster was
+    /// deleted.
     pub fn kill_session(
         &self,
         id: u64,
@@ -35,14 +38,9 @@ impl Control {
     ) -> ControlResult<()> {
         let found = SessionId::is_ours(id)
             .and_then(|session| Some((session, self.sessions().cluster_of(session)?)));
-        let name = |cluster| {
-            self.register()
-                .by_id(cluster)
-                .map(|entry| entry.name.clone())
-        };
         match found {
             Some((session, cluster))
-                if may_end(name(cluster).as_ref().map(ClusterName::as_str))
+                if may_end(self.name_of(cluster).as_ref().map(ClusterName::as_str))
                     && self.sessions().kill(session) =>
             {
                 Ok(())

@@ -1,8 +1,7 @@
-//! Operators, links, web sessions and API keys in the store. Only hashes of tokens come in here,
-//! never a token.
+//! Operators, links, web sessions and API keys in the store. The store gets hashes of tokens only.
 //!
-//! Look-ups are answered from memory ([`crate::credentials`]), so that made-up tokens never reach
-//! the disk.
+//! Lookups use the copy in memory ([`crate::credentials`]), so that invented tokens never reach the
+//! disk.
 
 use super::access_changes::{
     AddKey, AddLink, EndWebSession, EnsureOperator, RedeemLink, RemoveKey, SawKey, SawWebSession,
@@ -24,7 +23,7 @@ impl AccessStore for SqliteStore {
                 .bind(&name)
                 .fetch_optional(&self.reads);
             match there.await? {
-                // A start on a full disk writes nothing.
+                // So that a start on a full disk writes nothing.
                 Some(_) => Ok(()),
                 None => self.writer.write(EnsureOperator { name, now }).await,
             }
@@ -102,7 +101,7 @@ impl AccessStore for SqliteStore {
 fn hash_of(row: &SqliteRow) -> StoreResult<Hash> {
     let bytes: Vec<u8> = row.try_get("hash")?;
     Hash::try_from(bytes)
-        .map_err(|_| StoreError::Failed("a hash in the store is not 32 bytes".to_owned()))
+        .map_err(|_| StoreError::Failed("a hash in the store does not have 32 bytes".to_owned()))
 }
 
 fn link_row(row: &SqliteRow) -> StoreResult<LinkRow> {

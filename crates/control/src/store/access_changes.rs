@@ -71,7 +71,7 @@ pub struct RedeemLink {
 impl StoreChange for RedeemLink {
     type Out = Option<String>;
 
-    /// An operator who signs in may be the one who makes room.
+    /// The operator may sign in to free space.
     fn class(&self) -> ChangeClass {
         ChangeClass::Vital
     }
@@ -103,16 +103,19 @@ impl StoreChange for RedeemLink {
     }
 }
 
+/// Time this long before another, in seconds since 1970.
+fn before(unix: i64, time: Duration) -> i64 {
+    unix.saturating_sub(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
+}
+
 async fn forget_old_sessions(
     db: &mut SqliteConnection,
     now: i64,
     life: WebSessionLife,
 ) -> StoreResult<()> {
-    let ago =
-        |life: Duration| now.saturating_sub(i64::try_from(life.as_secs()).unwrap_or(i64::MAX));
     sqlx::query("DELETE FROM web_sessions WHERE seen_unix <= ? OR created_unix <= ?")
-        .bind(ago(life.idle))
-        .bind(ago(life.most))
+        .bind(before(now, life.idle))
+        .bind(before(now, life.most))
         .execute(&mut *db)
         .await?;
     let sql = "DELETE FROM web_sessions WHERE hash NOT IN \
@@ -148,7 +151,7 @@ pub struct EndWebSession(pub Hash);
 impl StoreChange for EndWebSession {
     type Out = ();
 
-    /// A cookie that was given back must open nothing, whatever the disk.
+    /// A session that was signed out must be invalid, even on a full disk.
     fn class(&self) -> ChangeClass {
         ChangeClass::Vital
     }
@@ -215,7 +218,7 @@ pub struct RemoveKey(pub String);
 impl StoreChange for RemoveKey {
     type Out = ();
 
-    /// A key that was revoked must open nothing, whatever the disk.
+    /// A revoked key must be invalid, even on a full disk.
     fn class(&self) -> ChangeClass {
         ChangeClass::Vital
     }

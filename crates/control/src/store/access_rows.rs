@@ -1,4 +1,4 @@
-//! Rows of the store about the operator: sign-in links, web sessions and API keys.
+//! Rows of the store about access: sign-in links, web sessions and API keys.
 
 /// Name of the one operator account, which is made at the first start.
 pub const OPERATOR: &str = "operator";
@@ -6,7 +6,7 @@ pub const OPERATOR: &str = "operator";
 /// SHA-256 of a token.
 pub type Hash = [u8; 32];
 
-/// Sign-in link that was not used yet.
+/// An unused sign-in link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkRow {
     pub hash: Hash,
@@ -28,14 +28,14 @@ pub struct KeyRow {
     pub id: String,
     pub name: String,
     pub hash: Hash,
-    /// As [`crate::Scopes`] writes them.
+    /// Scopes in the form of [`crate::Scopes`].
     pub scopes: String,
     pub created_unix: i64,
     pub expires_unix: Option<i64>,
     pub used_unix: Option<i64>,
 }
 
-/// Everything that opens something.
+/// All rows about access.
 #[derive(Debug, Default)]
 pub struct AccessRows {
     pub links: Vec<LinkRow>,

@@ -1,5 +1,4 @@
-//! The copy of each cluster's accounts: one block per cluster in parts, as [`Accounts`] has it in
-//! memory.
+//! Stored copy of each cluster's accounts: the block that [`Accounts`] has in memory, in parts.
 
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
@@ -8,11 +7,11 @@ use sqlx::{Row, SqliteConnection};
 use tidegate_model::limits::BOOK_BYTES_MAX;
 use tidegate_model::{AccountBook, Accounts, ClusterId, RunEpoch};
 
-/// Bytes of one part of a block. A part is copied on its way into the store and out of it; a whole
-/// block would be copied whole.
+/// Bytes of one part of a block. SQLite copies each value that is written or read, so a block in
+/// one value would be copied whole.
 const PART: usize = 64 << 10;
 
-/// The book of a cluster; empty and incomplete if it has none.
+/// Reads the book of a cluster; empty and incomplete if there is none.
 pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<AccountBook> {
     let cluster = to_i64(id.0);
     let sql = "SELECT accounts_run, accounts_complete, \
@@ -30,35 +29,33 @@ pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<
         });
     };
     let run = RunEpoch(row.try_get::<i64, _>("accounts_run")?.unsigned_abs());
-    // A column of another type is damage too.
-    let corrupt = || StoreError::Corrupt {
-        cluster,
-        what: "its copy of the accounts is damaged".to_owned(),
-    };
+    // A column of another type means damage too.
     let complete = row
         .try_get::<i64, _>("accounts_complete")
-        .map_err(|_| corrupt())?
+        .map_err(|_| damaged_book(cluster))?
         != 0;
     let size = row
         .try_get::<Option<i64>, _>("size")
-        .map_err(|_| corrupt())?
+        .map_err(|_| damaged_book(cluster))?
         .unwrap_or(0);
     let size = usize::try_from(size)
         .ok()
         .filter(|size| *size <= BOOK_BYTES_MAX)
-        .ok_or_else(corrupt)?;
-    // Not grown later: that would leave copies of hashes behind.
+        .ok_or_else(|| damaged_book(cluster))?;
+    // Allocated at once: a vector that grows would leave copies of hashes behind.
     let mut bytes = Vec::with_capacity(size);
     let sql = "SELECT accounts FROM books WHERE cluster = ? ORDER BY part";
     let mut parts = sqlx::query(sql).bind(cluster).fetch(db);
     while let Some(part) = parts.try_next().await? {
-        let part: &[u8] = part.try_get("accounts").map_err(|_| corrupt())?;
+        let part: &[u8] = part
+            .try_get("accounts")
+            .map_err(|_| damaged_book(cluster))?;
         if bytes.len() + part.len() > size {
-            return Err(corrupt());
+            return Err(damaged_book(cluster));
         }
         bytes.extend_from_slice(part);
     }
-    let accounts = Accounts::from_bytes(bytes, complete).map_err(|_| corrupt())?;
+    let accounts = Accounts::from_bytes(bytes, complete).map_err(|_| damaged_book(cluster))?;
     Ok(AccountBook {
         accounts,
         run,
@@ -66,7 +63,14 @@ pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<
     })
 }
 
-/// Replaces the book of a cluster. Parts that are the same are not written.
+fn damaged_book(cluster: i64) -> StoreError {
+    StoreError::Corrupt {
+        cluster,
+        what: "its copy of the accounts is damaged".to_owned(),
+    }
+}
+
+/// Replaces the book of a cluster. Unchanged parts are not written.
 pub async fn write_book(
     db: &mut SqliteConnection,
     id: ClusterId,

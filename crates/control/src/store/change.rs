@@ -1,24 +1,25 @@
-//! A change of the store, as the writer takes it.
+//! Changes of the store, as the writer takes them.
 
 use super::error::{StoreError, StoreResult};
 use sqlx::SqliteConnection;
 use tidegate_model::BoxFuture;
 use tokio::sync::oneshot;
 
-/// Treatment of a change, above all on a full disk.
+/// Order of a change, and its treatment on a full disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeClass {
-    /// Begin of a run: goes first, and waits for room.
+    /// Begin of a run: goes first, and waits for space on a full disk.
     Begin,
-    /// End of a run or a reading of accounts: may use the reserve, and waits for room.
+    /// End of a run, or a reading of accounts: may use the reserve, and waits for space on a full
+    /// disk.
     Ledger,
-    /// Operator's change that can free room or that must not be lost: may use the reserve once.
+    /// Operator's change that frees space or must not be lost: may use the reserve once.
     Vital,
     /// Any other: fails at once on a full disk.
     Plain,
 }
 
-/// One change of the store. All of it happens or nothing.
+/// A change of the store, made completely or not at all.
 pub trait StoreChange: Send + Sync + 'static {
     type Out: Send + 'static;
 
@@ -26,12 +27,12 @@ pub trait StoreChange: Send + Sync + 'static {
         ChangeClass::Plain
     }
 
-    /// Bytes of accounts that it may write: the measure of its length.
+    /// Bytes of accounts that it may write, as a measure of its duration.
     fn bytes(&self) -> usize {
         0
     }
 
-    /// May be called again after a failure; it must then do the same.
+    /// Makes the change. It may be called again after a failure, and must then do the same.
     fn apply(
         &self,
         db: &mut SqliteConnection,
@@ -43,10 +44,11 @@ pub trait WriterJob: Send {
     fn class(&self) -> ChangeClass;
     fn bytes(&self) -> usize;
     fn apply<'a>(&'a mut self, db: &'a mut SqliteConnection) -> BoxFuture<'a, StoreResult<()>>;
-    /// Tells the caller.
+    /// Sends the result to the caller.
     fn finish(self: Box<Self>, result: StoreResult<()>);
 }
 
+/// A job with the type of its change.
 pub struct TypedJob<C: StoreChange> {
     pub change: C,
     pub out: Option<C::Out>,
@@ -71,7 +73,7 @@ impl<C: StoreChange> WriterJob for TypedJob<C> {
 
     fn finish(self: Box<Self>, result: StoreResult<()>) {
         let Self { out, reply, .. } = *self;
-        // The caller may have left; the change is made all the same.
+        // The caller may be gone; the change is made anyway.
         let _ = reply.send(result.and_then(|()| out.ok_or(StoreError::Closed)));
     }
 }

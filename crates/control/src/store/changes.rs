@@ -2,7 +2,7 @@
 
 use super::books::{read_book, write_book};
 use super::change::{ChangeClass, StoreChange};
-use super::cluster_rows::{free_uid, next_id, read_one, touched};
+use super::cluster_rows::{expect_one_row, free_uid, next_id, read_one};
 use super::codec::{to_i64, to_ms};
 use super::error::{StoreError, StoreResult};
 use super::rows::{ClusterRow, Reservation, Strays};
@@ -63,7 +63,7 @@ impl StoreChange for ReserveCluster {
     }
 }
 
-/// `column` is a name of ours, never input.
+/// Whether a cluster has this value in this column, `name_taken` or `prefix`.
 async fn is_taken(
     db: &mut SqliteConnection,
     column: &'static str,
@@ -95,7 +95,7 @@ impl StoreChange for PublishCluster {
             write_book(db, id, &self.seed).await?;
         }
         let sql = "UPDATE clusters SET phase = 'live' WHERE id = ? AND phase = 'creating'";
-        touched(
+        expect_one_row(
             sqlx::query(sql)
                 .bind(to_i64(id.0))
                 .execute(&mut *db)
@@ -115,7 +115,7 @@ pub struct SetLimits {
 impl StoreChange for SetLimits {
     type Out = ();
 
-    /// More disk for a full cluster must be recorded on a full machine too.
+    /// A higher disk limit for a full cluster must also be recorded on a full disk.
     fn class(&self) -> ChangeClass {
         ChangeClass::Vital
     }
@@ -135,7 +135,7 @@ impl StoreChange for SetLimits {
             .bind(i64::from(limits.cpu_weight))
             .bind(i64::from(limits.tasks_max))
             .bind(to_i64(self.cluster.0));
-        touched(change.execute(db).await?.rows_affected(), self.cluster)
+        expect_one_row(change.execute(db).await?.rows_affected(), self.cluster)
     }
 }
 
@@ -144,7 +144,7 @@ pub struct BeginDelete(pub ClusterId);
 impl StoreChange for BeginDelete {
     type Out = ();
 
-    /// A deletion frees room.
+    /// A deletion frees space.
     fn class(&self) -> ChangeClass {
         ChangeClass::Vital
     }
@@ -152,7 +152,7 @@ impl StoreChange for BeginDelete {
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL WHERE id = ? AND \
                    phase <> 'gone'";
-        touched(
+        expect_one_row(
             sqlx::query(sql)
                 .bind(to_i64(self.0.0))
                 .execute(db)

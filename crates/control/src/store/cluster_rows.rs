@@ -12,7 +12,8 @@ use tidegate_model::{
     ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineParameters, Prefix, RunEpoch,
 };
 
-pub fn touched(rows: u64, id: ClusterId) -> StoreResult<()> {
+/// Fails unless a change has changed the cluster's row.
+pub fn expect_one_row(rows: u64, id: ClusterId) -> StoreResult<()> {
     if rows == 1 {
         Ok(())
     } else {
@@ -57,11 +58,6 @@ pub async fn read_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<C
 
 pub fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
     let id: i64 = row.try_get("id")?;
-    let corrupt = |what: &str| StoreError::Corrupt {
-        cluster: id,
-        what: what.to_owned(),
-    };
-    let int = |column: &str| row.try_get::<i64, _>(column);
     let name: String = row.try_get("name")?;
     let prefix: String = row.try_get("prefix")?;
     let parameters: String = row.try_get("engine_parameters")?;
@@ -70,52 +66,62 @@ pub fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
         "live" => Phase::Live,
         "deleting" => Phase::Deleting,
         "gone" => Phase::Gone,
-        _ => return Err(corrupt("unknown phase")),
+        _ => return Err(corrupt(id, "unknown phase")),
     };
     let uid = match row.try_get::<Option<i64>, _>("uid")? {
-        Some(uid) => Some(u32::try_from(uid).map_err(|_| corrupt("bad uid"))?),
+        Some(uid) => Some(u32::try_from(uid).map_err(|_| corrupt(id, "bad uid"))?),
         None => None,
     };
     Ok(ClusterRow {
         id: ClusterId(id.unsigned_abs()),
-        name: ClusterName::parse(&name).map_err(|_| corrupt("bad name"))?,
-        prefix: Prefix::parse(&prefix).ok_or_else(|| corrupt("bad prefix"))?,
-        created_unix: int("created_unix")?,
+        name: ClusterName::parse(&name).map_err(|_| corrupt(id, "bad name"))?,
+        prefix: Prefix::parse(&prefix).ok_or_else(|| corrupt(id, "bad prefix"))?,
+        created_unix: row.try_get("created_unix")?,
         engine: ClusterEngine {
             kind: row.try_get("engine")?,
             parameters: EngineParameters::from_json(&parameters)
-                .map_err(|e| corrupt(&format!("bad engine_parameters: {e}")))?,
+                .map_err(|e| corrupt(id, &format!("bad engine_parameters: {e}")))?,
         },
         uid,
         limits: read_limits(row).map_err(|error| match error {
-            sqlx::Error::ColumnDecode { index, .. } => corrupt(&format!("bad {index}")),
+            sqlx::Error::ColumnDecode { index, .. } => corrupt(id, &format!("bad {index}")),
             other => other.into(),
         })?,
         phase,
-        run: RunEpoch(int("run")?.unsigned_abs()),
-        awake: int("awake")? != 0,
-        accounts_run: RunEpoch(int("accounts_run")?.unsigned_abs()),
-        // A column of another type makes a damaged book, which costs the cluster no more than its
-        // logins asleep.
-        accounts_complete: int("accounts_complete").is_ok_and(|complete| complete != 0),
+        run: RunEpoch(integer(row, "run")?.unsigned_abs()),
+        awake: integer(row, "awake")? != 0,
+        accounts_run: RunEpoch(integer(row, "accounts_run")?.unsigned_abs()),
+        // A column of another type means that only the book is damaged: the cluster works, except
+        // for logins while it sleeps.
+        accounts_complete: integer(row, "accounts_complete").is_ok_and(|complete| complete != 0),
     })
 }
 
 fn read_limits(row: &SqliteRow) -> Result<ClusterLimits, sqlx::Error> {
-    let ms = |column: &str| {
-        row.try_get::<i64, _>(column)
-            .map(|v| Duration::from_millis(v.unsigned_abs()))
-    };
-    // Narrower than the column, so that a value out of range is an error of that column.
-    let number = |column: &str| row.try_get::<u32, _>(column);
-    let bytes = |column: &str| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
+    // The `u32` are narrower than their columns, so a value out of range is an error of its column.
     Ok(ClusterLimits {
-        connections_max: number("connections_max")?,
-        sleep_after: ms("sleep_after_ms")?,
-        transaction_idle_max: ms("transaction_idle_max_ms")?,
-        memory_max_bytes: bytes("memory_max_bytes")?,
-        disk_max_bytes: bytes("disk_max_bytes")?,
-        cpu_weight: number("cpu_weight")?,
-        tasks_max: number("tasks_max")?,
+        connections_max: row.try_get("connections_max")?,
+        sleep_after: milliseconds(row, "sleep_after_ms")?,
+        transaction_idle_max: milliseconds(row, "transaction_idle_max_ms")?,
+        memory_max_bytes: integer(row, "memory_max_bytes")?.unsigned_abs(),
+        disk_max_bytes: integer(row, "disk_max_bytes")?.unsigned_abs(),
+        cpu_weight: row.try_get("cpu_weight")?,
+        tasks_max: row.try_get("tasks_max")?,
     })
+}
+
+fn integer(row: &SqliteRow, column: &str) -> Result<i64, sqlx::Error> {
+    row.try_get(column)
+}
+
+fn milliseconds(row: &SqliteRow, column: &str) -> Result<Duration, sqlx::Error> {
+    let ms = integer(row, column)?;
+    Ok(Duration::from_millis(ms.unsigned_abs()))
+}
+
+fn corrupt(cluster: i64, what: &str) -> StoreError {
+    StoreError::Corrupt {
+        cluster,
+        what: what.to_owned(),
+    }
 }

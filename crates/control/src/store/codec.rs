@@ -1,8 +1,8 @@
-//! How numbers stand in columns.
+//! Conversion of numbers into column values.
 
 use std::time::Duration;
 
-/// Databases count in signed 64 bits; our numbers never come near the top.
+/// Converts to the signed integers of databases. The numbers here are never near the maximum.
 pub fn to_i64(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

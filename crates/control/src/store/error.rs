@@ -2,13 +2,14 @@
 
 use tidegate_model::{ClusterId, ClusterName};
 
+/// Error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the name {0} is taken")]
     NameTaken(ClusterName),
-    #[error("there is a key of that name already")]
+    #[error("a key of that name already exists")]
     KeyNameTaken,
-    #[error("there are as many keys as there may be")]
+    #[error("the limit of keys is reached")]
     TooManyKeys,
     #[error("the prefix is taken")]
     PrefixTaken,
@@ -16,7 +17,7 @@ pub enum StoreError {
     NoUidLeft,
     #[error("there is no cluster {0}")]
     Unknown(ClusterId),
-    #[error("it was written by a newer version (schema {found}, this version knows {known})")]
+    #[error("it was written by a newer version (schema {found}; this version supports {known})")]
     Newer { found: i64, known: i64 },
     #[error("row of cluster {cluster}: {what}")]
     Corrupt { cluster: i64, what: String },

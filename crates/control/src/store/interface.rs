@@ -11,14 +11,14 @@ use std::sync::Arc;
 use tidegate_engine::Candidate;
 use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, RunEpoch};
 
-/// Every method is durable when it returns.
+/// Records of clusters. Every change is durable when its method returns.
 pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
-    /// Everything that is not a tombstone, without the accounts. A row that can't be read is left
-    /// out and logged: one cluster's damage must not keep the others from starting.
+    /// Loads all clusters that are not tombstones, without their accounts. A row that can't be read
+    /// is left out and logged, so that one damaged cluster doesn't keep the server from starting.
     fn load(&self) -> BoxFuture<'_, StoreResult<Vec<ClusterRow>>>;
 
-    /// Gives out number, name, prefix and (from `uids`, if any) the system user, in phase
-    /// `Creating`.
+    /// Inserts a cluster in phase `Creating`, with a new number and, from `uids` if given, a user
+    /// number.
     fn reserve<'a>(
         &'a self,
         wanted: &'a Reservation,
@@ -26,27 +26,30 @@ pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
         strays: &'a Strays,
     ) -> BoxFuture<'a, StoreResult<ClusterRow>>;
 
-    /// `Creating` becomes `Live`, with its first accounts unless a run has read some already.
+    /// Changes a cluster from `Creating` to `Live`, with its first accounts unless a run has read
+    /// some already.
     fn publish<'a>(
         &'a self,
         id: ClusterId,
         seed: &'a AccountBook,
     ) -> BoxFuture<'a, StoreResult<ClusterRow>>;
 
-    /// What a live cluster may use from now on.
+    /// Changes the limits of a live cluster.
     fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// Frees the name; keeps number, prefix and user until [`Store::bury`].
+    /// Marks a cluster as being deleted. Frees the name; number, prefix and user number are kept
+    /// until [`Store::bury`].
     fn begin_delete(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// Called once no file of it is left: frees the user, forgets the accounts.
+    /// Turns a cluster whose files are removed into a tombstone: frees the user number, deletes the
+    /// accounts.
     fn bury(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// Counts the run up and notes that the engine may be running. Waits while the disk is full.
+    /// Increments the run and records that the engine may be running. Waits while the disk is full.
     fn begin_run(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<RunEpoch>>;
 
-    /// The accounts as read last in that run, and the note that it ended cleanly; both or neither.
-    /// Waits while the disk is full.
+    /// Records the accounts last read in a run and its clean end, both or neither. Waits while the
+    /// disk is full.
     fn end_run(
         &self,
         id: ClusterId,
@@ -54,34 +57,35 @@ pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
         book: Arc<AccountBook>,
     ) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// The copy of a cluster's accounts; empty and incomplete if there is none, also of a cluster
-    /// that does not exist.
+    /// Reads the copy of a cluster's accounts; empty and incomplete if there is none or no such
+    /// cluster.
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>>;
 
-    /// Waits while the disk is full.
+    /// Replaces the copy of a cluster's accounts. Waits while the disk is full.
     fn save_accounts(
         &self,
         id: ClusterId,
         book: Arc<AccountBook>,
     ) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// Whether a change waits for room on the disk.
+    /// Whether a change waits for disk space.
     fn is_disk_full(&self) -> bool;
 
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// Every change is durable when it returns.
+/// Records of access. Every change is durable when its method returns.
 pub trait AccessStore {
-    /// The operator of that name, made if missing.
+    /// Makes the operator of this name if it is missing.
     fn ensure_operator(&self, name: &str, now: i64) -> BoxFuture<'_, StoreResult<()>>;
 
     fn load_access(&self) -> BoxFuture<'_, StoreResult<AccessRows>>;
 
-    /// Drops links that have expired, and the oldest beyond the bound.
+    /// Adds a link. Deletes expired links, and the oldest above the bound.
     fn add_link(&self, link: LinkRow, operator: &str, now: i64) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// A valid link becomes a session; both or neither. `None` if the link is not valid.
+    /// Replaces a valid link by a session and returns the operator's name. `None` if the link is
+    /// not valid.
     fn redeem(
         &self,
         link: Hash,
@@ -97,16 +101,16 @@ pub trait AccessStore {
     fn saw_key(&self, id: String, now: i64) -> BoxFuture<'_, StoreResult<()>>;
     fn remove_key(&self, id: String) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// API keys that got the scope `all` when the store was opened, since keys had no scopes
-    /// before.
+    /// Number of API keys that got the scope `all` when the store was opened, because keys had no
+    /// scopes before.
     fn keys_widened(&self) -> u64;
 }
 
-/// Changes are durable when they return.
+/// Records of user numbers. Every change is durable when its method returns.
 pub trait UidStore {
-    /// The next numbers of the range to give out, at most `limit`: those that no cluster ever had,
-    /// then the ones freed longest ago. Whether something of the former cluster is left is not
-    /// known here. None of `skip`.
+    /// Returns the next numbers of the range to give out, at most `limit` and without those of
+    /// `skip`: first those that no cluster ever had, then the ones freed longest ago. The store
+    /// doesn't know whether something of the former cluster is left.
     fn uid_candidates<'a>(
         &'a self,
         range: RangeInclusive<u32>,
@@ -114,6 +118,6 @@ pub trait UidStore {
         skip: &'a BTreeSet<u32>,
     ) -> BoxFuture<'a, StoreResult<Vec<Candidate>>>;
 
-    /// Gives clusters other numbers. All of them or none.
+    /// Gives other numbers to clusters, to all of them or none.
     fn set_uids(&self, changes: Vec<(ClusterId, u32)>) -> BoxFuture<'_, StoreResult<()>>;
 }

@@ -1,10 +1,10 @@
-//! Brings a store's schema up to what this version knows. Never down: a newer store is refused.
+//! Migration of a store's schema to this version. A newer store is refused.
 
 use super::error::{StoreError, StoreResult};
 use super::migrate_books::accounts_to_books;
 use sqlx::{Row, SqlitePool};
 
-/// In order; a file is never changed once a release has carried it.
+/// Migrations in order. A file is never changed after it was part of a release.
 const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_clusters.sql"),
     include_str!("../../migrations/sqlite/0002_access.sql"),
@@ -15,15 +15,15 @@ const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0007_engine_kinds.sql"),
 ];
 
-/// The last version that had a row per account.
+/// Last schema version with a row per account.
 pub const BEFORE_BOOKS: i64 = 3;
 
-/// Version that gave keys their scopes.
+/// Schema version that gave scopes to keys.
 const KEY_SCOPES: i64 = 6;
 
 /// Effects of a migration that an operator must know of.
 pub struct Migrated {
-    /// API keys that existed before there were scopes, and now have all of them.
+    /// Number of API keys that existed before there were scopes and got the scope `all`.
     pub keys_widened: u64,
 }
 
@@ -31,7 +31,7 @@ pub async fn sqlite(pool: &SqlitePool) -> StoreResult<Migrated> {
     to_version(pool, i64::MAX).await
 }
 
-/// As far as this version, for tests of what follows.
+/// Migrates up to this schema version, for tests of later migrations.
 pub async fn to_version(pool: &SqlitePool, last: i64) -> StoreResult<Migrated> {
     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")

@@ -1,4 +1,4 @@
-//! Brings the accounts of a store before version 4, a row each, into one block per cluster.
+//! Migration of accounts to schema version 4: from a row per account to one block per cluster.
 
 use super::books::write_book;
 use super::error::{StoreError, StoreResult};
@@ -9,7 +9,7 @@ use tidegate_model::{
     Account, AccountBook, AccountsBuilder, ClusterId, Requirement, RunEpoch, Unsupported, Verifier,
 };
 
-/// A verifier as those rows have it, in JSON.
+/// A verifier in the JSON of those rows.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredVerifier {
@@ -34,7 +34,7 @@ pub async fn accounts_to_books(db: &mut SqliteConnection) -> StoreResult<()> {
         let rows = sqlx::query(sql).bind(id).fetch_all(&mut *db).await?;
         let mut builder = AccountsBuilder::new(BOOK_BYTES_MAX);
         for row in &rows {
-            // A row that can't be read makes the book incomplete; it must not keep the server from
+            // A row that can't be read makes the book incomplete, and doesn't keep the server from
             // starting.
             match account(row) {
                 Ok(account) => drop(builder.push(&account)),
@@ -60,27 +60,34 @@ pub async fn accounts_to_books(db: &mut SqliteConnection) -> StoreResult<()> {
 
 fn account(row: &sqlx::sqlite::SqliteRow) -> StoreResult<Account> {
     let text: String = row.try_get("verifiers")?;
-    // The parser's message may quote a hash, so it is not passed on.
-    let unreadable = || StoreError::Corrupt {
-        cluster: 0,
-        what: "verifiers are not readable".to_owned(),
-    };
-    let stored: Vec<StoredVerifier> = serde_json::from_str(&text).map_err(|_| unreadable())?;
-    let verifier = |stored: &StoredVerifier| match stored {
-        StoredVerifier::Native(text) => unhex(text).map(Verifier::Native),
-        StoredVerifier::Empty => Some(Verifier::Empty),
-        StoredVerifier::Unsupported(plugin) => {
-            Some(Verifier::Unsupported(Unsupported::plugin(plugin)))
-        }
-    };
-    let verifiers: Option<Vec<Verifier>> = stored.iter().map(verifier).collect();
+    // The parser's message may contain a hash, so it is not passed on.
+    let stored: Vec<StoredVerifier> =
+        serde_json::from_str(&text).map_err(|_| unreadable_verifiers())?;
+    let verifiers: Option<Vec<Verifier>> = stored.iter().map(StoredVerifier::read).collect();
     Ok(Account {
         user: row.try_get("user")?,
         host: row.try_get("host")?,
-        verifiers: verifiers.ok_or_else(unreadable)?,
+        verifiers: verifiers.ok_or_else(unreadable_verifiers)?,
         locked: row.try_get::<i64, _>("locked")? != 0,
         requires: Requirement::None,
     })
+}
+
+impl StoredVerifier {
+    fn read(&self) -> Option<Verifier> {
+        match self {
+            Self::Native(text) => unhex(text).map(Verifier::Native),
+            Self::Empty => Some(Verifier::Empty),
+            Self::Unsupported(plugin) => Some(Verifier::Unsupported(Unsupported::plugin(plugin))),
+        }
+    }
+}
+
+fn unreadable_verifiers() -> StoreError {
+    StoreError::Corrupt {
+        cluster: 0,
+        what: "verifiers are not readable".to_owned(),
+    }
 }
 
 fn unhex(text: &str) -> Option<[u8; 20]> {
@@ -123,7 +130,8 @@ mod tests {
             &format!(
                 r#"INSERT INTO accounts VALUES (1, 0, 'root', '%', '[{{"native":"{hash}"}},"empty"]', 0)"#
             ),
-            r#"INSERT INTO accounts VALUES (1, 1, 'odd', '10.%', '[{"unsupported":"ed25519"}]', 1)"#,
+            r#"INSERT INTO accounts
+               VALUES (1, 1, 'odd', '10.%', '[{"unsupported":"ed25519"}]', 1)"#,
             "INSERT INTO accounts VALUES (2, 0, 'root', '%', 'no json', 0)",
             r#"INSERT INTO accounts VALUES (2, 1, 'app', '%', '["empty"]', 0)"#,
         ] {

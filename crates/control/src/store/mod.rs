@@ -1,6 +1,6 @@
-//! What must survive the server: clusters, the runs of their engines, the copy of their accounts,
-//! and who may use console and API. Never a password or a token, and never anything about a session
-//! of a cluster.
+//! Store of everything that survives the server: clusters, the runs of their engines, the copies of
+//! their accounts, and access to console and API. Contains no passwords, no tokens, and nothing
+//! about the sessions of clusters.
 
 mod access;
 mod access_changes;

@@ -1,5 +1,5 @@
-//! Queue of the store's writer. Changes that begin a run have a channel of their own: a login waits
-//! for each, and must not wait behind changes that another cluster causes.
+//! Queue of the store's writer. Changes that begin a run have a separate channel: a login waits for
+//! each, and must not wait behind the changes of another cluster.
 
 use super::change::{ChangeClass, WriterJob};
 use crate::limits::WRITES_WAITING_MAX;
@@ -7,20 +7,20 @@ use tokio::sync::mpsc;
 
 type AnyJob = Box<dyn WriterJob>;
 
-/// Sending half.
+/// Sending half of the queue.
 #[derive(Debug)]
 pub struct Queue {
     begins: mpsc::Sender<AnyJob>,
     others: mpsc::Sender<AnyJob>,
 }
 
-/// Receiving half.
+/// Receiving half of the queue.
 pub struct Inbox {
     begins: mpsc::Receiver<AnyJob>,
     others: mpsc::Receiver<AnyJob>,
 }
 
-/// Makes a queue with room for so many changes in each of its channels.
+/// Makes a queue with [`WRITES_WAITING_MAX`] places in each of its channels.
 pub fn queue() -> (Queue, Inbox) {
     let (begins, begins_in) = mpsc::channel(WRITES_WAITING_MAX);
     let (others, others_in) = mpsc::channel(WRITES_WAITING_MAX);
@@ -32,7 +32,7 @@ pub fn queue() -> (Queue, Inbox) {
 }
 
 impl Queue {
-    /// Waits for room. False if the queue is closed.
+    /// Sends a change, and waits while its channel is full. Returns false if the queue is closed.
     pub async fn send(&self, job: AnyJob) -> bool {
         let channel = match job.class() {
             ChangeClass::Begin => &self.begins,
@@ -53,7 +53,8 @@ impl Inbox {
         }
     }
 
-    /// Takes a change that is there, if the writer has room for it. `taken`: changes that it has.
+    /// Takes a change that is already there, unless the writer has too many. `taken` is the number
+    /// that it has.
     pub fn try_recv(&mut self, taken: usize) -> Option<AnyJob> {
         if taken < 2 * WRITES_WAITING_MAX
             && let Ok(job) = self.begins.try_recv()
@@ -66,7 +67,7 @@ impl Inbox {
         self.others.try_recv().ok()
     }
 
-    /// Takes no more changes. Those that were sent are still received.
+    /// Accepts no more changes. Those that were sent are still received.
     pub fn close(&mut self) {
         self.begins.close();
         self.others.close();

@@ -1,5 +1,5 @@
-//! Reserve file of the store: room on the disk that is given up when the disk is full, so that
-//! clusters that fall asleep can still be recorded.
+//! Reserve file of the store: disk space that is released when the disk is full, so that the sleep
+//! of clusters can still be recorded.
 
 use crate::limits::{RESERVE_BYTES, RESERVE_ROOM};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
@@ -9,21 +9,21 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// Path of the file.
+/// The reserve file.
 #[derive(Debug, Clone)]
 pub struct Reserve {
     file: PathBuf,
 }
 
 impl Reserve {
-    /// Reserve beside the store's file. Nothing is written yet: see [`Reserve::restore`].
+    /// Reserve beside the store's file. Writes nothing; see [`Reserve::restore`].
     pub fn beside(store: &Path) -> Self {
         Self {
             file: store.with_extension("reserve"),
         }
     }
 
-    /// Frees the room. False if there was none to free.
+    /// Releases the space. Returns false if there was no file.
     pub fn release(&self) -> bool {
         std::fs::remove_file(&self.file).is_ok()
     }
@@ -33,7 +33,7 @@ impl Reserve {
         std::fs::metadata(&self.file).is_ok_and(|meta| meta.len() >= RESERVE_BYTES)
     }
 
-    /// Makes the file, unless it is there or the disk has too little room. True if it is there
+    /// Makes the file, unless it exists or the disk has too little space. Returns whether it exists
     /// afterwards.
     pub fn restore(&self) -> io::Result<bool> {
         if self.is_whole() {
@@ -41,7 +41,7 @@ impl Reserve {
         }
         let folder = self.file.parent().unwrap_or(Path::new("."));
         let space = statvfs(folder)?;
-        // Taking the last room would make a full disk of one that is nearly full.
+        // Otherwise the reserve itself would fill a disk that is nearly full.
         if space.f_bavail.saturating_mul(space.f_frsize) < RESERVE_BYTES + RESERVE_ROOM {
             return Ok(false);
         }
@@ -53,7 +53,7 @@ impl Reserve {
             .open(&self.file)?;
         let filled = fill(&file);
         if filled.is_err() {
-            // A part would be taken for the whole.
+            // So that an incomplete file isn't taken for the reserve.
             self.release();
         }
         filled.map(|()| true)
@@ -62,7 +62,7 @@ impl Reserve {
 
 fn fill(mut file: &File) -> io::Result<()> {
     match fallocate(file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
-        // Not every file system has it (NFS, older ZFS).
+        // Not every file system supports it (NFS and older ZFS don't).
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
             let zeroes = [0u8; 64 << 10];
             let mut left = usize::try_from(RESERVE_BYTES).unwrap_or(usize::MAX);

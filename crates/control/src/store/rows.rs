@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 use tidegate_model::{ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
 
-/// How far a cluster has come. Only `Live` ones are ever shown.
+/// Phase of a cluster's record. Only `Live` clusters are visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Written before anything stands on disk: whoever finds it at start sweeps what there is.
+    /// Recorded before any file exists. A start that finds it removes the files.
     Creating,
     Live,
-    /// Invisible from here on; its directory is going or gone.
+    /// Invisible; its directory is being removed.
     Deleting,
-    /// A tombstone: keeps the number and the prefix from being given out again.
+    /// A tombstone: its number and prefix are never reused.
     Gone,
 }
 
-/// One cluster as the store has it.
+/// A cluster's record.
 #[derive(Debug, Clone)]
 pub struct ClusterRow {
     pub id: ClusterId,
@@ -23,21 +23,21 @@ pub struct ClusterRow {
     pub prefix: Prefix,
     pub created_unix: i64,
     pub engine: ClusterEngine,
-    /// The system user its engine runs as, where the server is root.
+    /// User number of its engine, if the server runs as root.
     pub uid: Option<u32>,
     pub limits: ClusterLimits,
     pub phase: Phase,
-    /// The last run that was begun; 0 before the first.
+    /// Last run that was begun; 0 before the first.
     pub run: RunEpoch,
-    /// A run was begun and has not ended cleanly.
+    /// Whether a run was begun and has not ended cleanly.
     pub awake: bool,
-    /// The run that its stored accounts were read in.
+    /// Run in which its stored accounts were read.
     pub accounts_run: RunEpoch,
-    /// Whether they are all accounts of the cluster.
+    /// Whether these are all accounts of the cluster.
     pub accounts_complete: bool,
 }
 
-/// What a new cluster is made from.
+/// Record of a new cluster.
 #[derive(Debug, Clone)]
 pub struct Reservation {
     pub name: ClusterName,
@@ -47,12 +47,12 @@ pub struct Reservation {
     pub limits: ClusterLimits,
 }
 
-/// What may not be given out although no row holds it: directories that lie about from an older
-/// store.
+/// Numbers that must not be given out although no row has them: those of directories that the store
+/// doesn't know.
 #[derive(Debug, Clone, Default)]
 pub struct Strays {
-    /// The highest number that a directory carries.
+    /// Highest number of these directories.
     pub id_max: u64,
-    /// Owners of those directories.
+    /// Owners of these directories.
     pub uids: BTreeSet<u32>,
 }

@@ -1,8 +1,8 @@
-//! Changes that the engines' runs make: begin, end, and readings of the accounts.
+//! Changes by the runs of engines: begin, end, and readings of the accounts.
 
 use super::books::write_book;
 use super::change::{ChangeClass, StoreChange};
-use super::cluster_rows::touched;
+use super::cluster_rows::expect_one_row;
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
 use sqlx::{Row, SqliteConnection};
@@ -49,14 +49,14 @@ impl StoreChange for EndRun {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
-        // A later run that has begun meanwhile is not over.
+        // Changes nothing if a later run has begun meanwhile.
         let sql = "UPDATE clusters SET awake = 0 WHERE id = ? AND run = ?";
         let done = sqlx::query(sql)
             .bind(to_i64(self.cluster.0))
             .bind(to_i64(self.run.0))
             .execute(&mut *db)
             .await?;
-        touched(done.rows_affected(), self.cluster)?;
+        expect_one_row(done.rows_affected(), self.cluster)?;
         write_book(db, self.cluster, &self.book).await
     }
 }

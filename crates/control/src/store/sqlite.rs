@@ -1,5 +1,4 @@
-//! The store in one SQLite file. Never used by two servers at once: the lock of the data directory
-//! sees to that.
+//! Store in one SQLite file. The lock of the data directory ensures that only one server uses it.
 
 use super::books::read_book;
 use super::changes::{BeginDelete, BuryCluster, PublishCluster, ReserveCluster, SetLimits};
@@ -20,24 +19,24 @@ use std::path::Path;
 use std::sync::Arc;
 use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, RunEpoch};
 
-/// See [`Store`]. Readers have connections of their own (WAL), so none waits for a writer or makes
-/// one wait.
+/// [`Store`] in SQLite. Readers have their own connections (WAL), so readers and the writer don't
+/// wait for each other.
 #[derive(Debug)]
 pub struct SqliteStore {
     pub(super) reads: SqlitePool,
     pub(super) writer: Writer,
     writes: SqlitePool,
-    /// API keys that got the scope `all` when the store was opened, since keys had no scopes
-    /// before.
+    /// Number of API keys that got the scope `all` when the store was opened, because keys had no
+    /// scopes before.
     pub(super) keys_widened: u64,
 }
 
 impl SqliteStore {
-    /// Opens or makes the file, 0600. SQLite gives its journal files the mode of the file itself.
+    /// Opens the file, or makes it with mode 0600. SQLite gives its journal files the same mode.
     pub async fn open(file: &Path) -> StoreResult<Self> {
         let reserve = Reserve::beside(file);
         match Self::open_with(file, &reserve).await {
-            // Opening writes a little, and a server that can't start can't free anything.
+            // Opening writes a little, and a server that can't start can't free any space.
             Err(StoreError::Database(error)) if is_full(&error) && reserve.release() => {
                 tracing::warn!(
                     "the disk of the data directory is full; the store uses its reserve"
@@ -57,22 +56,17 @@ impl SqliteStore {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .journal_mode(SqliteJournalMode::Wal)
-            // A run that was begun must be on disk before its engine writes a byte.
+            // The begin of a run must be on disk before its engine writes anything.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(limits::STORE_BUSY)
-            // In KB. A book passes through once; it need not stay here too.
+            // 512 KB (the sign means KB). A book is read once, so caching its pages is of no use.
             .pragma("cache_size", "-512")
-            // What is deleted (hashes of former passwords) is overwritten.
+            // Overwrites deleted data, such as hashes of old passwords.
             .pragma("secure_delete", "ON");
-        let pool = |most| {
-            SqlitePoolOptions::new()
-                .max_connections(most)
-                .acquire_timeout(limits::STORE_WAIT)
-        };
-        let writes = pool(1).connect_with(options.clone()).await?;
+        let writes = pool_of(1).connect_with(options.clone()).await?;
         let keys_widened = migrate::sqlite(&writes).await?.keys_widened;
-        let reads = pool(limits::STORE_READERS)
+        let reads = pool_of(limits::STORE_READERS)
             .connect_with(options.pragma("query_only", "ON"))
             .await?;
         let writer = Writer::spawn(writes.clone(), reserve.clone());
@@ -98,7 +92,7 @@ impl SqliteStore {
         for row in &rows {
             match read_row(row) {
                 Ok(row) => out.push(row),
-                // Its number, prefix and user stay taken in the store.
+                // Its number, prefix and user number stay taken in the store.
                 Err(error) => {
                     tracing::error!(%error, "a cluster is left out: its row in the store is \
                                              damaged")
@@ -107,6 +101,12 @@ impl SqliteStore {
         }
         Ok(out)
     }
+}
+
+fn pool_of(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(limits::STORE_WAIT)
 }
 
 impl Store for SqliteStore {
@@ -173,7 +173,7 @@ impl Store for SqliteStore {
 
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>> {
         Box::pin(async move {
-            // One view of the store: a book that is written meanwhile must not be read in part.
+            // A transaction, so that a book that is written meanwhile isn't read in part.
             let mut view = self.reads.begin().await?;
             read_book(&mut view, id).await
         })

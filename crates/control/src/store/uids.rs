@@ -1,10 +1,11 @@
-//! User numbers in the store: which ones clusters have, and which ones were freed when.
+//! User numbers in the store: those of clusters, and the order in which others were freed.
 
 use super::change::StoreChange;
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
 use super::interface::UidStore;
 use super::sqlite::SqliteStore;
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -26,34 +27,40 @@ impl UidStore for SqliteStore {
             let freed = sqlx::query("SELECT uid FROM freed_uids ORDER BY freed")
                 .fetch_all(&mut *tx)
                 .await?;
-            let uids = |rows: &[sqlx::sqlite::SqliteRow]| -> StoreResult<Vec<u32>> {
-                // A number that is none of ours can't be in the range.
-                let uid = |row: &sqlx::sqlite::SqliteRow| {
-                    Ok(u32::try_from(row.try_get::<i64, _>("uid")?).unwrap_or(0))
-                };
-                rows.iter().map(uid).collect()
-            };
-            let taken: BTreeSet<u32> = uids(&taken)?.into_iter().collect();
-            let freed: Vec<u32> = uids(&freed)?;
-            let had: BTreeSet<u32> = freed.iter().copied().collect();
-            let open =
-                |uid: &u32| range.contains(uid) && !taken.contains(uid) && !skip.contains(uid);
-            let fresh = range.clone().filter(|uid| open(uid) && !had.contains(uid));
-            let fresh = fresh.map(|uid| Candidate {
+            let taken: BTreeSet<u32> = uids_of(&taken)?.into_iter().collect();
+            let freed: Vec<u32> = uids_of(&freed)?;
+            let used: BTreeSet<u32> = freed.iter().copied().collect();
+            let unused = range.clone().filter(|uid| !used.contains(uid));
+            let unused = unused.map(|uid| Candidate {
                 uid,
                 used_before: false,
             });
-            let again = freed.iter().copied().filter(open).map(|uid| Candidate {
+            let freed = freed.into_iter().map(|uid| Candidate {
                 uid,
                 used_before: true,
             });
-            Ok(fresh.chain(again).take(limit).collect())
+            Ok(unused
+                .chain(freed)
+                .filter(|candidate| range.contains(&candidate.uid))
+                .filter(|candidate| !taken.contains(&candidate.uid))
+                .filter(|candidate| !skip.contains(&candidate.uid))
+                .take(limit)
+                .collect())
         })
     }
 
     fn set_uids(&self, changes: Vec<(ClusterId, u32)>) -> BoxFuture<'_, StoreResult<()>> {
         Box::pin(self.writer.write(SetUids(changes)))
     }
+}
+
+fn uids_of(rows: &[SqliteRow]) -> StoreResult<Vec<u32>> {
+    let mut uids = Vec::with_capacity(rows.len());
+    for row in rows {
+        // A value that is not a user number becomes 0, which is never in the range.
+        uids.push(u32::try_from(row.try_get::<i64, _>("uid")?).unwrap_or(0));
+    }
+    Ok(uids)
 }
 
 struct SetUids(Vec<(ClusterId, u32)>);

@@ -1,9 +1,9 @@
-//! Writer of the store: one task that owns the one connection that writes. Changes that wait at the
-//! same time share a transaction, so a thousand clusters that fall asleep together cost a few syncs
-//! of the disk, not a thousand.
+//! Writer of the store: a task with the only connection that writes. Waiting changes share a
+//! transaction, so a thousand clusters that go to sleep together cause a few syncs of the disk
+//! instead of a thousand.
 //!
-//! A change is durable before its caller is answered. Changes that begin a run go first, because a
-//! login waits for each; all others keep their order.
+//! A change is durable before its caller gets the result. Changes that begin a run go first,
+//! because a login waits for each; the others keep their order.
 
 use super::change::{ChangeClass, StoreChange, TypedJob, WriterJob};
 use super::error::{StoreError, StoreResult};
@@ -30,7 +30,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// `db` must have one connection that nobody else uses.
+    /// Starts the task. `db` must have one connection, and no other user.
     pub fn spawn(db: SqlitePool, reserve: Reserve) -> Self {
         let (jobs, inbox) = queue();
         let (closing, closed) = watch::channel(false);
@@ -55,7 +55,7 @@ impl Writer {
         }
     }
 
-    /// Returns when the change is on disk, or has failed.
+    /// Makes a change. Returns when it is on disk or has failed.
     pub async fn write<C: StoreChange>(&self, change: C) -> StoreResult<C::Out> {
         if *self.closing.borrow() {
             return Err(StoreError::Closed);
@@ -72,7 +72,7 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
-    /// Whether a change waits for room on the disk.
+    /// Whether a change waits for disk space.
     pub fn is_disk_full(&self) -> bool {
         self.disk_full.load(Ordering::Relaxed)
     }
@@ -82,7 +82,7 @@ impl Writer {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// Ends after all changes that wait have been tried.
+    /// Stops the task after all waiting changes have been tried.
     pub async fn close(&self) {
         self.closing.send_replace(true);
         if let Some(task) = self.task.lock().await.take() {
@@ -91,7 +91,7 @@ impl Writer {
     }
 }
 
-/// Reason why a pause is over.
+/// Reason why a pause ended.
 enum Pause {
     Over,
     WriterJob(Box<dyn WriterJob>),
@@ -124,7 +124,7 @@ impl WriterTask {
         }
     }
 
-    /// Fills [`Task::waiting`]. False once the store is closed and nothing waits.
+    /// Fills [`WriterTask::waiting`]. Returns false when the store is closed and no change waits.
     async fn next(&mut self) -> bool {
         while self.waiting.is_empty() {
             let closing = *self.closed.borrow();
@@ -137,7 +137,9 @@ impl WriterTask {
                     None => return false,
                 },
                 _ = self.closed.changed(), if !closing => {}
-                () = tokio::time::sleep(limits::RESERVE_CHECK), if !self.reserve.is_whole() => self.restore_reserve(),
+                () = tokio::time::sleep(limits::RESERVE_CHECK), if !self.reserve.is_whole() => {
+                    self.restore_reserve();
+                }
             }
         }
         while let Some(job) = self.inbox.try_recv(self.waiting.len()) {
@@ -146,7 +148,8 @@ impl WriterTask {
         true
     }
 
-    /// All begins of runs, then the others in their order, up to the bounds of one transaction.
+    /// Takes all begins of runs, then the others in their order, up to the bounds of one
+    /// transaction.
     fn take_batch(&mut self) -> Jobs {
         let mut batch = Jobs::new();
         let mut later = VecDeque::new();
@@ -184,13 +187,13 @@ impl WriterTask {
             if told.is_none_or(|told| told.elapsed() >= limits::FULL_TOLD_EVERY) {
                 tracing::error!(
                     changes = batch.len(),
-                    "the disk of the data directory is full; what clusters must note waits for room"
+                    "the disk of the data directory is full; records of clusters wait for space"
                 );
                 told = Some(Instant::now());
             }
             match self.pause(pause).await {
-                // It may be one that can use the reserve, so it is not kept behind those that
-                // can't.
+                // The change may be one that can use the reserve, so it doesn't wait behind those
+                // that can't.
                 Pause::WriterJob(job) => batch.push(job),
                 Pause::Over => pause = (pause * 2).min(limits::FULL_RETRY_LAST),
                 Pause::Closing => return self.give_up(batch).await,
@@ -200,7 +203,9 @@ impl WriterTask {
             }
         }
         if self.disk_full.swap(false, Ordering::Relaxed) {
-            tracing::info!("the disk of the data directory has room again; nothing waits any more");
+            tracing::info!(
+                "the disk of the data directory has space again; all waiting records were written"
+            );
             self.restore_reserve();
         }
     }
@@ -216,17 +221,17 @@ impl WriterTask {
         }
     }
 
-    /// One last attempt before the store closes.
+    /// Tries the changes a last time before the store closes.
     async fn give_up(&mut self, batch: Jobs) {
         for job in self.try_each(batch).await {
             job.finish(Err(StoreError::DiskFull));
         }
     }
 
-    /// Each in a transaction of its own. Returns those that wait for room.
+    /// Makes each change in its own transaction. Returns those that wait for disk space.
     async fn try_each(&mut self, batch: Jobs) -> Jobs {
         let mut left = Jobs::new();
-        // Begins last: what a sleep records must not lack the room that a wake took.
+        // Begins go last, so that a wake doesn't take the space that the record of a sleep needs.
         let (begins, others): (Jobs, Jobs) = batch
             .into_iter()
             .partition(|job| job.class() == ChangeClass::Begin);
@@ -263,7 +268,8 @@ impl WriterTask {
         left
     }
 
-    /// All in one transaction, and their callers told; or none, and they come back.
+    /// Makes all changes in one transaction and sends the results. If the transaction fails,
+    /// returns the changes.
     async fn try_together(&mut self, mut batch: Jobs) -> Result<(), (Jobs, sqlx::Error)> {
         match transaction(&self.db, &mut batch).await {
             Ok(results) => {
@@ -279,7 +285,7 @@ impl WriterTask {
 
     fn restore_reserve(&self) {
         if let Err(error) = self.reserve.restore() {
-            tracing::warn!(%error, "the store's reserve file can't be made");
+            tracing::warn!(%error, "the store's reserve file could not be made");
         }
     }
 }
@@ -289,8 +295,8 @@ async fn transaction(
     batch: &mut Jobs,
 ) -> Result<Vec<StoreResult<()>>, sqlx::Error> {
     let mut db = db.acquire().await?;
-    // As plain statements: SQLite ends a transaction by itself when the disk is full, and the
-    // library's own count of open transactions would be wrong from then on.
+    // Plain statements instead of the library's transactions: SQLite rolls back by itself when the
+    // disk is full, and the library would then count a transaction that is not open.
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *db).await?;
     let done = apply_all(&mut db, batch).await;
     let done = match done {
@@ -301,13 +307,13 @@ async fn transaction(
         Err(error) => Err(error),
     };
     if done.is_err() {
-        // Fails if SQLite has done it already.
+        // Fails if SQLite has rolled back already.
         let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *db).await;
     }
     done
 }
 
-/// One result for each. A failure of the database itself fails all.
+/// Applies all changes, with a result for each. A failure of the database itself fails all.
 async fn apply_all(
     db: &mut SqliteConnection,
     batch: &mut Jobs,
@@ -332,8 +338,8 @@ async fn apply_all(
     Ok(results)
 }
 
-/// Whether the disk had no room. A quota that is used up, and a journal that can't grow, are told
-/// as input/output errors (<https://sqlite.org/rescode.html>): 778 WRITE, 1034 FSYNC, 4874 SHMSIZE.
+/// Whether the disk is full. SQLite reports an exhausted quota and a journal that can't grow as I/O
+/// errors (<https://sqlite.org/rescode.html>): 778 WRITE, 1034 FSYNC, 4874 SHMSIZE.
 pub fn is_full(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()

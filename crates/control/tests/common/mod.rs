@@ -1,5 +1,5 @@
-//! A server without a network for tests, and a test runner small enough to share its `main` with
-//! the engine's helper.
+//! A server without a network for tests, and a small test runner. A test program is also the
+//! program that becomes an engine, so it needs its own `main`.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 pub mod store;
@@ -31,9 +31,10 @@ pub fn test<F: Future<Output = ()> + 'static>(
     }
 }
 
-/// Runs what the arguments select by parts of names, one after another. Leaves with 101 if one
-/// fails, as any other test program does.
+/// Becomes an engine if the first argument says so, else runs the tests whose names contain one of
+/// the arguments. Exits with 101 if one fails, as other test programs do.
 pub fn run(tests: Vec<Test>) {
+    become_engine_if_asked();
     let args: Vec<String> = std::env::args().skip(1).collect();
     if args.iter().any(|a| a == "--list") {
         tests.iter().for_each(|t| println!("{}: test", t.name));
@@ -58,8 +59,8 @@ pub fn run(tests: Vec<Test>) {
     }
 }
 
-/// Becomes the program of an engine if the first argument says so: a server starts its engines with
-/// its own executable, which is the test program here.
+/// Becomes an engine if the first argument says so: a server starts its engines with its own
+/// executable, which is the test program here.
 pub fn become_engine_if_asked() {
     if std::env::args()
         .nth(1)
@@ -99,7 +100,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// On a fresh directory.
+    /// Starts a server on a new directory.
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
@@ -110,7 +111,7 @@ impl Server {
         server
     }
 
-    /// On one that another server has left.
+    /// Starts a server on the directory of a former one.
     pub async fn open(root: TempDir) -> Self {
         Self::open_with(root, |_| {}).await
     }
@@ -139,7 +140,7 @@ impl Server {
         drop(self.stop_and_keep().await);
     }
 
-    /// Stops in order and leaves the directory.
+    /// Stops the server cleanly and keeps its directory.
     pub async fn stop_and_keep(self) -> TempDir {
         let Self { control, root, .. } = self;
         control.shutdown().await;
@@ -157,7 +158,7 @@ impl Server {
     }
 }
 
-/// A directory that engines with users of their own can pass through.
+/// Makes a directory that engines with other users can pass through.
 pub fn empty_dir() -> TempDir {
     tempfile::Builder::new()
         .permissions(PermissionsExt::from_mode(0o711))
@@ -165,7 +166,7 @@ pub fn empty_dir() -> TempDir {
         .unwrap()
 }
 
-/// Building the engine's template takes seconds; one is enough for all tests of this program.
+/// Templates of the engine, shared by all tests of this program: building one takes seconds.
 static TEMPLATES: OnceLock<TempDir> = OnceLock::new();
 
 fn keep_templates(root: &Path) {
@@ -196,7 +197,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(done.success());
 }
 
-/// Waits for what happens by itself soon. The bound only ends a test that would hang.
+/// Waits until a condition is true. The bound only ends a test that would hang.
 pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..6_000 {
         if done() {
@@ -211,7 +212,7 @@ pub fn stage2(password: &str) -> [u8; 20] {
     Sha1::digest(Sha1::digest(password.as_bytes())).into()
 }
 
-/// What root claims at a login.
+/// Claim of root's login.
 pub fn root_claim() -> Claim {
     Claim {
         names: vec!["root".to_owned()],
@@ -245,7 +246,7 @@ pub fn seen(accounts: &[Account], password: &str) -> bool {
         .any(|a| a.user == "root" && a.verifiers.contains(&hash))
 }
 
-/// The files below a directory that hold these bytes.
+/// Returns the files below a directory that contain these bytes.
 pub fn find_bytes(root: &Path, needle: &[u8]) -> Vec<String> {
     let mut hits = Vec::new();
     let mut stack: Vec<PathBuf> = vec![root.to_owned()];
@@ -266,7 +267,8 @@ pub fn find_bytes(root: &Path, needle: &[u8]) -> Vec<String> {
     hits
 }
 
-/// Says why a test does not run here, past its captured output: `script/test` counts it as skipped.
+/// Prints why a test does not run here, past the captured output, so that `script/test` counts it
+/// as skipped.
 pub fn not_run(why: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "\nnot run: {why}");
