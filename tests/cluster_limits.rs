@@ -53,6 +53,43 @@ fn set(server: &Server, name: &str, args: &[&str]) {
     );
 }
 
+/// Whether the server may change the limits of running engines (CAP_SYS_RESOURCE).
+fn may_change_running_engines(server: &Server) -> bool {
+    const CAP_SYS_RESOURCE: u32 = 24;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = u64::from_str_radix(line.unwrap().trim(), 16).unwrap();
+    bits & (1 << CAP_SYS_RESOURCE) != 0
+}
+
+#[test]
+fn a_changed_disk_limit_says_what_waits_for_the_next_wake() {
+    const WAITS: &str = "one file's size applies at the next wake";
+    let server = Server::start();
+    let cluster = server.create("sized");
+    let said = |args: &[&str]| {
+        let out = server.cli(args);
+        assert!(out.status.success(), "{out:?}");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let mut session = Session::open(&cluster);
+    let changed = said(&["cluster", "set", "sized", "--disk-max", "8G"]);
+    assert_eq!(
+        changed.contains(WAITS),
+        !may_change_running_engines(&server),
+        "{changed}"
+    );
+    assert!(session.ping());
+    session.quit();
+    server.sleep("sized");
+    let asleep = said(&["cluster", "set", "sized", "--disk-max", "9G"]);
+    assert!(!asleep.contains(WAITS), "{asleep}");
+    let session = Session::open(&cluster);
+    let awake = said(&["cluster", "show", "sized"]);
+    assert!(!awake.contains(WAITS), "{awake}");
+    session.quit();
+}
+
 fn disk_bytes(server: &Server, name: &str) -> u64 {
     let shown = server.json(&["cluster", "show", name]);
     shown["usage"]["disk_bytes"].as_u64().expect("a number")

@@ -248,7 +248,10 @@ impl Engines {
         id: ClusterId,
         limits: ClusterLimits,
     ) -> Result<(), EngineError> {
-        self.send(id, SupervisorCommand::Limits(limits)).await
+        let (reply, answer) = oneshot::channel();
+        self.send(id, SupervisorCommand::Limits { limits, reply })
+            .await?;
+        answer.await.map_err(|_| EngineError::Stopping)
     }
 
     /// Allows a cluster at its disk limit to write for this long, so that rows can be deleted and

@@ -10,7 +10,10 @@ use tokio::sync::oneshot;
 
 pub enum SupervisorCommand {
     /// Use these limits from now on.
-    Limits(ClusterLimits),
+    Limits {
+        limits: ClusterLimits,
+        reply: oneshot::Sender<()>,
+    },
     Sleep(oneshot::Sender<Result<(), EngineError>>),
     /// Sleep whatever the sessions do: others need the memory.
     Yield(oneshot::Sender<Result<(), EngineError>>),

@@ -259,12 +259,14 @@ impl Supervisor {
                 self.readings.ask(not_before, users, reply);
                 true
             }
-            SupervisorCommand::Limits(limits) => {
+            SupervisorCommand::Limits { limits, reply } => {
                 self.limits = limits;
                 self.driver.set_limits(&limits);
                 self.shared.set_always_on(&limits, self.driver.sleeps());
                 self.shared.forget_refusal();
                 self.raise();
+                // The caller may have left; the limits are set all the same.
+                let _ = reply.send(());
                 true
             }
             SupervisorCommand::End { remove, reply } => {

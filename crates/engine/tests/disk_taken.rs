@@ -114,6 +114,15 @@ fn deaths(house: &House, of: ClusterId) -> usize {
         .count(|e| matches!(e, Event::EngineDied { cluster, .. } if *cluster == of))
 }
 
+/// Whether this process has CAP_SYS_RESOURCE.
+fn may_change_running_engines() -> bool {
+    const CAP_SYS_RESOURCE: u32 = 24;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let bits = u64::from_str_radix(line.unwrap().trim(), 16).unwrap();
+    bits & (1 << CAP_SYS_RESOURCE) != 0
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_statement_takes_no_more_than_the_hard_limit() {
     let house = House::open().await;
@@ -135,9 +144,13 @@ async fn one_statement_takes_no_more_than_the_hard_limit() {
         .set_limits(id, limits(4096 * MB))
         .await
         .unwrap();
+    let waits = async || house.engines.usage(id).await.unwrap().file_size_waits;
+    assert_eq!(waits().await, !may_change_running_engines());
     drop((root, lease));
     eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
+    assert!(!waits().await, "asleep");
     let lease = house.attach(id).await;
+    assert!(!waits().await, "the next wake has it");
     let mut root = Client::login(&lease.address, "root", "first")
         .await
         .unwrap();

@@ -265,6 +265,8 @@ fn size_of(used: Option<u64>, most: u64) -> String {
     }
 }
 
+const FILE_SIZE_WAITS: &str = "the limit of one file's size applies at the next wake";
+
 /// Limits on the machine's resources, each with the measured use if the server measured it.
 fn machine_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
     let limits = &cluster.limits;
@@ -296,6 +298,9 @@ fn machine_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
             ),
         ),
     ];
+    if usage.is_some_and(|usage| usage.file_size_waits) {
+        rows.push(("file size", FILE_SIZE_WAITS.to_owned()));
+    }
     // Not a limit that can be set: it is a share of the file system's inodes.
     if let Some((used, most)) = usage.and_then(|usage| usage.files.zip(usage.files_max)) {
         rows.push(("files", format!("{used} of {most}")));

@@ -148,10 +148,13 @@ pub async fn change_cluster(
             )
             .await?;
     }
-    Ok(Json(api.describe(
-        api.control.change_limits(&name, change).await?,
-        None,
-    )))
+    let changed = api.control.change_limits(&name, change).await?;
+    // It tells whether one of the limits waits for the next wake.
+    let usage = api.control.usage(&name).await?;
+    Ok(Json(Cluster {
+        usage: Some(usage.into()),
+        ..api.describe(changed, None)
+    }))
 }
 
 /// Closes a cluster's sessions and deletes it with all its data.

@@ -40,6 +40,10 @@ pub struct Usage {
     /// Number of its files and folders, and their maximum: a share of the file system's inodes.
     pub files: Option<u64>,
     pub files_max: Option<u64>,
+    /// Whether its limit of one file's size applies only at its next wake: this server may not change
+    /// that of a running engine. The disk limit itself applies immediately.
+    #[serde(default)]
+    pub file_size_waits: bool,
     /// Memory of its engine that the kernel can't reclaim.
     pub memory_bytes: Option<u64>,
     /// Processor time of its engine since the server started.
@@ -53,6 +57,7 @@ impl From<ClusterUsage> for Usage {
             disk_bytes: usage.disk_bytes,
             files: usage.files,
             files_max: usage.files_max,
+            file_size_waits: usage.file_size_waits,
             memory_bytes: usage.memory_bytes,
             cpu_seconds: usage
                 .cpu_micros

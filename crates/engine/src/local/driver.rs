@@ -151,6 +151,7 @@ impl Driver for LocalDriver {
                 disk_bytes: used.map(|used| used.bytes),
                 files: used.map(|used| used.entries),
                 files_max: used.map(|_| self.disk.files_max()),
+                file_size_waits: self.disk.file_size_waits(),
                 memory_bytes: now.memory_bytes,
                 cpu_micros: now.cpu_micros.map(|micros| micros.saturating_add(spent)),
                 tasks: now.tasks,

@@ -134,6 +134,9 @@ impl Process {
         if self.end.borrow().is_some() {
             return Ok(());
         }
+        if self.file_max() == Some(bytes) {
+            return Ok(());
+        }
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         let limit = Rlimit {
             current: Some(bytes),
@@ -141,6 +144,15 @@ impl Process {
         };
         rustix::process::prlimit(pid, Resource::Fsize, limit)?;
         Ok(())
+    }
+
+    /// Returns the size that its files may have. Everybody may read it, unlike by prlimit.
+    fn file_max(&self) -> Option<u64> {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.pid)).ok()?;
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max file size"))?;
+        line.split_whitespace().next()?.parse().ok()
     }
 
     /// Sets the limits of its group, if it has one.

@@ -73,12 +73,15 @@ impl LocalRun {
         self.process.processes()
     }
 
-    /// Sets the size that one of its files may have, if this server may.
-    pub fn set_file_max(&self, bytes: u64) {
-        if let Err(error) = self.process.set_file_max(bytes) {
-            // As a service the server lacks the right to (CAP_SYS_RESOURCE); the next start has it.
+    /// Sets the size that one of its files may have, if this server may. False if the engine keeps
+    /// another one: as a service the server lacks the right to change it (CAP_SYS_RESOURCE), so the
+    /// next start has it.
+    pub fn set_file_max(&self, bytes: u64) -> bool {
+        let set = self.process.set_file_max(bytes);
+        if let Err(error) = &set {
             tracing::debug!(%error, "a running engine's file size limit stays as it is");
         }
+        set.is_ok()
     }
 
     /// Refuses writes to everybody without the right to write all the same, or allows them again.

@@ -159,6 +159,10 @@ fn machine_rows(limits: &ClusterLimits, usage: &ClusterUsage) -> Vec<(&'static s
     if let Some(files) = files {
         rows.insert(2, files);
     }
+    if usage.file_size_waits {
+        let waits = "the limit of one file's size applies at the next wake";
+        rows.insert(2, ("File size", waits.to_owned()));
+    }
     rows
 }
 

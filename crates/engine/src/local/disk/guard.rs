@@ -234,6 +234,13 @@ impl DiskGuard {
         }
     }
 
+    /// Whether the running engine keeps another limit of a file's size than it should have.
+    pub fn file_size_waits(&self) -> bool {
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = run.as_ref().and_then(Weak::upgrade);
+        alive.is_some_and(|run| !run.set_file_max(self.file_max()))
+    }
+
     /// Watches a run until its end.
     pub async fn watch(self: Arc<Self>, run: Weak<LocalRun>) {
         let mut telling = Telling {
