@@ -17,8 +17,8 @@ mod profiles;
 mod screen;
 #[cfg(test)]
 mod second_kind;
-mod service;
 mod signals;
+mod systemd_unit;
 mod terminal;
 mod trust;
 

@@ -1,6 +1,7 @@
 //! `tidegate connect`: prints strings that connect, and which clients there are. The strings
 //! themselves are the room `connect`'s; nothing is added to them here.
 
+use super::forms::forms_text;
 use crate::args::ConnectArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -9,8 +10,8 @@ use anyhow::Result;
 use std::fmt::Write;
 use std::path::PathBuf;
 use tidegate_connect::{
-    ConnectError, Endpoint, Format, PasswordFrom, RenderOptions, Rendered, TlsMinimum, Verifies,
-    clients, platforms, render,
+    ConnectError, Endpoint, Format, RenderOptions, Rendered, TlsMinimum, Verifies, clients,
+    platforms, render,
 };
 use tidegate_model::Trust;
 
@@ -192,19 +193,7 @@ fn page(rendered: &Rendered, paint: Paint) -> String {
     if let Some(setup) = &rendered.setup {
         let _ = write!(out, "\n{}\n{}\n", paint.dim("# once, as setup"), setup.text);
     }
-    for form in &rendered.forms {
-        let password = match form.password {
-            PasswordFrom::Env => ", password from the environment",
-            PasswordFrom::Literal => ", password in the text",
-            PasswordFrom::Asked => "",
-        };
-        let _ = write!(
-            out,
-            "\n{}\n{}\n",
-            paint.dim(&format!("# {}{password}", form.title)),
-            form.text
-        );
-    }
+    out.push_str(&forms_text(&rendered.forms, paint));
     if !rendered.notes.is_empty() {
         out.push('\n');
     }

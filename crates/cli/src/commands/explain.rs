@@ -2,6 +2,7 @@
 //! verifies everything. It asks no server. The string itself is never printed: the room `connect`
 //! decides which parts of it may be.
 
+use super::forms::forms_text;
 use crate::args::ConnectArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -12,7 +13,7 @@ use std::fmt::Write;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use tidegate_connect::{
-    Ask, CheckAnswer, EXPLAIN_MAX, ExplainError, Explanation, PasswordFrom, RenderOptions, explain,
+    Ask, CheckAnswer, EXPLAIN_MAX, ExplainError, Explanation, RenderOptions, explain,
 };
 use tidegate_model::{Trust, printable};
 use zeroize::Zeroizing;
@@ -142,19 +143,7 @@ fn page(told: &Explanation, paint: Paint) -> String {
         "\n{}\n",
         paint.bold(&format!("With {}, this string verifies:", told.hint.name))
     );
-    for form in &told.hint.forms {
-        let password = match form.password {
-            PasswordFrom::Env => ", password from the environment",
-            PasswordFrom::Literal => ", password in the text",
-            PasswordFrom::Asked => "",
-        };
-        let _ = write!(
-            out,
-            "\n{}\n{}\n",
-            paint.dim(&format!("# {}{password}", form.title)),
-            form.text
-        );
-    }
+    out.push_str(&forms_text(&told.hint.forms, paint));
     out
 }
 

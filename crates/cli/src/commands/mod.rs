@@ -7,6 +7,7 @@ mod config;
 mod connect;
 mod endpoint;
 mod explain;
+mod forms;
 mod key;
 mod operator;
 mod profile;
@@ -15,6 +16,7 @@ mod service;
 mod session;
 mod sql;
 mod status;
+mod system;
 mod trust;
 mod up;
 

@@ -1,25 +1,23 @@
 //! `tidegate service install|remove`: writes and removes the unit file and its user's file, and
 //! runs systemd's tools. Data and files that it did not write are never changed.
 
+use super::system::{System, delete_file, is_ours, write_file};
 use crate::args::{ServeArgs, ServiceCommand, ServiceInstall, ServiceRemove};
 use crate::config::Config;
 use crate::context::{Context, load_config, shell_word};
 use crate::failure::Failure;
-use crate::service::{MARK, ROOT, STATE_ROOT, Unit};
+use crate::systemd_unit::{MARK, ROOT, STATE_ROOT, Unit};
 use crate::trust::tool;
 use crate::{paths, screen};
 use anyhow::{Context as _, Result};
 use std::fs;
-use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path};
 
 const UNIT: &str = "tidegate.service";
 const UNIT_FILE: &str = "/etc/systemd/system/tidegate.service";
 const USER_FILE: &str = "/etc/sysusers.d/tidegate.conf";
-/// Folder that exists if systemd is process 1: sd_booted(3).
-const BOOTED: &str = "/run/systemd/system";
 /// First port that every user may bind.
 const FIRST_FREE_PORT: u16 = 1024;
 /// Folders that `ProtectHome` and `PrivateTmp` hide from the service.
@@ -29,56 +27,6 @@ pub fn run(context: &Context, command: &ServiceCommand) -> Result<()> {
     match command {
         ServiceCommand::Install(args) => install(context, args),
         ServiceCommand::Remove(args) => remove(context, args),
-    }
-}
-
-/// System to install into: the running one, or one in a folder.
-struct System {
-    root: PathBuf,
-    running: bool,
-}
-
-impl System {
-    fn new(root: Option<&PathBuf>) -> Self {
-        Self {
-            root: root.cloned().unwrap_or_else(|| "/".into()),
-            running: root.is_none(),
-        }
-    }
-
-    fn file(&self, path: &str) -> PathBuf {
-        tool::files_under(&self.root, Path::new(path))
-    }
-
-    fn check(&self, command: &str) -> Result<()> {
-        if self.running && !Path::new(BOOTED).is_dir() {
-            let hint = "run `tidegate serve` with this system's service manager; --print shows the \
-                        unit";
-            return Err(Failure::new("this system is not run by systemd", hint).into());
-        }
-        if self.running && !rustix::process::geteuid().is_root() {
-            let hint = format!("run it as root: sudo tidegate service {command}");
-            return Err(Failure::new("changing the system's services needs root", hint).into());
-        }
-        Ok(())
-    }
-
-    /// Runs a tool of systemd, with --root if the system is in a folder.
-    fn tool(&self, name: &str, args: &[&str]) -> Result<()> {
-        let program = tool::find(Path::new("/"), name).ok_or_else(|| {
-            Failure::new(
-                format!("{name} is not installed"),
-                "install the package `systemd`",
-            )
-        })?;
-        let root = format!("--root={}", self.root.display());
-        let mut all = if self.running {
-            Vec::new()
-        } else {
-            vec![root.as_str()]
-        };
-        all.extend_from_slice(args);
-        tool::must(&program, &all, &[]).map(drop)
     }
 }
 
@@ -104,13 +52,13 @@ fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
     match unit.user_file() {
         Some(text) => {
             let file = system.file(USER_FILE);
-            write(&file, &text)?;
+            write_file(&file, &text)?;
             // By its name, because --root does not apply to a path.
             system.tool("systemd-sysusers", &["tidegate.conf"])?;
         }
-        None => drop(delete(&system.file(USER_FILE))?),
+        None => drop(delete_file(&system.file(USER_FILE))?),
     }
-    write(&system.file(UNIT_FILE), &unit.text())?;
+    write_file(&system.file(UNIT_FILE), &unit.text())?;
     if !system.running {
         system.tool("systemctl", &["enable", UNIT])?;
         return screen::print(&format!("installed in {}\n", system.root.display()));
@@ -302,44 +250,6 @@ fn check_data_owner(system: &System, data: &Path, user: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether the file exists and is ours. A file of somebody else is an error.
-fn is_ours(path: &Path) -> Result<bool> {
-    match fs::read_to_string(path) {
-        Ok(text) if text.starts_with(MARK) => Ok(true),
-        Ok(_) => {
-            let cause = format!(
-                "{} was not made by `tidegate service install`",
-                path.display()
-            );
-            Err(Failure::new(cause, "move the file away, then run the command again").into())
-        }
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e).with_context(|| format!("reading {}", path.display())),
-    }
-}
-
-/// Writes the whole file or nothing.
-fn write(path: &Path, text: &str) -> Result<()> {
-    write_atomically(path, text).with_context(|| format!("writing {}", path.display()))
-}
-
-fn write_atomically(path: &Path, text: &str) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    fs::write(&new, text)?;
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
-    fs::rename(&new, path)
-}
-
-/// Deletes a file of ours. Returns whether there was one.
-fn delete(path: &Path) -> Result<bool> {
-    if !is_ours(path)? {
-        return Ok(false);
-    }
-    fs::remove_file(path).with_context(|| format!("deleting {}", path.display()))?;
-    Ok(true)
-}
-
 fn remove(context: &Context, args: &ServiceRemove) -> Result<()> {
     let system = System::new(args.root.as_ref());
     let unit = system.file(UNIT_FILE);
@@ -366,9 +276,9 @@ fn remove(context: &Context, args: &ServiceRemove) -> Result<()> {
             &["disable", UNIT]
         };
         system.tool("systemctl", disable)?;
-        delete(&unit)?;
+        delete_file(&unit)?;
     }
-    delete(&user)?;
+    delete_file(&user)?;
     if system.running {
         system.tool("systemctl", &["daemon-reload"])?;
         // It fails if nothing has failed before, which is the usual case.

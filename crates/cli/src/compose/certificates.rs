@@ -14,8 +14,49 @@ use tidegate_tls::{AcmeShared, Identity, TlsEvent, TlsSettings, Versions};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+/// Identities of the database and the console, opened.
+pub struct Identities {
+    pub database: Identity,
+    pub web: Identity,
+    pub shared: Option<AcmeShared>,
+    /// Notified whenever the database has a new certificate.
+    pub swapped: Arc<Notify>,
+}
+
+impl Identities {
+    pub fn open(
+        config: &Config,
+        root: &Path,
+        console: &[TcpListener],
+        journal: &Arc<dyn Journal>,
+    ) -> Result<Self> {
+        let swapped = Arc::new(Notify::new());
+        let shared = acme_settings::shared(config)?;
+        let database = open_database_certificate(
+            config,
+            root,
+            shared.as_ref(),
+            Arc::clone(journal),
+            Arc::clone(&swapped),
+        )?;
+        let inputs = ConsoleInputs {
+            data: root,
+            database: &database,
+            shared: shared.as_ref(),
+            journal: Arc::clone(journal),
+        };
+        let web = open_console_certificate(config, console, inputs)?;
+        Ok(Self {
+            database,
+            web,
+            shared,
+            swapped,
+        })
+    }
+}
+
 /// Opens the database's certificate. `swapped` is notified whenever a new one is in use.
-pub fn open_database_certificate(
+fn open_database_certificate(
     config: &Config,
     data: &Path,
     shared: Option<&AcmeShared>,
@@ -74,16 +115,16 @@ fn record_database_event(journal: &dyn Journal, event: TlsEvent) {
 }
 
 /// Inputs for the console's certificate.
-pub struct ConsoleInputs<'a> {
-    pub data: &'a Path,
-    pub database: &'a Identity,
-    pub shared: Option<&'a AcmeShared>,
-    pub journal: Arc<dyn Journal>,
+struct ConsoleInputs<'a> {
+    data: &'a Path,
+    database: &'a Identity,
+    shared: Option<&'a AcmeShared>,
+    journal: Arc<dyn Journal>,
 }
 
 /// Opens the console's own certificate. Without one, the console shares the database's, which is
 /// allowed on loopback and with the local CA only.
-pub fn open_console_certificate(
+fn open_console_certificate(
     config: &Config,
     listeners: &[TcpListener],
     inputs: ConsoleInputs<'_>,

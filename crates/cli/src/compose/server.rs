@@ -1,8 +1,7 @@
 //! A running server: how it is started from the rooms, what it does while it runs, how it is
 //! stopped.
 
-use super::acme_settings;
-use super::certificates::{ConsoleInputs, open_console_certificate, open_database_certificate};
+use super::certificates::Identities;
 use super::descriptors::Places;
 use super::http_listeners::HttpListeners;
 use super::journal::journal_of_all;
@@ -24,7 +23,7 @@ use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, DataDir};
 use tidegate_engine::{MoreKinds, Walls};
 use tidegate_gateway::{Deps, Gateway};
-use tidegate_model::{Journal, Sessions, Trust};
+use tidegate_model::{Sessions, Trust};
 use tidegate_tls::{AcmeShared, Identity, WebDoor};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -68,47 +67,6 @@ pub enum FirstOrder {
     Pending,
     /// No certificate, for this reason.
     Failed(String),
-}
-
-/// Identities of the database and the console, opened.
-struct Identities {
-    database: Identity,
-    web: Identity,
-    shared: Option<AcmeShared>,
-    /// Notified whenever the database has a new certificate.
-    swapped: Arc<Notify>,
-}
-
-impl Identities {
-    fn open(
-        config: &Config,
-        root: &Path,
-        console: &[TcpListener],
-        journal: &Arc<dyn Journal>,
-    ) -> Result<Self> {
-        let swapped = Arc::new(Notify::new());
-        let shared = acme_settings::shared(config)?;
-        let database = open_database_certificate(
-            config,
-            root,
-            shared.as_ref(),
-            Arc::clone(journal),
-            Arc::clone(&swapped),
-        )?;
-        let inputs = ConsoleInputs {
-            data: root,
-            database: &database,
-            shared: shared.as_ref(),
-            journal: Arc::clone(journal),
-        };
-        let web = open_console_certificate(config, console, inputs)?;
-        Ok(Self {
-            database,
-            web,
-            shared,
-            swapped,
-        })
-    }
 }
 
 impl Server {
@@ -172,13 +130,8 @@ impl Server {
                 .derive_key(DECOY_KEY)
                 .context("deriving a key failed in the system's cryptography")?,
         };
-        let mut settings = gateway_settings(config, control.engines().greeting_version())?;
-        let places = Places::of_process(&settings);
-        if let Some(warning) = places.warning() {
-            tracing::warn!("{warning}");
-        }
-        places.apply(&mut settings);
-        let gateway = Gateway::new(settings, deps)?;
+        let version = control.engines().greeting_version();
+        let (gateway, web_places) = open_gateway(config, version, deps)?;
         let (face, _) = watch::channel(PublicFace {
             host,
             port: listening.first().map_or(0, SocketAddr::port),
@@ -204,7 +157,7 @@ impl Server {
         server.serve_database(listeners);
         server.serve_control_socket(control_socket);
         server.watch_certificate(identities.swapped);
-        server.serve_http(http, identities.shared.as_ref(), places.web)?;
+        server.serve_http(http, identities.shared.as_ref(), web_places)?;
         Ok(server)
     }
 
@@ -354,6 +307,22 @@ impl Server {
         self.tasks.wait().await;
         self.control.shutdown().await;
     }
+}
+
+/// Makes the gateway, with as many connections as the limit of open files allows, and returns it
+/// with the console's part of them.
+fn open_gateway(
+    config: &Config,
+    server_version: String,
+    deps: Deps,
+) -> Result<(Gateway, WebPlaces)> {
+    let mut settings = gateway_settings(config, server_version)?;
+    let places = Places::of_process(&settings);
+    if let Some(warning) = places.warning() {
+        tracing::warn!("{warning}");
+    }
+    places.apply(&mut settings);
+    Ok((Gateway::new(settings, deps)?, places.web))
 }
 
 /// Updates names, trust and host after a swap: the host of connect lines may not be in the new

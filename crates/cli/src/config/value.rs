@@ -77,37 +77,13 @@ impl Kind {
                     .map_err(|e| e.to_string())?;
                 within(value, Size(min), Size(max), ToString::to_string).map(Value::Size)
             }
-            Self::Addresses => {
-                let list = list(raw, "ADDRESS:PORT texts such as [\"127.0.0.1:4000\"]")?;
-                let list = each(&list, |a| {
-                    a.parse().map_err(|_| {
-                        format!(
-                            "contains {a:?}, which is not ADDRESS:PORT such as \"127.0.0.1:4000\""
-                        )
-                    })
-                })?;
-                if list.is_empty() {
-                    Err("must contain at least one address".into())
-                } else {
-                    Ok(Value::Addresses(list))
-                }
-            }
+            Self::Addresses => addresses(raw).map(Value::Addresses),
             Self::Networks => {
                 each(&list(raw, "networks such as [\"10.0.0.0/8\"]")?, network).map(Value::Networks)
             }
-            Self::Names => each(&list(raw, "names such as [\"db.example.com\"]")?, |name| {
-                let bad = name.is_empty()
-                    || name.len() > 253
-                    || name.contains(|c: char| c.is_whitespace() || c == '/');
-                if bad {
-                    Err(format!(
-                        "contains {name:?}, which is not a host name or address"
-                    ))
-                } else {
-                    Ok(name.to_owned())
-                }
-            })
-            .map(Value::Names),
+            Self::Names => {
+                each(&list(raw, "names such as [\"db.example.com\"]")?, host_name).map(Value::Names)
+            }
             Self::File => {
                 let path = text(raw, "a file's path")?;
                 Ok(Value::File((!path.is_empty()).then(|| PathBuf::from(path))))
@@ -230,6 +206,33 @@ fn network(text: &str) -> Result<(IpAddr, u8), String> {
         )
     })
 }
+
+fn addresses(raw: &DeValue<'_>) -> Result<Vec<SocketAddr>, String> {
+    let list = list(raw, "ADDRESS:PORT texts such as [\"127.0.0.1:4000\"]")?;
+    let addresses = each(&list, |text| {
+        text.parse().map_err(|_| {
+            format!("contains {text:?}, which is not ADDRESS:PORT such as \"127.0.0.1:4000\"")
+        })
+    })?;
+    if addresses.is_empty() {
+        return Err("must contain at least one address".to_owned());
+    }
+    Ok(addresses)
+}
+
+/// Reads a host name or an address, without checking its characters: a certificate is made for it.
+fn host_name(name: &str) -> Result<String, String> {
+    let has_bad_character = name.contains(|c: char| c.is_whitespace() || c == '/');
+    if name.is_empty() || name.len() > HOST_NAME_MAX || has_bad_character {
+        return Err(format!(
+            "contains {name:?}, which is not a host name or address"
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+/// Longest host name of the DNS (RFC 1035, without the dot at the end).
+const HOST_NAME_MAX: usize = 253;
 
 fn address_and_bits(text: &str) -> Option<(IpAddr, u8)> {
     let (address, bits) = text
