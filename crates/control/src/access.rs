@@ -175,7 +175,7 @@ impl Control {
         let _changing = self.credentials().changing.lock().await;
         self.store().add_key(row.clone()).await?;
         self.reload_credentials().await?;
-        let made = ApiKey::try_from(row).map_err(ControlError::internal)?;
+        let made = ApiKey::try_from(row).map_err(|e| ControlError::internal(&e))?;
         Ok(WithToken { made, token })
     }
 

@@ -7,6 +7,7 @@ use crate::imitation::{Imitation, MeasuredReading, ReadingSample};
 use crate::operations::ROOT;
 use crate::register::{PrefixLookup, Register};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::{
     Account, BoxFuture, Claim, ClusterId, ClusterState, Directory, DirectoryError, Found, Prefix,
@@ -22,7 +23,7 @@ impl Control {
             .register()
             .tenant(entry, state == Some(ClusterState::Asleep), claim)
             .await;
-        let mut tenant = tenant.map_err(|e| DirectoryError::Store(e.to_string()))?;
+        let mut tenant = tenant.map_err(|e| DirectoryError::Store(Arc::new(e)))?;
         // Nothing newer than the last book can be read from an engine that can't start.
         tenant.settled |= state == Some(ClusterState::Failed);
         Ok(tenant)
@@ -58,14 +59,14 @@ impl Control {
                 return if now.settled {
                     Ok(now.accounts)
                 } else {
-                    Err(unreadable(&error.report()))
+                    Err(DirectoryError::Unreadable(Arc::new(error)))
                 };
             }
         };
         self.register().books().learn(entry.id, &claim.names, &book);
         let accounts = book.accounts.candidates(claim);
         if accounts.is_empty() && !book.accounts.is_complete() {
-            return Err(unreadable(&"there are too many accounts of these users"));
+            return Err(DirectoryError::TooManyAccounts);
         }
         Ok(accounts)
     }
@@ -89,7 +90,7 @@ impl Control {
             Imitation::Like(ReadingSample { took, failed }) => {
                 tokio::time::sleep(took).await;
                 if failed {
-                    Err(unreadable(&"as a late reading of the imitated cluster"))
+                    Err(DirectoryError::Imitated)
                 } else {
                     Ok(())
                 }
@@ -130,7 +131,7 @@ impl Directory for Control {
     ) -> BoxFuture<'a, Result<Vec<Account>, DirectoryError>> {
         Box::pin(async move {
             let Some(entry) = self.register().by_id(cluster) else {
-                return Err(unreadable(&"the cluster was deleted"));
+                return Err(DirectoryError::Deleted);
             };
             // The copy of a cleanly sleeping cluster is up to date now, which is after
             // `not_before`.
@@ -145,7 +146,7 @@ impl Directory for Control {
     fn imitate_refresh(&self, cluster: ClusterId) -> BoxFuture<'_, Result<(), DirectoryError>> {
         Box::pin(async move {
             let Some(entry) = self.register().by_id(cluster) else {
-                return Err(unreadable(&"the cluster was deleted"));
+                return Err(DirectoryError::Deleted);
             };
             self.imitate_reading(&entry).await
         })
@@ -158,8 +159,4 @@ impl Directory for Control {
             }
         })
     }
-}
-
-fn unreadable(error: &dyn std::fmt::Display) -> DirectoryError {
-    DirectoryError::Unreadable(error.to_string())
 }

@@ -1,7 +1,8 @@
 //! Errors of operations, with texts for the caller. Error packets are `model`'s refusals instead.
 
 use crate::store::StoreError;
-use tidegate_model::{ClusterName, id};
+use std::error::Error;
+use tidegate_model::{ClusterName, error_chain, id};
 
 /// Stable code of an error, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -133,10 +134,11 @@ impl ControlError {
         )
     }
 
-    pub(crate) fn internal(what: impl std::fmt::Display) -> Self {
+    /// Error of the server itself, with all causes in its text.
+    pub(crate) fn internal(error: &(dyn Error + 'static)) -> Self {
         Self::new(
             ErrorCode::Internal,
-            format!("internal error: {what}"),
+            format!("internal error: {}", error_chain(error)),
             "the server's log has details",
         )
     }
@@ -144,7 +146,7 @@ impl ControlError {
 
 impl From<id::RandomError> for ControlError {
     fn from(e: id::RandomError) -> Self {
-        Self::internal(e)
+        Self::internal(&e)
     }
 }
 
@@ -175,7 +177,7 @@ impl From<StoreError> for ControlError {
             StoreError::Closed => Self::stopping(),
             other => Self::new(
                 ErrorCode::Internal,
-                format!("the store failed: {other}"),
+                format!("the store failed: {}", error_chain(&other)),
                 "check that the data directory is writable and its disk is not full",
             ),
         }

@@ -136,7 +136,7 @@ impl Uids {
             tried.extend(candidates.iter().map(|candidate| candidate.uid));
             let root = self.root.clone();
             let free = tokio::task::spawn_blocking(move || free_uids(&candidates, &root)).await;
-            ready.extend(free.map_err(|e| std::io::Error::other(e.to_string()))??);
+            ready.extend(free.map_err(StoreError::UidCheck)??);
         }
         Ok(())
     }

@@ -5,10 +5,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidegate_model::{RefusalKind, error_chain};
-
-/// A cause that several waiters share.
-pub type SharedError = Arc<dyn Error + Send + Sync>;
+use tidegate_model::{RefusalKind, SharedError, error_chain};
 
 /// Error of an operation on engines.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! The port through which this room has runs and accounts noted durably. Never knows the store
 //! behind it.
 
-use crate::error::SharedError;
 use std::sync::Arc;
+use tidegate_model::SharedError;
 use tidegate_model::{AccountBook, BoxFuture, ClusterId, RunEpoch};
 
 /// Implemented in `control` over the store.

@@ -30,7 +30,7 @@ pub mod fuzzing {
 
 pub use driver::{Driver, Run, RunUsage};
 pub use engines::Engines;
-pub use error::{EngineError, ReadingError, RunError, SharedError, StartError};
+pub use error::{EngineError, ReadingError, RunError, StartError};
 pub use in_force::{Enforcer, InForce, LimitsInForce};
 pub use kind::{ClusterSpec, EngineKind, Progress};
 pub use kinds::{EngineSettings, KINDS, MoreKinds};

@@ -3,7 +3,7 @@
 use crate::bound_task::BoundTask;
 use crate::budget::AwakeBudget;
 use crate::driver::{Driver, Run};
-use crate::error::{SharedError, StartError};
+use crate::error::StartError;
 use crate::ledger::Ledger;
 use crate::limits::{NOTE_AGAIN_FIRST, NOTE_AGAIN_LAST, START_TURN};
 use crate::messages::SupervisorReport;
@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tidegate_model::SharedError;
 use tidegate_model::{
     AccountBook, Accounts, ClusterId, Journal, RefusalKind, RunEpoch, error_chain,
 };

@@ -1,6 +1,10 @@
 //! An error with its causes as one line, for logs and for text that leaves the process.
 
 use std::error::Error;
+use std::sync::Arc;
+
+/// A cause that several errors share.
+pub type SharedError = Arc<dyn Error + Send + Sync>;
 
 /// Returns the message of an error, followed by those of its sources: `outer: cause: root cause`.
 ///

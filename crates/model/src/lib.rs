@@ -35,7 +35,7 @@ pub use engine_kind::{
     Abilities, ClusterEngine, EngineParameters, KindDescription, LoginCheck, ParameterDescription,
     ParameterError, ParameterType,
 };
-pub use error_chain::error_chain;
+pub use error_chain::{SharedError, error_chain};
 pub use escape::{printable, printable_lines};
 pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
 pub use journal::{Event, Journal};

@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::book::Claim;
+use crate::error_chain::SharedError;
 use crate::id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch};
 use crate::lease::Lease;
 use crate::limits::ClusterLimits;
@@ -113,12 +114,20 @@ pub trait Directory: Send + Sync + 'static {
     fn recovered(&self, cluster: ClusterId) -> BoxFuture<'_, ()>;
 }
 
+/// Error of the directory. Only logs show it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DirectoryError {
-    #[error("the cluster's accounts could not be read: {0}")]
-    Unreadable(String),
-    #[error("the store could not be read: {0}")]
-    Store(String),
+    #[error("the cluster's accounts could not be read")]
+    Unreadable(#[source] SharedError),
+    #[error("the store could not be read")]
+    Store(#[source] SharedError),
+    #[error("the cluster was deleted")]
+    Deleted,
+    #[error("there are too many accounts of these users")]
+    TooManyAccounts,
+    /// Failure of a login with an unknown prefix, as the imitated cluster's last reading failed.
+    #[error("the imitated reading failed")]
+    Imitated,
 }
 
 /// Source of leases on running engines. Implemented in `engine`.

@@ -9,10 +9,11 @@ use crate::limits_check::check_limits;
 use crate::store::{ClusterRow, Reservation, StoreError};
 use crate::views::{NewCluster, WithPassword};
 use crate::{names, password};
+use std::error::Error;
 use tidegate_engine::EngineError;
 use tidegate_model::{
     Account, AccountBook, ClusterEngine, ClusterLimits, ClusterName, EngineParameters, Prefix,
-    Requirement, RunEpoch, Verifier,
+    Requirement, RunEpoch, Verifier, error_chain,
 };
 
 impl Control {
@@ -111,29 +112,33 @@ impl Control {
                 other => return Ok(other?),
             }
         }
-        Err(ControlError::internal("found no free name or prefix"))
+        Err(ControlError::internal(&NoFreeName))
     }
 
     /// Removes a cluster whose creation failed. The next start removes what can't be removed now.
     async fn discard(&self, row: &ClusterRow) {
-        let files = match self.engines().remove(row.id).await {
-            Ok(()) | Err(EngineError::Unknown(_)) => Ok(()),
-            Err(e) => Err(e.report()),
+        let recorded = match self.engines().remove(row.id).await {
+            Ok(()) | Err(EngineError::Unknown(_)) => self.store().bury(row.id).await,
+            Err(error) => {
+                warn_of_leftovers(row, &error);
+                self.store().begin_delete(row.id).await
+            }
         };
-        let done = match files {
-            Ok(()) => self.store().bury(row.id).await.map_err(|e| e.to_string()),
-            Err(e) => self
-                .store()
-                .begin_delete(row.id)
-                .await
-                .map_err(|e| e.to_string())
-                .and(Err(e)),
-        };
-        if let Err(error) = done {
-            tracing::warn!(cluster = %row.id, error, "a cluster that could not be created is not \
-                 completely removed");
+        if let Err(error) = recorded {
+            warn_of_leftovers(row, &error);
         }
     }
+}
+
+/// No attempt to generate a name or prefix found a free one.
+#[derive(Debug, thiserror::Error)]
+#[error("found no free name or prefix")]
+struct NoFreeName;
+
+fn warn_of_leftovers(row: &ClusterRow, error: &(dyn Error + 'static)) {
+    let error = error_chain(error);
+    tracing::warn!(cluster = %row.id, error, "a cluster that could not be created is not \
+         completely removed");
 }
 
 /// Accounts of a new cluster: root from any host.

@@ -138,6 +138,6 @@ impl Control {
         }
         tokio::spawn(work)
             .await
-            .unwrap_or_else(|e| Err(ControlError::internal(e)))
+            .unwrap_or_else(|e| Err(ControlError::internal(&e)))
     }
 }

@@ -100,8 +100,7 @@ impl AccessStore for SqliteStore {
 
 fn hash_of(row: &SqliteRow) -> StoreResult<Hash> {
     let bytes: Vec<u8> = row.try_get("hash")?;
-    Hash::try_from(bytes)
-        .map_err(|_| StoreError::Failed("a hash in the store does not have 32 bytes".to_owned()))
+    Hash::try_from(bytes).map_err(|_| StoreError::WrongHashSize)
 }
 
 fn link_row(row: &SqliteRow) -> StoreResult<LinkRow> {

@@ -27,12 +27,15 @@ pub enum StoreError {
     DiskFull,
     #[error("the store is closed")]
     Closed,
-    #[error("{0}")]
-    Failed(String),
-    #[error("{0}")]
+    #[error("a hash in the store does not have 32 bytes")]
+    WrongHashSize,
+    #[error(transparent)]
     Database(#[from] sqlx::Error),
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// The check for free user numbers panicked.
+    #[error("the check for free user numbers failed")]
+    UidCheck(#[source] tokio::task::JoinError),
 }
 
 pub type StoreResult<T> = Result<T, StoreError>;

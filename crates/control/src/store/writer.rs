@@ -257,11 +257,12 @@ impl WriterTask {
                 left.extend(jobs);
                 continue;
             }
-            for job in jobs {
+            // The batch had one change.
+            if let Some(job) = jobs.into_iter().next() {
                 job.finish(Err(if is_full(&error) {
                     StoreError::DiskFull
                 } else {
-                    StoreError::Failed(error.to_string())
+                    StoreError::Database(error)
                 }));
             }
         }
