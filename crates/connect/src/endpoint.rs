@@ -55,14 +55,13 @@ pub fn bracketed(host: &str) -> String {
 impl Endpoint {
     /// Returns the CA file that clients need, if the trust requires one.
     pub fn ca_file(&self) -> Result<Option<&str>, ConnectError> {
-        match &self.trust {
-            Trust::Local(path) | Trust::Private(Some(path)) => path
-                .to_str()
-                .map(Some)
-                .ok_or_else(|| ConnectError::PathNotText(path.display().to_string())),
-            // A private CA without a file is assumed to be in the machine's trust store.
-            Trust::Public | Trust::Private(None) => Ok(None),
-        }
+        // A private CA without a file is assumed to be in the machine's trust store.
+        let Some(path) = self.trust.ca_path() else {
+            return Ok(None);
+        };
+        let text = path.to_str();
+        text.map(Some)
+            .ok_or_else(|| ConnectError::PathNotText(path.display().to_string()))
     }
 
     /// Refuses values with control characters: literals and lines of files can't contain a line

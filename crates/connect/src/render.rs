@@ -12,7 +12,6 @@ use crate::template::fill;
 use minijinja::value::Value;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use tidegate_model::Trust;
 
 /// Environment variable from which the first form of most clients reads the password.
 pub const PASSWORD_VARIABLE: &str = "TIDEGATE_PASSWORD";
@@ -109,7 +108,7 @@ pub fn render(
         install: &client.install,
         minimum_version: &client.minimum_version,
         platform: &platform.id,
-        trust: trust_name(&endpoint.trust),
+        trust: endpoint.trust.word(),
         tls: wish.tls.to_string(),
         notes: notes(client, endpoint, platform, ca.as_deref()),
         ca,
@@ -229,14 +228,6 @@ fn ca_file(
     })
 }
 
-fn trust_name(trust: &Trust) -> &'static str {
-    match trust {
-        Trust::Public => "public",
-        Trust::Private(_) => "private",
-        Trust::Local(_) => "local",
-    }
-}
-
 fn notes(
     client: &Client,
     endpoint: &Endpoint,
@@ -244,7 +235,7 @@ fn notes(
     ca: Option<&str>,
 ) -> Vec<String> {
     let mut notes = client.notes.clone();
-    let own_ca = matches!(endpoint.trust, Trust::Local(_) | Trust::Private(Some(_)));
+    let own_ca = endpoint.trust.ca_path().is_some();
     if own_ca && client.ca == CaNeed::Store {
         notes.push(
             "It accepts no CA file: add the CA to the machine's trust store first (on the server's \

@@ -19,19 +19,7 @@ pub struct PublicFace {
 
 impl PublicFace {
     pub(crate) fn ca(&self) -> Option<String> {
-        let path = match &self.trust {
-            Trust::Public => None,
-            Trust::Private(path) => path.as_ref(),
-            Trust::Local(path) => Some(path),
-        };
-        path.map(|p| p.display().to_string())
-    }
-
-    pub(crate) fn trust_word(&self) -> &'static str {
-        match self.trust {
-            Trust::Public => "public",
-            Trust::Private(_) => "private",
-            Trust::Local(_) => "local",
-        }
+        let path = self.trust.ca_path();
+        path.map(|path| path.display().to_string())
     }
 }

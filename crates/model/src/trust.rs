@@ -2,7 +2,7 @@
 //! its source.
 
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How clients verify the server's certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,4 +14,23 @@ pub enum Trust {
     Private(Option<PathBuf>),
     /// The server's local CA: clients need this `ca.pem`.
     Local(PathBuf),
+}
+
+impl Trust {
+    /// Stable word for the API: `public`, `private` or `local`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Private(_) => "private",
+            Self::Local(_) => "local",
+        }
+    }
+
+    /// CA file that clients need. `None` if they need none, or the operator configured none.
+    pub fn ca_path(&self) -> Option<&Path> {
+        match self {
+            Self::Local(path) | Self::Private(Some(path)) => Some(path),
+            Self::Public | Self::Private(None) => None,
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub async fn show_server(State(api): State<Api>) -> Json<Server> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         listeners: face.listeners.iter().map(ToString::to_string).collect(),
-        trust: face.trust_word().to_owned(),
+        trust: face.trust.word().to_owned(),
         ca: face.ca(),
         names: face.names,
         host: face.host,

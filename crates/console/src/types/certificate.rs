@@ -3,7 +3,6 @@
 use super::Secret;
 use crate::timestamp::rfc3339_date;
 use serde::{Deserialize, Serialize};
-use tidegate_model::Trust;
 use tidegate_tls::{
     AcmeStatus, CertificateStatus, Happening, HistoryEntry, KeptStatus, LeafStatus,
 };
@@ -133,14 +132,9 @@ pub struct CheckFinding {
 
 impl From<CertificateStatus> for Certificate {
     fn from(status: CertificateStatus) -> Self {
-        let trust = match status.trust {
-            Trust::Public => "public",
-            Trust::Private(_) => "private",
-            Trust::Local(_) => "local",
-        };
         Self {
             source: status.source.to_owned(),
-            trust: trust.to_owned(),
+            trust: status.trust.word().to_owned(),
             served: status.served.into(),
             served_rsa: status.served_rsa.map(LeafCertificate::from),
             acme: status.acme.map(Acme::from),

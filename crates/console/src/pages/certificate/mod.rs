@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tidegate_model::{Trust, error_chain};
 use tidegate_tls::{CertificateStatus, Happening, HistoryEntry, LeafStatus, TlsError};
@@ -76,7 +76,7 @@ pub async fn show_certificate(State(web): State<Web>, who: SignedIn) -> Response
     let shown = CertificatePage {
         frame: Frame::of(&who, "Certificate", MenuEntry::Certificate),
         trust_line: trust_text(&status.trust),
-        ca_offered: ca_path(&status.trust).is_some(),
+        ca_offered: status.trust.ca_path().is_some(),
         alarms,
         leaves,
         chain: chain_links(&status),
@@ -189,17 +189,11 @@ fn history_row(whose: &str, entry: &HistoryEntry) -> HistoryRow {
     }
 }
 
-fn ca_path(trust: &Trust) -> Option<&PathBuf> {
-    match trust {
-        Trust::Local(path) | Trust::Private(Some(path)) => Some(path),
-        Trust::Public | Trust::Private(None) => None,
-    }
-}
-
 /// Serves the CA file that clients need, to anybody who can reach the console. With a publicly
 /// trusted certificate, there is none.
 pub async fn ca_file(State(web): State<Web>, visitor: Visitor) -> Response {
-    let Some(path) = ca_path(&web.api.identity.trust()).cloned() else {
+    let trust = web.api.identity.trust();
+    let Some(path) = trust.ca_path().map(Path::to_path_buf) else {
         return not_found(&visitor);
     };
     match tokio::task::spawn_blocking(move || std::fs::read(path)).await {

@@ -61,7 +61,7 @@ fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ClustersPage {
             ..Frame::of(who, "Clusters", MenuEntry::Clusters)
         },
         endpoint: format!("{}:{}", bracketed(&face.host), face.port),
-        trust: face.trust_word(),
+        trust: face.trust.word(),
         ready: web.api.control.is_recovered(),
         total,
         awake,

@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tidegate_connect::{RenderOptions, TlsMinimum, clients, platforms};
 use tidegate_control::ControlError;
-use tidegate_model::{Trust, error_chain, printable};
+use tidegate_model::{error_chain, printable};
 use view::{ClientChoice, ConnectPage, FailsView, FormView, StepView, client_groups};
 
 /// Fields of this page's forms: the choice, and values that one form passes on to the next page.
@@ -225,10 +225,7 @@ fn connect_page(
     let view = web.api.control.cluster(name)?;
     let (trust, ca_offered) = {
         let face = web.api.face.borrow();
-        (
-            face.trust_word(),
-            matches!(face.trust, Trust::Local(_) | Trust::Private(Some(_))),
-        )
+        (face.trust.word(), face.trust.ca_path().is_some())
     };
     let wish = RenderOptions {
         os: Some(&chosen.os),

@@ -19,7 +19,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use std::time::Duration;
 use tidegate_control::{ApiKey, ControlError, ErrorCode, Scopes};
-use tidegate_model::Trust;
 use tidegate_tls::Identity;
 use view::{KeyRow, KeysPage, MadeKey};
 
@@ -146,7 +145,7 @@ fn keys_page(web: &Web, who: &SignedIn, extra: KeysExtra) -> KeysPage {
         .console_identity
         .as_ref()
         .map_or(face.trust, Identity::trust);
-    let ca = matches!(trust, Trust::Local(_) | Trust::Private(Some(_)));
+    let ca = trust.ca_path().is_some();
     let server = face.console.unwrap_or_default();
     let KeysExtra {
         made,
