@@ -243,26 +243,29 @@ mod tests {
         assert_eq!(served.trust, Trust::Private(None));
     }
 
+    /// Polls until a change of the files is considered settled.
+    fn poll_settled(files: &mut Files, served: &Served) -> SourceChange {
+        let now = OffsetDateTime::now_utc();
+        (0..SETTLED_READS)
+            .map(|_| files.poll(now, served, &|_| {}))
+            .last()
+            .unwrap()
+    }
+
     #[test]
     fn a_public_chain_gives_way_to_a_public_one_only() {
         let folder = tempfile::tempdir().unwrap();
         let ca = TestCa::new("public");
         let (mut files, served) = public(folder.path(), &ca, false);
-        let mut poll = |pair: &(String, String)| {
-            write_pair(folder.path(), &ca, pair);
-            let now = OffsetDateTime::now_utc();
-            (0..SETTLED_READS)
-                .map(|_| files.poll(now, &served, &|_| {}))
-                .last()
-                .unwrap()
-        };
         let private = TestCa::new("company").leaf(&["db.test"], -1, 60);
+        write_pair(folder.path(), &ca, &private);
         assert!(matches!(
-            poll(&private),
+            poll_settled(&mut files, &served),
             SourceChange::Reject(TlsError::TrustWouldFall(_))
         ));
+        write_pair(folder.path(), &ca, &ca.leaf(&["db.test"], -1, 60));
         assert!(matches!(
-            poll(&ca.leaf(&["db.test"], -1, 60)),
+            poll_settled(&mut files, &served),
             SourceChange::Replace(Served {
                 trust: Trust::Public,
                 ..

@@ -1,7 +1,6 @@
-//! Limits the processor time of unauthenticated connections: accepting them, TLS handshakes and other
-//! TLS work.
-//! While sessions run, all such work together gets half a core, shared fairly between the clients'
-//! networks.
+//! Limit on the processor time of unauthenticated connections: accepting them, TLS handshakes and
+//! other TLS work. While sessions run, all such work together gets half a core, shared fairly
+//! between the clients' networks.
 
 use crate::lock::locked;
 use rustix::time::{ClockId, clock_gettime};
@@ -351,7 +350,8 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = Vec::new();
         for _ in 0..50 {
-            let (mut turns, order) = (turns(&handshakes, "203.0.113.9"), Arc::clone(&order));
+            let mut turns = turns(&handshakes, "203.0.113.9");
+            let order = Arc::clone(&order);
             tasks.push(tokio::spawn(async move {
                 let turn = turns.turn().await.unwrap();
                 order.lock().unwrap().push("flood");
@@ -394,7 +394,8 @@ mod tests {
     async fn beside_a_running_session_work_takes_half_of_the_time() {
         let (handshakes, session) = busy();
         handshakes.inner.lock().balance = 0;
-        let (began, used) = (Instant::now(), thread_time());
+        let began = Instant::now();
+        let used = thread_time();
         for _ in 0..20 {
             turns(&handshakes, "203.0.113.9")
                 .turn()
@@ -402,7 +403,8 @@ mod tests {
                 .unwrap()
                 .run(|| burn(Duration::from_millis(2)));
         }
-        let (took, worked) = (began.elapsed(), thread_time() - used);
+        let took = began.elapsed();
+        let worked = thread_time() - used;
         // A lower bound only: the last turn is not yet charged, and waiting uses processor time
         // too.
         assert!(
@@ -423,16 +425,19 @@ mod tests {
         let (handshakes, _session) = busy();
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = Vec::new();
-        let mut flood = |name: &'static str, address: &str| {
-            let (mut turns, order) = (turns(&handshakes, address), Arc::clone(&order));
+        for n in 0..=50 {
+            let (name, address) = match n {
+                50 => ("other", "198.51.100.1"),
+                _ => ("flood", "203.0.113.9"),
+            };
+            let mut turns = turns(&handshakes, address);
+            let order = Arc::clone(&order);
             tasks.push(tokio::spawn(async move {
                 let turn = turns.turn().await.unwrap();
                 order.lock().unwrap().push(name);
                 turn.run(|| burn(Duration::from_micros(200)));
             }));
-        };
-        (0..50).for_each(|_| flood("flood", "203.0.113.9"));
-        flood("other", "198.51.100.1");
+        }
         tokio::task::yield_now().await;
         // A connection that ends in the meantime.
         let mut left = turns(&handshakes, "192.0.2.1");

@@ -12,31 +12,41 @@ fn a_clock_that_runs_behind_costs_nobody_the_ca() {
     assert_eq!(std::fs::read(folder.path().join("ca.pem")).unwrap(), ca);
 }
 
+fn ca_file(folder: &Path) -> Vec<u8> {
+    std::fs::read(folder.join("ca.pem")).unwrap()
+}
+
+/// Opens the identity with a clock that is this many days ahead. Returns its events and the serial
+/// number of the leaf that it serves.
+fn open_later(folder: &Path, days: i64) -> (Vec<TlsEvent>, String) {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let sink = events.clone();
+    let later = move || OffsetDateTime::now_utc() + Duration::days(days);
+    let tell = move |event| sink.lock().unwrap().push(event);
+    let identity = Identity::open_at(TlsSettings::new(folder), tell, later).unwrap();
+    let status = identity.status().unwrap();
+    assert_eq!(status.alarms, [], "what is served is valid then");
+    let events = events.lock().unwrap().clone();
+    (events, status.served.serial)
+}
+
 #[test]
 fn a_ca_and_a_leaf_that_ended_while_the_server_was_off_are_made_anew() {
     let folder = tempfile::tempdir().unwrap();
     open(TlsSettings::new(folder.path()));
-    let ca = || std::fs::read(folder.path().join("ca.pem")).unwrap();
-    let first = ca();
-    let open_in = |days: i64| {
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let sink = events.clone();
-        let later = move || OffsetDateTime::now_utc() + Duration::days(days);
-        let tell = move |event| sink.lock().unwrap().push(event);
-        let identity = Identity::open_at(TlsSettings::new(folder.path()), tell, later).unwrap();
-        let status = identity.status().unwrap();
-        assert_eq!(status.alarms, [], "what is served is valid then");
-        let events = events.lock().unwrap().clone();
-        (events, status.served.serial)
-    };
-    let (events, leaf) = open_in(crate::limits::LEAF_DAYS + 10);
-    assert_eq!((events, ca()), (vec![], first.clone()), "the CA lives on");
-    let (events, next) = open_in(crate::limits::CA_DAYS + 10);
+    let first = ca_file(folder.path());
+    let (events, leaf) = open_later(folder.path(), crate::limits::LEAF_DAYS + 10);
+    assert_eq!(
+        (events, ca_file(folder.path())),
+        (vec![], first.clone()),
+        "the CA lives on"
+    );
+    let (events, next) = open_later(folder.path(), crate::limits::CA_DAYS + 10);
     assert!(
         matches!(events[..], [TlsEvent::CaRemade { .. }]),
         "{events:?}"
     );
-    assert_ne!((ca(), leaf), (first, next));
+    assert_ne!((ca_file(folder.path()), leaf), (first, next));
 }
 
 #[test]

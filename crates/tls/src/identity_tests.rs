@@ -314,32 +314,32 @@ fn case_20_a_swapped_symlink_is_seen_by_new_handshakes_only() {
     // by rename.
     let folder = tempfile::tempdir().unwrap();
     let ca = TestCa::new("company");
-    let at = |name: &str| folder.path().join(name);
+    let root = folder.path();
     for (name, days) in [("one", 30), ("two", 60)] {
-        std::fs::create_dir(at(name)).unwrap();
-        write_pair(&at(name), &ca, &ca.leaf(&["db.test"], -1, days));
+        std::fs::create_dir(root.join(name)).unwrap();
+        write_pair(&root.join(name), &ca, &ca.leaf(&["db.test"], -1, days));
     }
-    symlink("one", at("..data")).unwrap();
-    symlink("..data/cert.pem", at("cert.pem")).unwrap();
-    symlink("..data/key.pem", at("key.pem")).unwrap();
+    symlink("one", root.join("..data")).unwrap();
+    symlink("..data/cert.pem", root.join("cert.pem")).unwrap();
+    symlink("..data/key.pem", root.join("key.pem")).unwrap();
     let settings = TlsSettings {
-        certificate: Some(at("cert.pem")),
-        key: Some(at("key.pem")),
-        ca: Some(at("one/company-ca.pem")),
+        certificate: Some(root.join("cert.pem")),
+        key: Some(root.join("key.pem")),
+        ca: Some(root.join("one/company-ca.pem")),
         ..TlsSettings::new(folder.path())
     };
     let bench = open(settings);
-    let client = client_config(Roots::file(at("one/company-ca.pem"))).unwrap();
+    let client = client_config(Roots::file(root.join("one/company-ca.pem"))).unwrap();
     let before = shake(client.clone(), bench.identity.server_config(), "db.test").unwrap();
 
-    symlink("two", at("..data.new")).unwrap();
-    std::fs::rename(at("..data.new"), at("..data")).unwrap();
+    symlink("two", root.join("..data.new")).unwrap();
+    std::fs::rename(root.join("..data.new"), root.join("..data")).unwrap();
     bench.poll();
     let after = shake(client, bench.identity.server_config(), "db.test").unwrap();
     assert_ne!(leaf_seen(&before), leaf_seen(&after));
     assert_eq!(
         bench.identity.trust(),
-        Trust::Private(Some(at("one/company-ca.pem")))
+        Trust::Private(Some(root.join("one/company-ca.pem")))
     );
 }
 
@@ -432,13 +432,18 @@ fn the_primary_host_is_carried_and_reaches_the_listener() {
         names: names.to_vec(),
         ..TlsSettings::new(folder.path())
     });
-    let host = |listen: &str| bench.identity.primary_host(&[listen.parse().unwrap()]);
-    assert_eq!(host("127.0.0.1:4000"), "127.0.0.1");
-    assert_eq!(host("127.0.0.5:4000"), "127.0.0.5");
-    assert_eq!(host("0.0.0.0:4000"), "127.0.0.5");
-    assert_eq!(host("[::1]:4000"), "::1");
-    // No carried name leads there, so the configured one is assumed to, through something in front.
-    assert_eq!(host("127.0.0.9:4000"), "nowhere.test");
+    for (listen, host) in [
+        ("127.0.0.1:4000", "127.0.0.1"),
+        ("127.0.0.5:4000", "127.0.0.5"),
+        ("0.0.0.0:4000", "127.0.0.5"),
+        ("[::1]:4000", "::1"),
+        // No name of the certificate leads there, so the configured one is assumed to, through a
+        // load balancer for example.
+        ("127.0.0.9:4000", "nowhere.test"),
+    ] {
+        let listen = [listen.parse().unwrap()];
+        assert_eq!(bench.identity.primary_host(&listen), host, "{listen:?}");
+    }
 }
 
 #[tokio::test]

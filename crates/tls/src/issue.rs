@@ -145,6 +145,13 @@ fn join(parts: &[&str]) -> Zeroizing<String> {
     whole
 }
 
+fn not_pem(what: &'static str, path: &Path) -> TlsError {
+    TlsError::NotPem {
+        what,
+        path: path.to_path_buf(),
+    }
+}
+
 impl Authority {
     /// Parses the text of [`make_authority`] and checks that it is complete: three parts, the
     /// issuing CA's own key, a chain that leads to the root, and not expired. `path` is for error
@@ -155,20 +162,16 @@ impl Authority {
         now: OffsetDateTime,
         path: &Path,
     ) -> Result<Self, TlsError> {
-        let broken = |what| TlsError::NotPem {
-            what,
-            path: path.to_path_buf(),
-        };
-        let text = std::str::from_utf8(text).map_err(|_| broken("text"))?;
+        let text = std::str::from_utf8(text).map_err(|_| not_pem("text", path))?;
         let mut parts = text.split_inclusive(CERTIFICATE_END);
         let (Some(root_pem), Some(issuing_pem), Some(key_pem), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(broken("CA"));
+            return Err(not_pem("CA", path));
         };
-        let key = WipedKey::from_pem(key_pem).ok_or_else(|| broken("private key"))?;
+        let key = WipedKey::from_pem(key_pem).ok_or_else(|| not_pem("private key", path))?;
         let [issuing] = <[_; 1]>::try_from(certificates(issuing_pem.as_bytes(), path)?)
-            .map_err(|_| broken("CA"))?;
+            .map_err(|_| not_pem("CA", path))?;
         let facts = issuing_facts(&issuing)?;
         if facts.public_key != key.0.public_key_raw() {
             return Err(TlsError::ForeignKey);

@@ -31,15 +31,18 @@ impl KeyType for DerivedLength {
     }
 }
 
+fn unusable(path: &Path) -> TlsError {
+    TlsError::MasterKey(path.to_path_buf())
+}
+
 impl Master {
     /// Reads the key, or makes it if there is none.
     pub fn open(path: &Path, random: &dyn SecureRandom) -> Result<Self, TlsError> {
-        let unusable = || TlsError::MasterKey(path.to_path_buf());
         let bytes = match state::read_if_there(path)? {
             Some(bytes) => bytes,
             None => {
                 let mut fresh = Zeroizing::new(vec![0; KEY_LENGTH]);
-                random.fill(&mut fresh).map_err(|_| unusable())?;
+                random.fill(&mut fresh).map_err(|_| unusable(path))?;
                 // An existing folder keeps its mode: engines with their own uid must be able to
                 // enter the data folder.
                 if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
@@ -50,9 +53,9 @@ impl Master {
             }
         };
         if bytes.len() != KEY_LENGTH {
-            return Err(unusable());
+            return Err(unusable(path));
         }
-        let sealing = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| unusable())?;
+        let sealing = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| unusable(path))?;
         let deriving = Salt::new(HKDF_SHA256, DERIVE_SALT).extract(&bytes);
         Ok(Self {
             sealing: Arc::new(sealing),
@@ -111,30 +114,49 @@ mod tests {
     use crate::profile::provider;
     use std::os::unix::fs::PermissionsExt;
 
+    fn open(folder: &Path, name: &str) -> Master {
+        Master::open(&folder.join(name), provider().secure_random).unwrap()
+    }
+
     #[test]
     fn what_is_sealed_opens_with_the_same_key_for_the_same_purpose_only() {
         let folder = tempfile::tempdir().unwrap();
         let provider = provider();
-        let open =
-            |name: &str| Master::open(&folder.path().join(name), provider.secure_random).unwrap();
-        let sealed = open("one").seal("tickets", b"secret").unwrap();
+        let sealed = open(folder.path(), "one")
+            .seal("tickets", b"secret")
+            .unwrap();
         assert!(!sealed.windows(6).any(|part| part == b"secret"));
         assert_eq!(
-            open("one").unseal("tickets", &sealed).unwrap().as_slice(),
+            open(folder.path(), "one")
+                .unseal("tickets", &sealed)
+                .unwrap()
+                .as_slice(),
             b"secret",
             "across restarts"
         );
-        assert!(open("one").unseal("account", &sealed).is_none());
-        assert!(open("two").unseal("tickets", &sealed).is_none());
-        assert!(open("one").unseal("tickets", &sealed[..20]).is_none());
-        let derived = open("one").derive("names").unwrap();
+        assert!(
+            open(folder.path(), "one")
+                .unseal("account", &sealed)
+                .is_none()
+        );
+        assert!(
+            open(folder.path(), "two")
+                .unseal("tickets", &sealed)
+                .is_none()
+        );
+        assert!(
+            open(folder.path(), "one")
+                .unseal("tickets", &sealed[..20])
+                .is_none()
+        );
+        let derived = open(folder.path(), "one").derive("names").unwrap();
         assert_eq!(
             derived,
-            open("one").derive("names").unwrap(),
+            open(folder.path(), "one").derive("names").unwrap(),
             "across restarts"
         );
-        assert_ne!(derived, open("one").derive("other").unwrap());
-        assert_ne!(derived, open("two").derive("names").unwrap());
+        assert_ne!(derived, open(folder.path(), "one").derive("other").unwrap());
+        assert_ne!(derived, open(folder.path(), "two").derive("names").unwrap());
         assert_ne!(
             derived.as_slice(),
             std::fs::read(folder.path().join("one")).unwrap()

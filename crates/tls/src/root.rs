@@ -57,13 +57,14 @@ impl LocalRoot {
     /// # Errors
     /// If it is anything else: only roots made by Tidegate may go into a machine's trust store.
     pub fn parse(text: &[u8], path: &Path) -> Result<Self, TlsError> {
-        let foreign = || TlsError::ForeignRoot(path.to_path_buf());
-        let [der] = <[_; 1]>::try_from(certificates(text, path)?).map_err(|_| foreign())?;
+        let [der] =
+            <[_; 1]>::try_from(certificates(text, path)?).map_err(|_| foreign_root(path))?;
         let pem = std::str::from_utf8(text)
             .ok()
             .and_then(alone)
-            .ok_or_else(foreign)?;
-        let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|_| foreign())?;
+            .ok_or_else(|| foreign_root(path))?;
+        let (_, parsed) =
+            x509_parser::parse_x509_certificate(&der).map_err(|_| foreign_root(path))?;
         let name = parsed
             .subject()
             .iter_common_name()
@@ -73,7 +74,7 @@ impl LocalRoot {
         let ours =
             name.starts_with(ROOT_NAME) && parsed.subject() == parsed.issuer() && parsed.is_ca();
         if !ours {
-            return Err(foreign());
+            return Err(foreign_root(path));
         }
         Ok(Self {
             pem,
@@ -142,6 +143,10 @@ fn by_age(folder: &Path) -> Vec<(SystemTime, PathBuf)> {
         .collect();
     files.sort();
     files
+}
+
+fn foreign_root(path: &Path) -> TlsError {
+    TlsError::ForeignRoot(path.to_path_buf())
 }
 
 #[cfg(test)]

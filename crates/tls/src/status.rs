@@ -93,13 +93,13 @@ fn age_alarm(leaf: &LeafStatus, now: i64) -> Option<Alarm> {
         return Some(Alarm::new(AlarmKind::NotYetValid, what));
     }
     let late = left < (leaf.not_after - leaf.not_before) / LATE_PART;
-    let what = || {
-        format!(
+    late.then(|| {
+        let what = format!(
             "the certificate expires in {} hours and has not been renewed",
             left / 3600
-        )
-    };
-    late.then(|| Alarm::new(AlarmKind::EndsSoon, what()))
+        );
+        Alarm::new(AlarmKind::EndsSoon, what)
+    })
 }
 
 /// Lists the chain's certificates. One that can't be parsed is left out of the list; it is still
@@ -120,24 +120,27 @@ fn links(chain: &Chain) -> Vec<LinkStatus> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_certificate_that_should_have_been_renewed_raises_an_alarm() {
-        let at = |not_before, not_after| LeafStatus {
+    fn leaf_at(not_before: i64, not_after: i64) -> LeafStatus {
+        LeafStatus {
             key: "ecdsa",
             names: vec![],
             serial: String::new(),
             issuer: String::new(),
             not_before,
             not_after,
-        };
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_should_have_been_renewed_raises_an_alarm() {
         let day = 86_400;
-        assert_eq!(age_alarm(&at(-60 * day, 30 * day), 0), None);
+        assert_eq!(age_alarm(&leaf_at(-60 * day, 30 * day), 0), None);
         for (from, to, kind, word) in [
             (-80 * day, 10 * day, AlarmKind::EndsSoon, "240 hours"),
             (-90 * day, 0, AlarmKind::Ended, "has expired"),
             (5, day, AlarmKind::NotYetValid, "clock"),
         ] {
-            let said = age_alarm(&at(from, to), 0).unwrap();
+            let said = age_alarm(&leaf_at(from, to), 0).unwrap();
             assert!(said.kind == kind && said.what.contains(word), "{said:?}");
         }
     }

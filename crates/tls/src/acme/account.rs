@@ -12,7 +12,9 @@ use crate::state;
 use data_encoding::BASE64URL_NOPAD;
 use hyper::Request;
 use hyper::header::USER_AGENT;
-use instant_acme::{Account, BodyWrapper, Error, ExternalAccountKey, HttpClient, NewAccount};
+use instant_acme::{
+    Account, AccountCredentials, BodyWrapper, Error, ExternalAccountKey, HttpClient, NewAccount,
+};
 use zeroize::Zeroizing;
 
 /// User-Agent of requests to CAs.
@@ -85,13 +87,8 @@ pub async fn create(
         only_return_existing: false,
     };
     let bound = ca.eab.as_ref().map(external).transpose()?;
-    let create = || async {
-        let https = https(ca, patience).map_err(|failure| Error::Other(failure.reason.into()))?;
-        Account::builder_with_http(https)
-            .create(&wanted, ca.directory.clone(), bound.as_ref())
-            .await
-    };
-    let (account, credentials) = retry_bad_nonce!(create()).map_err(|error| {
+    let created = retry_bad_nonce!(create_account(ca, patience, &wanted, bound.as_ref()));
+    let (account, credentials) = created.map_err(|error| {
         let step = if matches!(error, Error::Api(_)) {
             Step::Account
         } else {
@@ -103,6 +100,19 @@ pub async fn create(
         .keep_account(&ca.directory, &credentials)
         .map_err(Failure::at(Step::Storage))?;
     Ok(account)
+}
+
+/// Asks the CA for a new account, over a new connection.
+async fn create_account(
+    ca: &CaSettings,
+    patience: &RetryAfter,
+    wanted: &NewAccount<'_>,
+    bound: Option<&ExternalAccountKey>,
+) -> Result<(Account, AccountCredentials), Error> {
+    let https = https(ca, patience).map_err(|failure| Error::Other(failure.reason.into()))?;
+    Account::builder_with_http(https)
+        .create(wanted, ca.directory.clone(), bound)
+        .await
 }
 
 /// Reads the key of an external account binding from its file.

@@ -6,7 +6,7 @@ use crate::acme::failure::{Failure, Step};
 use crate::acme::limits::{DNS_POLL_DELAY, DNS_SETTLE_MAX, HOOK_MAX};
 use crate::acme::settings::DnsSettings;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use tidegate_model::error_chain;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -87,12 +87,25 @@ impl Dns01 {
 
 /// Runs the user's program until it exits.
 async fn hook(program: &Path, arguments: [&str; 3]) -> Result<(), Failure> {
-    let hook_failure = |what: String| {
-        Failure::new(
-            Step::Challenge,
-            format!("{} {}: {what}", program.display(), arguments[0]),
-        )
-    };
+    run_hook(program, arguments).await.map_err(|error| {
+        let [action, ..] = arguments;
+        let reason = format!("{} {action}: {}", program.display(), error_chain(&error));
+        Failure::new(Step::Challenge, reason)
+    })
+}
+
+/// Error of the user's program.
+#[derive(Debug, thiserror::Error)]
+enum HookError {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("not done within {} s", HOOK_MAX.as_secs())]
+    Timeout,
+    #[error("{status}: {said}")]
+    Exit { status: ExitStatus, said: String },
+}
+
+async fn run_hook(program: &Path, arguments: [&str; 3]) -> Result<(), HookError> {
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -100,9 +113,7 @@ async fn hook(program: &Path, arguments: [&str; 3]) -> Result<(), Failure> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    let mut child = command
-        .spawn()
-        .map_err(|error| hook_failure(error_chain(&error)))?;
+    let mut child = command.spawn()?;
     let words = child.stderr.take();
     let ended = timeout(HOOK_MAX, async {
         let mut said = Vec::new();
@@ -114,17 +125,12 @@ async fn hook(program: &Path, arguments: [&str; 3]) -> Result<(), Failure> {
         }
         Ok::<_, std::io::Error>((child.wait().await?, said))
     });
-    let ended = ended
-        .await
-        .map_err(|_| hook_failure(format!("not done within {} s", HOOK_MAX.as_secs())))?;
-    let (status, said) = ended.map_err(|error| hook_failure(error_chain(&error)))?;
+    let (status, said) = ended.await.map_err(|_| HookError::Timeout)??;
     if status.success() {
         return Ok(());
     }
-    Err(hook_failure(format!(
-        "{status}: {}",
-        String::from_utf8_lossy(&said).trim()
-    )))
+    let said = String::from_utf8_lossy(&said).trim().to_owned();
+    Err(HookError::Exit { status, said })
 }
 
 #[cfg(test)]

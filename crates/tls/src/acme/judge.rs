@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tidegate_model::Trust;
 use time::OffsetDateTime;
 
-/// Reason for a chain that no root of Mozilla's list has signed, at a CA without roots of its own.
+/// Reason for a chain that no root of Mozilla's list has signed, at a CA without configured roots.
 const NO_PUBLIC_ROOT: &str = "the chain does not lead to a root of Mozilla's list; \
     hint: for a private CA set acme.roots to its root certificate";
 

@@ -121,6 +121,12 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+    async fn dial(source: &str, listener: std::net::SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+        socket.connect(listener).await.unwrap()
+    }
+
     #[tokio::test]
     async fn whoever_idles_keeps_no_validator_out() {
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -130,17 +136,12 @@ mod tests {
             stream.read_exact(&mut byte).await.ok()?;
             stream.write_all(b"answer").await.ok()
         }));
-        let dial = async |source: String| {
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
-            socket.connect(at).await.unwrap()
-        };
         let mut idle = Vec::new();
         for n in 0..200 {
-            idle.push(dial(format!("127.0.1.{}", 1 + n % 50)).await);
+            idle.push(dial(&format!("127.0.1.{}", 1 + n % 50), at).await);
         }
         for n in 2..12 {
-            let mut validator = dial(format!("127.0.{n}.1")).await;
+            let mut validator = dial(&format!("127.0.{n}.1"), at).await;
             validator.write_all(b"?").await.unwrap();
             let mut answer = String::new();
             validator.read_to_string(&mut answer).await.unwrap();

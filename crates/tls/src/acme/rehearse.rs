@@ -80,23 +80,26 @@ mod tests {
     use super::*;
     use crate::acme::record::PendingOrder;
 
+    /// The record counts an attempt when it begins, so that of the first one is 1.
+    fn record_with(failures: u32) -> Record {
+        Record {
+            failures,
+            ..Record::default()
+        }
+    }
+
     #[test]
     fn it_begins_after_two_failures_and_never_bars_the_way_for_good() {
         let ca = CaSettings {
             staging: Some("https://staging.test/".into()),
             ..CaSettings::new("https://ca.test/")
         };
-        // The record counts the attempt when it begins, so the first one is 1.
-        let record = |failures| Record {
-            failures,
-            ..Record::default()
-        };
         let rehearsed: Vec<u32> = (1..=12)
-            .filter(|count| stage(&ca, &record(*count)).is_some())
+            .filter(|count| stage(&ca, &record_with(*count)).is_some())
             .collect();
         assert_eq!(rehearsed, [3, 4, 5, 7, 8, 9, 11, 12]);
         assert!(
-            stage(&CaSettings::new("https://ca.test/"), &record(3)).is_none(),
+            stage(&CaSettings::new("https://ca.test/"), &record_with(3)).is_none(),
             "none is configured"
         );
         let url = String::new();
@@ -110,7 +113,7 @@ mod tests {
                 &ca,
                 &Record {
                     pending,
-                    ..record(3)
+                    ..record_with(3)
                 }
             )
             .is_none(),

@@ -231,18 +231,27 @@ mod tests {
         );
     }
 
+    fn renew_at(time: i64, unplanned: Vec<i64>) -> Record {
+        Record {
+            renew_at: Some(time),
+            unplanned,
+            ..Record::default()
+        }
+    }
+
     #[test]
     fn a_chosen_time_counts_but_never_past_the_last_twentieth() {
-        let at = |renew_at| Record {
-            renew_at: Some(renew_at),
-            ..Record::default()
-        };
         assert_eq!(
-            decide(NOW, life(-40, 50), &at(NOW - 1), false),
+            decide(NOW, life(-40, 50), &renew_at(NOW - 1, vec![]), false),
             Decision::Order(OrderReason::Age)
         );
         assert_eq!(
-            decide(NOW, life(-10, 10), &at(NOW + 100 * DAY), false),
+            decide(
+                NOW,
+                life(-10, 10),
+                &renew_at(NOW + 100 * DAY, vec![]),
+                false
+            ),
             Decision::Wait(NOW + 9 * DAY)
         );
     }
@@ -300,17 +309,12 @@ mod tests {
 
     #[test]
     fn a_ca_whose_windows_lie_in_the_past_is_not_asked_in_a_circle() {
-        let at_once = |unplanned| Record {
-            renew_at: Some(NOW - 1),
-            unplanned,
-            ..Record::default()
-        };
         assert_eq!(
-            decide(NOW, life(-1, 89), &at_once(vec![]), false),
+            decide(NOW, life(-1, 89), &renew_at(NOW - 1, vec![]), false),
             Decision::Order(OrderReason::Need),
             "counted"
         );
-        let spent = at_once(vec![NOW; UNPLANNED_PER_WEEK]);
+        let spent = renew_at(NOW - 1, vec![NOW; UNPLANNED_PER_WEEK]);
         assert_eq!(
             decide(NOW, life(-1, 89), &spent, false),
             Decision::Wait(NOW + 29 * DAY)
