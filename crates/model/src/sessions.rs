@@ -408,30 +408,35 @@ mod tests {
             .map(|_| logged_in(&sessions, 1, SESSIONS))
             .collect();
         let done = std::sync::atomic::AtomicBool::new(false);
+        let lists = std::sync::atomic::AtomicU32::new(0);
         let took = std::thread::scope(|scope| {
-            for work in [
-                |sessions: &Sessions, _: SessionId| drop(sessions.list(Some(ClusterId(1)))),
-                |sessions: &Sessions, _: SessionId| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    lists.fetch_add(1, Ordering::Relaxed);
+                    drop(sessions.list(Some(ClusterId(1))));
+                }
+            });
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
                     sessions.count(ClusterId(1));
-                },
-                |sessions: &Sessions, id: SessionId| {
-                    sessions.kill(id);
-                },
-            ] {
-                let sessions = &sessions;
-                let done = &done;
-                let id = busy[0].id();
-                scope.spawn(move || {
-                    while !done.load(Ordering::Relaxed) {
-                        work(sessions, id);
-                    }
-                });
-            }
-            let began = Instant::now();
+                }
+            });
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    sessions.kill(busy[0].id());
+                }
+            });
+            let mut took = Duration::ZERO;
             for _ in 0..20 {
+                // Each session meets a list that has just begun.
+                let seen = lists.load(Ordering::Relaxed);
+                while lists.load(Ordering::Relaxed) == seen {
+                    std::thread::yield_now();
+                }
+                let began = Instant::now();
                 drop(logged_in(&sessions, 2, SESSIONS));
+                took += began.elapsed();
             }
-            let took = began.elapsed();
             done.store(true, Ordering::Relaxed);
             took
         });
