@@ -1,5 +1,5 @@
-//! Certificates by ACME, against a real ACME server. Where Pebble is missing a test says "not run"
-//! and passes.
+//! Certificates by ACME, against a real ACME server. Without Pebble a test prints "not run" and
+//! passes.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,84 +11,39 @@
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tidegate_e2e::acme::{Bench, DOMAIN, NAMES, config, directory_keys, ordinary};
 use tidegate_e2e::limits::{soon, within};
 use tidegate_e2e::pebble::{Pebble, Wanted};
 use tidegate_e2e::probe::{Probe, Verdict};
+use tidegate_e2e::server::write;
 use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::Response;
-use tidegate_e2e::{Options, Server, tls, wire};
+use tidegate_e2e::{Cluster, Options, Server, tls, wire};
 
-const DOMAIN: &str = "db.example.com";
-
-/// The section of one CA (without a profile Pebble picks one at random); roots are Pebble's where
-/// `roots` names a file.
-fn config(pebble: &Pebble, roots: Option<&Path>) -> String {
-    let roots = roots.map_or(String::new(), |file| {
-        format!("roots = \"{}\"\n", file.display())
-    });
-    format!(
-        "[cluster]\nconnections_max = 400\n[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\n\
-         directory_ca = \"{}\"\nprofile = \"default\"\nhttp_listen = [\"127.0.0.1:{}\"]\n{roots}",
-        pebble.directory(),
-        pebble.directory_ca().display(),
-        pebble.http
-    )
-}
-
-struct Bench {
-    server: Server,
-    pebble: Pebble,
-    roots: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-/// A server that trusts Pebble's roots.
+/// Starts Pebble and a server whose cluster accepts many sessions.
 fn bench(wanted: Wanted) -> Option<Bench> {
-    let pebble = Pebble::start(wanted)?;
-    let folder = tempfile::tempdir().unwrap();
-    let roots = folder.path().join("roots.pem");
-    std::fs::write(&roots, pebble.root()).unwrap();
-    let server = Server::with(Options {
-        config: config(&pebble, Some(&roots)),
-        ..Options::default()
-    });
-    Some(Bench {
-        server,
-        pebble,
-        roots,
-        _folder: folder,
+    ordinary(wanted, "[cluster]\nconnections_max = 400\n")
+}
+
+/// Waits until a certificate of the CA is served. Panics with both logs if the order fails.
+fn wait_certificate(bench: &Bench) -> Vec<u8> {
+    soon("a certificate of the CA", || {
+        assert!(
+            !bench.server.log().contains("certificate alarm"),
+            "{}\n{}",
+            bench.server.log(),
+            bench.pebble.log()
+        );
+        bench.login(DOMAIN).ok()
     })
 }
 
-impl Bench {
-    fn pair(&self) -> PathBuf {
-        self.server.data().join("acme/ecdsa.pem")
-    }
-
-    /// Waits until a certificate of the CA is served.
-    fn wait_certificate(&self) -> Vec<u8> {
-        soon("a certificate of the CA", || {
-            assert!(
-                !self.server.log().contains("certificate alarm"),
-                "{}\n{}",
-                self.server.log(),
-                self.pebble.log()
-            );
-            login(&self.server, &self.roots).ok()
-        })
-    }
-}
-
-/// A verified handshake for the domain; the leaf.
-fn login(server: &Server, roots: &Path) -> Result<Vec<u8>, String> {
-    let mut probe = Probe::connect(server.addr());
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe
-        .upgrade(tls::verified(roots, tls::BOTH), DOMAIN)
-        .map_err(|e| e.to_string())?;
-    Ok(probe.tls().peer_certificates().unwrap()[0].to_vec())
+fn mode_of(path: &Path) -> u32 {
+    let metadata = std::fs::metadata(path).unwrap();
+    metadata.permissions().mode() & 0o777
 }
 
 #[test]
@@ -96,21 +51,13 @@ fn a_certificate_is_got_served_and_kept_across_restarts() {
     let Some(mut bench) = bench(Wanted::default()) else {
         return;
     };
-    let leaf = bench.wait_certificate();
-    let modes = |path: &Path| {
-        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(path).unwrap().permissions())
-    };
-    assert_eq!(modes(&bench.pair()) & 0o777, 0o600);
-    assert_eq!(modes(bench.pair().parent().unwrap()) & 0o777, 0o700);
+    let leaf = wait_certificate(&bench);
+    assert_eq!(mode_of(&bench.pair()), 0o600);
+    assert_eq!(mode_of(bench.pair().parent().unwrap()), 0o700);
     assert_eq!(bench.pebble.issued(), 1);
     for _ in 0..3 {
-        assert_eq!(bench.server.stop(), 0);
-        bench.server.run();
-        assert_eq!(
-            login(&bench.server, &bench.roots).unwrap(),
-            leaf,
-            "the one that was kept"
-        );
+        bench.server.restart();
+        assert_eq!(bench.login(DOMAIN).unwrap(), leaf, "the stored one");
     }
     assert_eq!(
         (bench.pebble.orders(), bench.pebble.issued()),
@@ -119,13 +66,10 @@ fn a_certificate_is_got_served_and_kept_across_restarts() {
     );
 }
 
-/// A logged-in session that verified the domain's certificate.
-fn session(server: &Server, cluster: &tidegate_e2e::Cluster, roots: &Path) -> Session {
-    let mut probe = Probe::connect(server.addr());
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe
-        .upgrade(tls::verified(roots, tls::BOTH), DOMAIN)
-        .expect("the TLS handshake");
+/// Opens a session that has verified the domain's certificate.
+fn session(bench: &Bench, cluster: &Cluster) -> Session {
+    let config = tls::verified(&bench.roots, tls::BOTH);
+    let mut probe = Probe::secured_for(bench.server.addr(), config, DOMAIN).unwrap();
     let response = Response {
         capabilities: wire::ORDINARY,
         ..Response::new(&cluster.user)
@@ -148,13 +92,13 @@ fn ten_renewals_under_load_drop_nothing_though_the_issuer_changes() {
     let Some(mut bench) = bench(wanted) else {
         return;
     };
-    bench.wait_certificate();
+    wait_certificate(&bench);
     let cluster = bench.server.create("load");
     let stop = AtomicBool::new(false);
     let queries = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..SESSIONS {
-            let mut session = session(&bench.server, &cluster, &bench.roots);
+            let mut session = session(&bench, &cluster);
             let stop = &stop;
             let queries = &queries;
             scope.spawn(move || {
@@ -165,7 +109,7 @@ fn ten_renewals_under_load_drop_nothing_though_the_issuer_changes() {
                 }
             });
         }
-        // Whatever happens below, the sessions end, and with them the test.
+        // The sessions must end even if a renewal fails, or the scope would wait for them forever.
         let ended =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| renew_ten_times(&mut bench)));
         let before = queries.load(Ordering::Relaxed);
@@ -185,9 +129,9 @@ fn ten_renewals_under_load_drop_nothing_though_the_issuer_changes() {
     });
 }
 
-/// Each new leaf on disk must be what new handshakes see; the slowest is told.
+/// Asserts that new handshakes see each new leaf that is on disk, and prints the longest delay.
 fn renew_ten_times(bench: &mut Bench) {
-    let mut seen = login(&bench.server, &bench.roots).unwrap();
+    let mut seen = bench.login(DOMAIN).unwrap();
     let mut slowest = std::time::Duration::ZERO;
     for renewal in 0..10 {
         let leaf = within(
@@ -200,7 +144,7 @@ fn renew_ten_times(bench: &mut Bench) {
         );
         let since = std::time::Instant::now();
         soon("new handshakes see it", || {
-            (login(&bench.server, &bench.roots).unwrap() == leaf).then_some(())
+            (bench.login(DOMAIN).unwrap() == leaf).then_some(())
         });
         slowest = slowest.max(since.elapsed());
         seen = leaf;
@@ -209,11 +153,10 @@ fn renew_ten_times(bench: &mut Bench) {
             // certificates.
             bench.pebble.stop();
             bench.pebble.run();
-            let both = std::fs::read_to_string(&bench.roots).unwrap() + &bench.pebble.root();
-            std::fs::write(&bench.roots, both).unwrap();
+            bench.trust_new_root();
         }
     }
-    println!("new handshakes saw a new leaf within {slowest:?} of its being on disk");
+    println!("new handshakes saw a new leaf at most {slowest:?} after it was on disk");
 }
 
 #[test]
@@ -225,7 +168,7 @@ fn bad_nonces_and_delays_do_not_keep_a_certificate_away() {
     }) else {
         return;
     };
-    bench.wait_certificate();
+    wait_certificate(&bench);
     assert_eq!(bench.pebble.orders(), 1);
 }
 
@@ -235,7 +178,7 @@ fn a_chain_that_does_not_end_in_mozillas_list_is_held_back() {
         return;
     };
     let server = Server::with(Options {
-        config: config(&pebble, None),
+        config: config(&pebble, NAMES, &directory_keys(&pebble)),
         ..Options::default()
     });
     let cluster = server.create("held");
@@ -245,11 +188,50 @@ fn a_chain_that_does_not_end_in_mozillas_list_is_held_back() {
             .contains("does not lead to a root of Mozilla's list")
             .then_some(())
     });
-    let mut probe = Probe::connect(server.addr());
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe
-        .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
-        .expect("the old one is still served");
+    // The local CA's certificate is still served.
+    Probe::secured(server.addr(), tls::verified(&cluster.ca, tls::BOTH));
     assert_eq!(pebble.issued(), 1);
     assert!(server.data().join("acme/ecdsa.held.pem").is_file());
+}
+
+#[test]
+fn one_name_for_database_and_console_is_refused() {
+    for (domain, covered) in [
+        ("console.example.com", "console.example.com"),
+        ("*.example.com", "*.example.com"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = write(
+            folder.path(),
+            "test.toml",
+            "[acme]\nchallenges = [\"dns-01\"]\ndns_hook = \"/bin/true\"\n",
+        );
+        let out = std::process::Command::new(tidegate_e2e::server::binary())
+            .args(["config", "check", "--data"])
+            .arg(folder.path())
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap();
+        assert!(out.status.success());
+        let out = std::process::Command::new(tidegate_e2e::server::binary())
+            .args([
+                "serve",
+                "--domain",
+                domain,
+                "--console-domain",
+                "console.example.com",
+                "--data",
+            ])
+            .arg(folder.path())
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(
+            out.status.code() == Some(2) && said.contains(covered),
+            "{said}"
+        );
+    }
 }

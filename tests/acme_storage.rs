@@ -1,6 +1,6 @@
-//! Files of ACME in the data directory: pairs of key and certificate, records, the history; and
-//! their loss, and full disks. Against a real ACME server; where Pebble is missing, a test says
-//! "not run" and passes.
+//! Files of ACME in the data directory: pairs of key and certificate, records, the history. What
+//! happens when they are lost or the disk is full. Runs against a real ACME server; without Pebble
+//! a test prints "not run" and passes.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,15 +10,12 @@
     reason = "a test"
 )]
 
-use std::io::Write;
-use std::path::PathBuf;
-use tidegate_e2e::acme::{DOMAIN, ca, ordinary};
+use std::os::unix::fs::PermissionsExt;
+use tidegate_e2e::acme::{Bench, DOMAIN, NAMES, bench_at, ordinary};
 use tidegate_e2e::limits::soon;
-use tidegate_e2e::not_run;
 use tidegate_e2e::pebble::{Pebble, Wanted};
-use tidegate_e2e::probe::Probe;
-use tidegate_e2e::server::write;
-use tidegate_e2e::{Options, Server, tls, wire};
+use tidegate_e2e::server::new_folder;
+use tidegate_e2e::small_disk::SmallDisk;
 
 #[test]
 fn the_history_survives_restarts() {
@@ -26,26 +23,19 @@ fn the_history_survives_restarts() {
         return;
     };
     bench.wait();
-    let out = bench.server.cli(&["cert", "renew"]);
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    bench.renew();
     bench.pebble.stop();
-    assert!(!bench.server.cli(&["cert", "renew"]).status.success());
+    bench.server.fail(&["cert", "renew"]);
     let history = bench.status()["history"].clone();
-    let words = |history: &serde_json::Value| -> Vec<String> {
-        history
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|change| change["what"].as_str().unwrap().to_owned())
-            .collect()
-    };
+    let changes: Vec<_> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| &change["what"])
+        .collect();
     // Latest first: the CA that is down, its two certificates, and the local CA's before them.
     assert_eq!(
-        words(&history),
+        changes,
         ["alarm", "served", "served", "served"],
         "{history}"
     );
@@ -59,13 +49,11 @@ fn the_history_survives_restarts() {
         "{history}"
     );
     for _ in 0..2 {
-        assert_eq!(bench.server.stop(), 0);
-        bench.server.run();
-        assert_eq!(bench.status()["history"], history, "a restart is no news");
+        bench.server.restart();
+        assert_eq!(bench.status()["history"], history, "a restart adds nothing");
     }
     let file = bench.server.data().join("tls/history.json");
-    let mode =
-        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(file).unwrap().permissions());
+    let mode = std::fs::metadata(file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let text = bench.server.cli(&["cert", "status"]);
     assert!(
@@ -74,181 +62,69 @@ fn the_history_survives_restarts() {
     );
 }
 
-/// A small file system where what ACME keeps will lie. Unmounted before the server's folder goes,
-/// whatever a test says.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn new(folder: &std::path::Path, size: &str) -> Option<Self> {
-        let acme = folder.join("data/acme");
-        std::fs::create_dir_all(&acme).unwrap();
-        std::fs::set_permissions(
-            folder.join("data"),
-            std::os::unix::fs::PermissionsExt::from_mode(0o700),
-        )
-        .unwrap();
-        let size = format!("size={size}");
-        let mounted = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &size, "none"])
-            .arg(&acme)
-            .status();
-        if !mounted.is_ok_and(|status| status.success()) {
-            not_run("no file system can be mounted here");
-            return None;
-        }
-        Some(Self(acme))
+/// Starts Pebble and a server that keeps its certificates on a small disk, which is full from the
+/// beginning if `is_full`.
+fn bench_on_small_disk(size: &str, is_full: bool) -> Option<(Bench, SmallDisk)> {
+    let pebble = Pebble::start(Wanted::default())?;
+    let folder = new_folder();
+    let disk = SmallDisk::mount(&folder, "data/acme", size)?;
+    if is_full {
+        disk.fill();
     }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount")
-            .arg("-l")
-            .arg(&self.0)
-            .status();
-    }
-}
-
-fn rand() -> u64 {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    Some((bench_at(folder, pebble, NAMES, ""), disk))
 }
 
 #[test]
 fn nothing_is_ordered_without_a_disk_to_keep_it_on() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else {
+    let Some((bench, disk)) = bench_on_small_disk("16k", true) else {
         return;
     };
-    let folder = tempfile::Builder::new()
-        .prefix("tidegate-e2e-")
-        .tempdir()
-        .unwrap()
-        .keep();
-    let Some(mounted) = Mounted::new(&folder, "16k") else {
-        return;
-    };
-    let acme = mounted.0.clone();
-    // Full: not a byte more.
-    while std::fs::write(acme.join(format!("fill-{}", rand())), [0; 4096]).is_ok() {}
-    let roots = write(&folder, "roots.pem", &pebble.root());
-    let own = ca(&pebble, &roots);
-    let config = format!(
-        "[acme]\ndomains = [\"{DOMAIN}\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}",
-        pebble.http
-    );
-    let server = Server::at(
-        folder.clone(),
-        Options {
-            config,
-            ..Options::default()
-        },
-    );
-    let told = || {
-        server
-            .log()
-            .contains("the storage can't be used")
-            .then_some(())
-    };
-    soon("the alarm of a full disk", told);
-    let remount = |how: &str| {
-        std::process::Command::new("mount")
-            .args(["-o", how])
-            .arg(&acme)
-            .status()
-    };
-    let ordered = pebble.orders();
-    let _ = remount("remount,ro,size=16k");
-    let renewed = server.cli(&["cert", "renew"]);
-    let after = pebble.orders();
-    let read_only = server.json(&["cert", "status"]);
-    drop(mounted);
-    assert_eq!(
-        (ordered, after),
-        (0, 0),
-        "no order on a full disk nor on one that is read-only"
-    );
-    assert!(!renewed.status.success());
+    bench.wait_log("the storage can't be used");
+    assert_eq!(bench.pebble.orders(), 0, "on a full disk");
+    disk.forbid_writes("16k");
+    bench.server.fail(&["cert", "renew"]);
+    assert_eq!(bench.pebble.orders(), 0, "on a read-only disk");
+    let status = bench.status();
     assert!(
-        read_only["alarms"][0].as_str().unwrap().contains("storage"),
-        "{read_only}"
+        status["alarms"][0].as_str().unwrap().contains("storage"),
+        "{status}"
     );
+    drop(disk);
 }
 
 #[test]
 fn a_disk_that_fills_up_keeps_the_old_certificate_until_there_is_room() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else {
+    let Some((bench, disk)) = bench_on_small_disk("128k", false) else {
         return;
     };
-    let folder = tempfile::Builder::new()
-        .prefix("tidegate-e2e-")
-        .tempdir()
-        .unwrap()
-        .keep();
-    let Some(mounted) = Mounted::new(&folder, "128k") else {
-        return;
-    };
-    let acme = mounted.0.clone();
-    let roots = write(&folder, "roots.pem", &pebble.root());
-    let own = ca(&pebble, &roots);
-    let config = format!(
-        "[acme]\ndomains = [\"{DOMAIN}\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}",
-        pebble.http
-    );
-    let server = Server::at(
-        folder.clone(),
-        Options {
-            config,
-            ..Options::default()
-        },
-    );
-    let login = || {
-        let mut probe = Probe::connect(server.addr());
-        probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe
-            .upgrade(tls::verified(&roots, tls::BOTH), DOMAIN)
-            .ok()?;
-        Some(probe.tls().peer_certificates().unwrap()[0].to_vec())
-    };
-    let leaf = soon("a certificate", login);
-    soon("the order is put away", || {
-        (!acme.join("ecdsa.pending.pem").exists()).then_some(())
+    let leaf = bench.wait();
+    soon("the order is finished", || {
+        let pending = disk.path().join("ecdsa.pending.pem");
+        (!pending.exists()).then_some(())
     });
-    let fill = acme.join("fill");
-    let mut file = std::fs::File::create(&fill).unwrap();
-    while file.write_all(&[0; 512]).is_ok() {}
-    drop(file);
-    let out = server.cli(&["cert", "renew"]);
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(!out.status.success() && said.contains("storage"), "{said}");
-    assert_eq!(
-        (login().unwrap(), pebble.orders()),
-        (leaf.clone(), 1),
-        "served on, and nothing ordered"
-    );
-    // The alarm stands already: who asks again is told all the same.
-    assert!(!server.cli(&["cert", "renew"]).status.success());
-    std::fs::remove_file(&fill).unwrap();
-    let out = server.cli(&["cert", "renew"]);
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-    assert_ne!(login().unwrap(), leaf);
-    let status = server.json(&["cert", "status"]);
-    drop(mounted);
-    drop(server);
+    disk.fill();
+    let said = bench.server.fail(&["cert", "renew"]);
+    assert!(said.contains("storage"), "{said}");
+    assert_eq!(bench.login(DOMAIN).unwrap(), leaf, "it is still served");
+    assert_eq!(bench.pebble.orders(), 1);
+    // The alarm is raised already, and a second command fails in the same way.
+    bench.server.fail(&["cert", "renew"]);
+    std::fs::remove_file(disk.filler()).unwrap();
+    bench.renew();
+    assert_ne!(bench.login(DOMAIN).unwrap(), leaf);
+    let status = bench.status();
     assert_eq!(status["alarms"].as_array().unwrap().len(), 0, "{status}");
+    drop(disk);
 }
 
 #[test]
-fn a_lost_pair_is_got_anew_and_a_lost_record_orders_nothing() {
+fn a_lost_pair_is_ordered_again_and_a_lost_record_orders_nothing() {
     let Some(mut bench) = ordinary(Wanted::default(), "") else {
         return;
     };
     let leaf = bench.wait();
-    let pair = bench.server.data().join("acme/ecdsa.pem");
-    // What was tried and when is lost: a valid pair is not ordered for that.
+    let pair = bench.pair();
+    // The record of the attempts is lost: that alone orders nothing, since the pair is valid.
     assert_eq!(bench.server.stop(), 0);
     std::fs::write(bench.server.data().join("acme/ecdsa.json"), "rubbish").unwrap();
     bench.server.run();
@@ -256,21 +132,16 @@ fn a_lost_pair_is_got_anew_and_a_lost_record_orders_nothing() {
         (bench.login(DOMAIN).unwrap(), bench.pebble.orders()),
         (leaf.clone(), 1)
     );
-    // The pair itself is gone: that is an order as for the first one. A record that was lost counts
-    // as a failure just now; by command that wait is left out.
+    // The pair itself is lost: it is ordered as the first one was. A lost record counts as a
+    // failure just now, and an order by command does not wait for that.
     assert_eq!(bench.server.stop(), 0);
     std::fs::remove_file(&pair).unwrap();
     bench.server.run();
-    let out = bench.server.cli(&["cert", "renew"]);
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    bench.renew();
     let second = bench.wait();
     assert_ne!(second, leaf);
     assert_eq!(bench.pebble.orders(), 2, "{}", bench.server.log());
-    // It is no pair any more: the same, at once.
+    // The file is no pair any more: it is ordered at once.
     assert_eq!(bench.server.stop(), 0);
     std::fs::write(&pair, "rubbish").unwrap();
     bench.server.run();
@@ -280,7 +151,7 @@ fn a_lost_pair_is_got_anew_and_a_lost_record_orders_nothing() {
 }
 
 #[test]
-fn a_certificate_that_ended_while_the_server_was_off_is_served_until_the_next_is_there() {
+fn a_certificate_that_expired_while_the_server_was_off_is_served_until_the_next_is_there() {
     let Some(mut bench) = ordinary(
         Wanted {
             life: 8,
@@ -293,12 +164,10 @@ fn a_certificate_that_ended_while_the_server_was_off_is_served_until_the_next_is
     bench.wait();
     assert_eq!(bench.server.stop(), 0);
     bench.pebble.stop();
-    let pair = bench.server.data().join("acme/ecdsa.pem");
-    let kept = || std::fs::read(&pair).unwrap();
-    let ended = kept();
+    let expired = std::fs::read(bench.pair()).unwrap();
     std::thread::sleep(std::time::Duration::from_secs(9));
     bench.server.run();
-    // Clients that verify name the cause themselves.
+    // A client that verifies the certificate reports why it fails.
     let error = bench.login(DOMAIN).unwrap_err();
     assert!(error.contains("xpired"), "{error}");
     let status = soon("the alarms", || {
@@ -310,30 +179,27 @@ fn a_certificate_that_ended_while_the_server_was_off_is_served_until_the_next_is
         alarms.contains("has expired") && alarms.contains("can't be reached"),
         "{alarms}"
     );
-    assert_eq!(kept(), ended, "it stays as long as there is no better one");
+    let stored = std::fs::read(bench.pair()).unwrap();
+    assert_eq!(stored, expired, "it stays until there is a valid one");
     bench.pebble.run();
-    let both = std::fs::read_to_string(&bench.roots).unwrap() + &bench.pebble.root();
-    std::fs::write(&bench.roots, both).unwrap();
-    let out = bench.server.cli(&["cert", "renew"]);
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    bench.trust_new_root();
+    bench.renew();
     bench.wait();
 }
 
+/// Returns the stored private key.
+fn key_of(bench: &Bench) -> String {
+    let text = std::fs::read_to_string(bench.pair()).unwrap();
+    text[text.find("-----BEGIN PRIVATE").unwrap()..].to_owned()
+}
+
 #[test]
-fn every_certificate_has_a_key_of_its_own() {
+fn every_certificate_has_its_own_key() {
     let Some(bench) = ordinary(Wanted::default(), "") else {
         return;
     };
     bench.wait();
-    let key = || {
-        let text = std::fs::read_to_string(bench.server.data().join("acme/ecdsa.pem")).unwrap();
-        text[text.find("-----BEGIN PRIVATE").unwrap()..].to_owned()
-    };
-    let first = key();
-    assert!(bench.server.cli(&["cert", "renew"]).status.success());
-    assert_ne!(key(), first);
+    let first = key_of(&bench);
+    bench.renew();
+    assert_ne!(key_of(&bench), first);
 }

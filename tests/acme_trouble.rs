@@ -1,5 +1,5 @@
-//! Failures on the way to a certificate: crashes, CAs that are down or overloaded, ways of proof
-//! that fail, another CA. Against a real ACME server; where Pebble is missing, a test says "not
+//! Failures on the way to a certificate: crashes, CAs that are down or overloaded, challenges that
+//! fail, a change of the CA. Runs against a real ACME server; without Pebble a test prints "not
 //! run" and passes.
 
 #![allow(
@@ -11,7 +11,7 @@
 )]
 
 use std::io::{Read, Write};
-use tidegate_e2e::acme::{DOMAIN, ca, ordinary};
+use tidegate_e2e::acme::{Bench, DOMAIN, NAMES, ca, config, ordinary};
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::pebble::{Pebble, Wanted};
 use tidegate_e2e::server::write;
@@ -37,13 +37,8 @@ fn a_crash_loop_costs_one_order() {
     }
     bench.wait_log("ready");
     assert_eq!(bench.pebble.orders(), 1);
-    // By command the wait is left out; what stands at the CA is carried on.
-    let out = bench.server.cli(&["cert", "renew"]);
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    // An order by command does not wait. It continues the one that the CA has.
+    bench.renew();
     bench.wait();
     assert_eq!((bench.pebble.orders(), bench.pebble.issued()), (1, 1));
 }
@@ -59,12 +54,8 @@ fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
     assert_eq!(alarms(metrics), Vec::<String>::new());
     assert_eq!(bench.status()["alarms"].as_array().unwrap().len(), 0);
     bench.pebble.stop();
-    let out = bench.server.cli(&["cert", "renew"]);
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(
-        !out.status.success() && said.contains("can't be reached"),
-        "{said}"
-    );
+    let said = bench.server.fail(&["cert", "renew"]);
+    assert!(said.contains("can't be reached"), "{said}");
     assert_eq!(bench.login(DOMAIN).unwrap(), leaf);
     let status = bench.status();
     assert!(
@@ -83,7 +74,7 @@ fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
     assert!(String::from_utf8_lossy(&text.stdout).contains("ALARM"));
     let check = bench.server.cli(&["cert", "check", "--json"]);
     assert!(!check.status.success());
-    // Waits are kept over restarts: no attempt is made before its time.
+    // A restart does not shorten a wait: no attempt is made before its time.
     assert_eq!(bench.server.stop(), 0);
     bench.pebble.run();
     let before = bench.pebble.orders();
@@ -91,10 +82,10 @@ fn a_ca_that_is_down_leaves_the_old_certificate_and_raises_alarms() {
     assert_eq!(bench.login(DOMAIN).unwrap(), leaf);
     assert_eq!(bench.status()["acme"]["certificates"][0]["failures"], 1);
     assert_eq!(bench.pebble.orders(), before);
-    assert_eq!(alarms(metrics), ["failed"], "a restart mends nothing");
+    assert_eq!(alarms(metrics), ["failed"], "a restart clears no alarm");
 }
 
-/// The kinds of alarm that the metrics show for the database's certificate.
+/// Returns the kinds of alarm that the metrics show for the database's certificate.
 fn alarms(metrics: u16) -> Vec<String> {
     let raised = |line: &str| {
         let labels = line
@@ -118,7 +109,7 @@ fn alarms(metrics: u16) -> Vec<String> {
 }
 
 #[test]
-fn the_next_way_of_proof_is_tried_and_what_worked_is_tried_first() {
+fn the_next_challenge_is_tried_and_the_one_that_worked_is_tried_first() {
     let more = format!(
         "challenges = [\"tls-alpn-01\", \"http-01\"]\nalpn_listen = [\"127.0.0.1:{}\"]\n",
         tidegate_e2e::ports::free_port()
@@ -127,20 +118,11 @@ fn the_next_way_of_proof_is_tried_and_what_worked_is_tried_first() {
         return;
     };
     bench.wait_log("no certificate from");
-    let out = bench.server.cli(&["cert", "renew"]);
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    bench.renew();
     bench.wait();
     assert!(bench.record().contains("\"http-01\""), "{}", bench.record());
-    let out = bench.server.cli(&["cert", "renew"]);
-    assert!(
-        out.status.success(),
-        "at once: {}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    // The method that worked is tried first.
+    bench.renew();
 }
 
 #[test]
@@ -158,27 +140,19 @@ fn another_ca_takes_over_where_the_configuration_changes() {
         &(bench.pebble.root() + &next.root()),
     );
     assert_eq!(bench.server.stop(), 0);
-    let own = ca(&next, &both);
-    let listen = format!("http_listen = [\"127.0.0.1:{}\"]\n", next.http);
-    let config = format!("[acme]\ndomains = [\"{DOMAIN}\"]\n{listen}{own}");
     bench.server.change(Options {
-        config,
+        config: config(&next, NAMES, &ca(&next, &both)),
         ..Options::default()
     });
     bench.server.run();
     bench.roots = both;
-    // What is there is good, so nothing is ordered; the next one is the other CA's, and replaces
-    // nothing of its own.
+    // The stored certificate is valid, so nothing is ordered. The next one is ordered from the
+    // other CA, as a first one: that CA has none that it could replace.
     assert_eq!(
         (bench.login(DOMAIN).unwrap(), next.orders()),
         (leaf.clone(), 0)
     );
-    let out = bench.server.cli(&["cert", "renew"]);
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    bench.renew();
     assert_ne!(bench.login(DOMAIN).unwrap(), leaf);
     assert_eq!(
         bench.status()["acme"]["certificates"][0]["issued_by"],
@@ -187,6 +161,16 @@ fn another_ca_takes_over_where_the_configuration_changes() {
     assert_eq!((next.orders(), bench.pebble.orders()), (1, 1));
 }
 
+/// Waits until the renewal is planned for a moment between these two, and returns it.
+fn renewal_within(bench: &Bench, start: &str, end: &str) -> String {
+    soon("a moment of the window", || {
+        let status = bench.status();
+        let at = status["acme"]["certificates"][0]["renew_at"].as_str()?;
+        (start <= at && at <= end).then(|| at.to_owned())
+    })
+}
+
+/// Returns the time in this many days, in RFC 3339.
 fn in_days(days: u32) -> String {
     let out = std::process::Command::new("date")
         .args(["-u", "-d", &format!("+{days} days"), "+%FT%TZ"])
@@ -201,41 +185,29 @@ fn one_moment_of_the_ca_s_window_is_chosen_and_kept() {
         return;
     };
     bench.wait();
-    let pair = std::fs::read_to_string(bench.server.data().join("acme/ecdsa.pem")).unwrap();
+    let pair = std::fs::read_to_string(bench.pair()).unwrap();
     let leaf = pair
         .split_inclusive("-----END CERTIFICATE-----\n")
         .next()
         .unwrap()
         .to_owned();
-    // Long before two thirds of its ninety days.
+    // Earlier than the default, two thirds of the ninety days of life.
     let start = in_days(20);
     let end = in_days(30);
     let window = format!(r#"{{"suggestedWindow":{{"start":"{start}","end":"{end}"}}}}"#);
-    let renew_at = |bench: &tidegate_e2e::acme::Bench| {
-        soon("a moment of the window", || {
-            let at = bench.status()["acme"]["certificates"][0]["renew_at"]
-                .as_str()?
-                .to_owned();
-            (start <= at && at <= end).then_some(at)
-        })
-    };
     bench.pebble.set_renewal_info(&leaf, &window);
-    let restart = |bench: &mut tidegate_e2e::acme::Bench| {
-        assert_eq!(bench.server.stop(), 0);
-        bench.server.run();
-    };
-    restart(&mut bench);
-    let chosen = renew_at(&bench);
-    restart(&mut bench);
-    // It is asked at each start, and the answer is the same.
-    soon("it was asked again", || {
+    bench.server.restart();
+    let chosen = renewal_within(&bench, &start, &end);
+    bench.server.restart();
+    // The CA is asked at each start; its answer is the same, and so is the chosen moment.
+    soon("the CA is asked again", || {
         (bench.pebble.log().matches("renewal").count() >= 2).then_some(())
     });
-    assert_eq!(renew_at(&bench), chosen);
+    assert_eq!(renewal_within(&bench, &start, &end), chosen);
     assert_eq!(bench.pebble.orders(), 1);
 }
 
-/// Seconds of the Unix clock, from the record.
+/// Returns a number of the record, for times in Unix seconds.
 fn number(record: &serde_json::Value, key: &str) -> i64 {
     record[key]
         .as_i64()
@@ -243,14 +215,14 @@ fn number(record: &serde_json::Value, key: &str) -> i64 {
 }
 
 #[test]
-fn what_the_ca_says_of_patience_is_kept() {
+fn the_retry_after_of_the_ca_is_obeyed() {
     let folder = tempfile::tempdir().unwrap();
     let company = tidegate_e2e::certificates::Company::new();
     company
         .leaf(tidegate_e2e::certificates::VALID)
         .write(folder.path());
     let own = write(folder.path(), "ca.pem", &company.pem());
-    let port = overloaded(folder.path(), "Retry-After: 7200\r\n");
+    let port = start_overloaded_ca(folder.path(), "Retry-After: 7200\r\n");
     let config = format!(
         "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"https://localhost:{port}/dir\"\n\
          directory_ca = \"{}\"\n",
@@ -272,8 +244,8 @@ fn what_the_ca_says_of_patience_is_kept() {
     );
 }
 
-/// A CA that answers everything with 503, for as long as the test runs.
-fn overloaded(folder: &std::path::Path, header: &'static str) -> u16 {
+/// Starts a CA that answers every request with 503, as long as the test runs. Returns its port.
+fn start_overloaded_ca(folder: &std::path::Path, header: &'static str) -> u16 {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     let chain = vec![CertificateDer::from_pem_file(folder.join("chain.pem")).unwrap()];

@@ -11,13 +11,12 @@
 
 use rustls::SignatureScheme;
 use std::path::Path;
-use tidegate_e2e::acme::{DOMAIN, bench, ca, ordinary};
-use tidegate_e2e::knot::Knot;
+use tidegate_e2e::acme::{DOMAIN, NAMES, bench, ca, config, ordinary, verified_leaf};
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::pebble::{Pebble, Wanted};
 use tidegate_e2e::probe::Probe;
 use tidegate_e2e::server::write;
-use tidegate_e2e::{Options, Server, tls, wire};
+use tidegate_e2e::{Options, Server, tls};
 
 #[test]
 fn up_waits_for_its_certificate_and_connects_by_the_name() {
@@ -87,7 +86,7 @@ fn tls_alpn_01_proves_a_name() {
         "challenges = [\"tls-alpn-01\"]\nalpn_listen = [\"127.0.0.1:{}\"]\n",
         pebble.alpn
     );
-    let bench = bench(pebble, &format!("[\"{DOMAIN}\"]"), &more);
+    let bench = bench(pebble, NAMES, &more);
     bench.wait();
     assert!(bench.record().contains("tls-alpn-01"), "{}", bench.record());
 }
@@ -99,21 +98,14 @@ fn an_address_gets_a_short_lived_certificate_renewed_at_half_its_life() {
     };
     let folder = tempfile::tempdir().unwrap();
     let roots = write(folder.path(), "roots.pem", &pebble.root());
-    let own = ca(&pebble, &roots).replace("\"default\"", "\"shortlived\"");
-    let config = format!(
-        "[acme]\ndomains = [\"127.0.0.1\"]\nhttp_listen = [\"127.0.0.1:{}\"]\n{own}",
-        pebble.http
-    );
+    let keys = ca(&pebble, &roots).replace("\"default\"", "\"shortlived\"");
+    let config = config(&pebble, "[\"127.0.0.1\"]", &keys);
     let server = Server::with(Options {
         config,
         ..Options::default()
     });
     soon(&format!("a certificate\n{}", server.log()), || {
-        let mut probe = Probe::connect(server.addr());
-        probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe
-            .upgrade(tls::verified(&roots, tls::BOTH), "127.0.0.1")
-            .ok()
+        verified_leaf(server.addr(), &roots, "127.0.0.1").ok()
     });
     let record = soon("the record", || {
         let text = std::fs::read_to_string(server.data().join("acme/ecdsa.json")).ok()?;
@@ -146,71 +138,6 @@ fn an_address_gets_a_short_lived_certificate_renewed_at_half_its_life() {
 }
 
 #[test]
-fn dns_01_by_signed_update_proves_a_wildcard() {
-    let Some(knot) = Knot::start() else { return };
-    let Some(pebble) = Pebble::start(Wanted {
-        dns: Some(knot.port),
-        ..Wanted::default()
-    }) else {
-        return;
-    };
-    let more = format!("challenges = [\"dns-01\"]\n{}", knot.config("tidegate"));
-    let bench = bench(pebble, "[\"*.example.com\", \"example.com\"]", &more);
-    bench.wait();
-    bench
-        .login("other.example.com")
-        .expect("the wildcard covers it");
-    bench
-        .login("a.b.example.com")
-        .expect_err("it covers one label");
-    assert!(knot.log().contains("DDNS"), "{}", knot.log());
-    let findings = bench.server.json(&["cert", "check"]);
-    assert!(
-        findings["findings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|f| f["good"] == true),
-        "{findings}"
-    );
-}
-
-#[test]
-fn an_update_by_a_foreign_key_is_refused_and_told() {
-    let Some(knot) = Knot::start() else { return };
-    let Some(pebble) = Pebble::start(Wanted {
-        dns: Some(knot.port),
-        ..Wanted::default()
-    }) else {
-        return;
-    };
-    let more = format!("challenges = [\"dns-01\"]\n{}", knot.config("stranger"));
-    let bench = bench(pebble, &format!("[\"{DOMAIN}\"]"), &more);
-    bench.wait_log("it refused the update");
-}
-
-#[test]
-fn dns_01_by_the_users_program_proves_a_name() {
-    let Some(pebble) = Pebble::start(Wanted::default()) else {
-        return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let text = format!(
-        "#!/usr/bin/env python3\nimport sys,json,urllib.request as r\ndo,name,value=sys.argv[1:]\n\
-         path='set-txt' if do=='present' else 'clear-txt'\n\
-         r.urlopen('http://127.0.0.1:{}/'+path,json.dumps(dict(host=name+'.',value=value)).encode())\n",
-        pebble.dns_management()
-    );
-    let hook = write(folder.path(), "hook", &text);
-    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let more = format!(
-        "challenges = [\"dns-01\"]\ndns_hook = \"{}\"\n",
-        hook.display()
-    );
-    bench(pebble, &format!("[\"{DOMAIN}\"]"), &more).wait();
-}
-
-#[test]
 fn the_next_ca_is_asked_with_its_external_account() {
     let key = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W";
     let Some(pebble) = Pebble::start(Wanted {
@@ -226,7 +153,7 @@ fn the_next_ca_is_asked_with_its_external_account() {
          eab_key_file = \"{}\"\n",
         key.display()
     );
-    let bench = bench(pebble, &format!("[\"{DOMAIN}\"]"), &more);
+    let bench = bench(pebble, NAMES, &more);
     bench.wait();
     bench.wait_log("no certificate from https://127.0.0.1:1/dir");
     assert_eq!(
@@ -287,12 +214,11 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
         server.log().contains("no certificate from").then_some(())
     });
     for failed in 2..=6 {
-        let out = server.cli(&["cert", "renew"]);
-        assert!(!out.status.success());
+        let said = server.fail(&["cert", "renew"]);
         let status = server.json(&["cert", "status"]);
         assert_eq!(
             status["acme"]["certificates"][0]["failures"], failed,
-            "{out:?}"
+            "{said}"
         );
         // The third to the fifth attempt stop at the rehearsal; the sixth goes to the CA without
         // one.
@@ -305,8 +231,9 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
             server.log()
         );
         assert_eq!(
-            String::from_utf8_lossy(&out.stderr).contains("in a rehearsal"),
-            (3..=5).contains(&failed)
+            said.contains("in a rehearsal"),
+            (3..=5).contains(&failed),
+            "{said}"
         );
     }
     let alarms = server.json(&["cert", "status"])["alarms"].to_string();
@@ -318,12 +245,7 @@ fn after_two_failures_orders_are_rehearsed_and_failures_use_up_no_week() {
         ..Options::default()
     });
     server.run();
-    let out = server.cli(&["cert", "renew"]);
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
+    server.succeed(&["cert", "renew"]);
     assert_eq!((pebble.orders(), stage.orders()), (4, 4));
     assert_eq!((pebble.issued(), stage.issued()), (1, 1));
     assert_eq!(
@@ -343,17 +265,14 @@ fn a_client_that_takes_rsa_only_gets_the_rsa_leaf() {
     let Some(bench) = ordinary(Wanted::default(), "rsa = \"yes\"\n") else {
         return;
     };
-    let rsa_only = || {
-        let mut probe = Probe::connect(bench.server.addr());
-        probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        let schemes = vec![
-            SignatureScheme::RSA_PSS_SHA256,
-            SignatureScheme::RSA_PKCS1_SHA256,
-        ];
-        probe.upgrade(tls::unverified_with(schemes), DOMAIN).ok()?;
-        Some(probe.tls().peer_certificates().unwrap()[0].to_vec())
-    };
-    let leaf = soon("an RSA leaf", rsa_only);
+    let rsa_only = tls::unverified_with(vec![
+        SignatureScheme::RSA_PSS_SHA256,
+        SignatureScheme::RSA_PKCS1_SHA256,
+    ]);
+    let leaf = soon("an RSA leaf", || {
+        let probe = Probe::secured_for(bench.server.addr(), rsa_only.clone(), DOMAIN);
+        Some(probe.ok()?.leaf())
+    });
     assert!(is_rsa(&leaf));
     assert!(!is_rsa(&bench.wait()), "others get ECDSA");
     assert_eq!(bench.status()["served_rsa"]["key"], "rsa");
@@ -366,7 +285,7 @@ fn a_window_of_the_ca_renews_at_once_and_a_refused_replaces_is_left_out() {
     };
     bench.wait();
     let old = bench.serial();
-    let pair = bench.server.data().join("acme/ecdsa.pem");
+    let pair = bench.pair();
     let kept = std::fs::read_to_string(&pair).unwrap();
     let leaf = kept
         .split_inclusive("-----END CERTIFICATE-----\n")
@@ -375,8 +294,7 @@ fn a_window_of_the_ca_renews_at_once_and_a_refused_replaces_is_left_out() {
     let past =
         r#"{"suggestedWindow":{"start":"2026-01-01T00:00:00Z","end":"2026-01-02T00:00:00Z"}}"#;
     bench.pebble.set_renewal_info(leaf, past);
-    assert_eq!(bench.server.stop(), 0);
-    bench.server.run();
+    bench.server.restart();
     soon("the renewal", || (bench.serial() != old).then_some(()));
     // A backup is restored: for the CA, that certificate has been replaced already.
     let newer = bench.serial();
@@ -390,13 +308,11 @@ fn a_window_of_the_ca_renews_at_once_and_a_refused_replaces_is_left_out() {
     assert!(bench.pebble.issued() >= 3);
 }
 
-fn import(server: &Server, chain: &Path, key: &Path) -> std::process::Output {
-    server.cli(&[
-        "cert",
-        "import",
-        chain.to_str().unwrap(),
-        key.to_str().unwrap(),
-    ])
+/// Returns the command that imports a chain and its key.
+fn import<'a>(chain: &'a Path, key: &'a Path) -> [&'a str; 4] {
+    let chain = chain.to_str().unwrap();
+    let key = key.to_str().unwrap();
+    ["cert", "import", chain, key]
 }
 
 #[test]
@@ -405,7 +321,7 @@ fn a_pair_from_elsewhere_is_imported_judged_and_served() {
         return;
     };
     let leaf = bench.wait();
-    let text = std::fs::read_to_string(bench.server.data().join("acme/ecdsa.pem")).unwrap();
+    let text = std::fs::read_to_string(bench.pair()).unwrap();
     let (chain, key) = text.split_at(text.find("-----BEGIN PRIVATE").unwrap());
     let folder = tempfile::tempdir().unwrap();
     let chain = write(folder.path(), "chain.pem", chain);
@@ -429,21 +345,9 @@ fn a_pair_from_elsewhere_is_imported_judged_and_served() {
     soon("the first attempt has ended", || {
         other.log().contains("no certificate from").then_some(())
     });
-    let out = import(&other, &chain, &wrong);
-    assert!(
-        !out.status.success() && String::from_utf8_lossy(&out.stderr).contains("belong together"),
-        "{out:?}"
-    );
-    let out = import(&other, &chain, &key);
-    assert!(
-        out.status.success(),
-        "{}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-    let mut probe = Probe::connect(other.addr());
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe
-        .upgrade(tls::verified(&bench.roots, tls::BOTH), DOMAIN)
-        .unwrap();
-    assert_eq!(probe.tls().peer_certificates().unwrap()[0].to_vec(), leaf);
+    let said = other.fail(&import(&chain, &wrong));
+    assert!(said.contains("belong together"), "{said}");
+    other.succeed(&import(&chain, &key));
+    let served = verified_leaf(other.addr(), &bench.roots, DOMAIN).unwrap();
+    assert_eq!(served, leaf);
 }

@@ -81,8 +81,8 @@ fn a_source_that_proved_a_password_lately_gets_in_while_all_places_are_taken() {
     let server = with("unproven_per_source = 2\nunproven_total = 16\n");
     let cluster = server.create("known");
     assert_eq!(login_from("127.0.9.9", &cluster), Verdict::In);
-    // 14 places are for strangers; each of these has a network of its own, and every next one ends
-    // one of them.
+    // 14 places are for strangers. Each of these is in another network, and each one above 14 takes
+    // the place of an earlier one.
     let strangers = stalled(&server, (20..60).map(|n| format!("127.0.{n}.1")), 1);
     let mut known = secured_from("127.0.9.9", &cluster);
     let more = stalled(&server, (60..100).map(|n| format!("127.0.{n}.1")), 1);
@@ -452,29 +452,32 @@ fn a_flood_leaves_descriptors_for_logins_wakes_and_commands() {
     assert!(!log.contains("Too many open files"), "{log}");
 }
 
+/// Returns the output of `config check` under this limit of open files.
+fn config_check(limit: u32, json: &str) -> String {
+    let script = format!("ulimit -n {limit}; exec \"$0\" config check --data /nonexistent {json}");
+    let out = Command::new("sh")
+        .args(["-c", &script])
+        .arg(binary())
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{out:?}");
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// Returns the places that fit into this limit of open files.
+fn places(limit: u32) -> serde_json::Value {
+    let json: serde_json::Value = serde_json::from_str(&config_check(limit, "--json")).unwrap();
+    json["places"].clone()
+}
+
 #[test]
 fn config_check_tells_which_places_fit_into_the_limit_of_open_files() {
-    let check = |limit: u32, json: &str| {
-        let script =
-            format!("ulimit -n {limit}; exec \"$0\" config check --data /nonexistent {json}");
-        let out = Command::new("sh")
-            .args(["-c", &script])
-            .arg(binary())
-            .output()
-            .unwrap();
-        assert!(out.status.success(), "{out:?}");
-        String::from_utf8(out.stdout).unwrap()
-    };
-    let text = check(1024, "");
+    let text = config_check(1024, "");
     assert!(
         text.contains("with a limit of 1024 open files")
             && text.contains("unproven_total = 8192 does not fit"),
         "{text}"
     );
-    let places = |limit| -> serde_json::Value {
-        let json: serde_json::Value = serde_json::from_str(&check(limit, "--json")).unwrap();
-        json["places"].clone()
-    };
     let few = places(1024);
     let more = places(4096);
     assert_eq!(few["open_files"], 1024);

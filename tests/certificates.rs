@@ -11,12 +11,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tidegate_e2e::acme::verified_leaf;
 use tidegate_e2e::certificates::{Company, EXPIRED, VALID, write_private};
 use tidegate_e2e::clients::{mariadb, mysql9_command};
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::probe::Probe;
 use tidegate_e2e::session::Session;
-use tidegate_e2e::{Cluster, Options, Server, tls, wire};
+use tidegate_e2e::{Cluster, Options, Server, tls};
 
 struct Bench {
     server: Server,
@@ -32,12 +33,9 @@ fn bench(years: tidegate_e2e::certificates::Years) -> Bench {
     let company = Company::new();
     company.leaf(years).write(&files);
     std::fs::write(files.join("ca.pem"), company.pem()).unwrap();
-    let path = |name: &str| files.join(name).display().to_string();
     let config = format!(
-        "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\nca = \"{}\"\n",
-        path("chain.pem"),
-        path("key.pem"),
-        path("ca.pem")
+        "[tls]\ncertificate = \"{0}/chain.pem\"\nkey = \"{0}/key.pem\"\nca = \"{0}/ca.pem\"\n",
+        files.display()
     );
     let server = Server::with(Options {
         config,
@@ -51,22 +49,14 @@ fn bench(years: tidegate_e2e::certificates::Years) -> Bench {
     }
 }
 
-/// The leaf that is served now.
+/// Returns the leaf that is served now, unverified.
 fn served(server: &Server) -> Vec<u8> {
-    let mut probe = Probe::connect(server.addr());
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe
-        .upgrade(tls::unverified(), "localhost")
-        .expect("the TLS handshake");
-    probe.tls().peer_certificates().expect("a chain")[0].to_vec()
+    Probe::secured(server.addr(), tls::unverified()).leaf()
 }
 
-fn login(cluster: &Cluster, ca: &Path) -> Result<(), String> {
-    let mut probe = Probe::connect(cluster.addr());
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe
-        .upgrade(tls::verified(ca, tls::BOTH), "127.0.0.1")
-        .map_err(|e| e.to_string())
+/// Verifies the certificate with the roots of this file.
+fn login(cluster: &Cluster, ca: &Path) -> Result<Vec<u8>, String> {
+    verified_leaf(cluster.addr(), ca, "127.0.0.1")
 }
 
 #[test]
@@ -201,12 +191,9 @@ fn names_outside_the_constraints_are_left_out_with_a_warning() {
         ..Options::default()
     });
     let cluster = server.create("names");
-    let upgrade = |name: &str| {
-        let mut probe = Probe::connect(cluster.addr());
-        probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe.upgrade(tls::verified(&cluster.ca, tls::BOTH), name)
-    };
-    upgrade("db.internal").expect("a name that was given");
+    let trusting = tls::verified(&cluster.ca, tls::BOTH);
+    Probe::secured_for(cluster.addr(), trusting.clone(), "db.internal")
+        .expect("a name that was given");
     assert_eq!(server.stop(), 0);
     let ca = std::fs::read(&cluster.ca).unwrap();
     let options = Options {
@@ -216,17 +203,8 @@ fn names_outside_the_constraints_are_left_out_with_a_warning() {
     server.change(options);
     server.run();
     assert_eq!(std::fs::read(&cluster.ca).unwrap(), ca, "the CA is kept");
-    login(&cluster, &cluster.ca).expect("what was right stays right");
-    let mut probe = Probe::connect(cluster.addr());
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    assert!(
-        probe
-            .upgrade(
-                tls::verified(&cluster.ca, tls::BOTH),
-                "elsewhere.example.org"
-            )
-            .is_err()
-    );
+    login(&cluster, &cluster.ca).expect("the address is still in the certificate");
+    assert!(Probe::secured_for(cluster.addr(), trusting, "elsewhere.example.org").is_err());
     // A warning with the name.
     server.wait_log("elsewhere.example.org");
 }

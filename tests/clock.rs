@@ -1,5 +1,5 @@
-//! Certificates by a clock that is wrong: Debian's libfaketime tells the server another time than
-//! it is. Where it or Pebble is missing a test says "not run" and passes.
+//! Certificates while the server's clock is wrong, by Debian's libfaketime. Without that or Pebble
+//! a test prints "not run" and passes.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,17 +12,15 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tidegate_e2e::acme::{DOMAIN, NAMES, ca, config, verified_leaf};
 use tidegate_e2e::limits::{soon, within};
 use tidegate_e2e::not_run;
 use tidegate_e2e::pebble::{Pebble, Wanted};
-use tidegate_e2e::probe::Probe;
 use tidegate_e2e::server::write;
-use tidegate_e2e::{Options, Server, tls, wire};
+use tidegate_e2e::{Options, Server};
 
-const DOMAIN: &str = "db.example.com";
-
-/// Above the manager's 30 s between two looks.
-const LOOK: Duration = Duration::from_secs(90);
+/// Timeout for something that the server does when it next compares its clock, every 30 s.
+const NEXT_CHECK: Duration = Duration::from_secs(90);
 
 fn faketime() -> Option<PathBuf> {
     let found = std::fs::read_dir("/usr/lib").ok()?.flatten();
@@ -35,7 +33,7 @@ fn faketime() -> Option<PathBuf> {
     library
 }
 
-/// A server whose clock is this machine's and so much more or less.
+/// A server whose clock differs from this machine's by the offset in `clock`.
 struct Bench {
     server: Server,
     pebble: Pebble,
@@ -54,21 +52,12 @@ fn bench() -> Option<Bench> {
         ("LD_PRELOAD", library.display().to_string()),
         ("FAKETIME_TIMESTAMP_FILE", clock.display().to_string()),
         ("FAKETIME_NO_CACHE", "1".to_owned()),
-        // Waits and deadlines are measured as ever.
+        // The clock of waits and deadlines is not changed.
         ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
     ];
-    let config = format!(
-        "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"{}\"\ndirectory_ca = \"{}\"\n\
-         roots = \"{}\"\n\
-         profile = \"default\"\nhttp_listen = [\"127.0.0.1:{}\"]\n",
-        pebble.directory(),
-        pebble.directory_ca().display(),
-        roots.display(),
-        pebble.http
-    );
     let env = env.map(|(name, value)| (name.to_owned(), value)).to_vec();
     let server = Server::with(Options {
-        config,
+        config: config(&pebble, NAMES, &ca(&pebble, &roots)),
         env,
         ..Options::default()
     });
@@ -86,14 +75,9 @@ impl Bench {
         replace(&self.clock, offset);
     }
 
-    /// By the test's own clock, which is right.
+    /// Returns the served leaf, verified by this machine's clock, which is right.
     fn login(&self) -> Result<Vec<u8>, String> {
-        let mut probe = Probe::connect(self.server.addr());
-        probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe
-            .upgrade(tls::verified(&self.roots, tls::BOTH), DOMAIN)
-            .map_err(|e| e.to_string())?;
-        Ok(probe.tls().peer_certificates().unwrap()[0].to_vec())
+        verified_leaf(self.server.addr(), &self.roots, DOMAIN)
     }
 
     fn status(&self) -> Value {
@@ -109,7 +93,7 @@ impl Bench {
     }
 }
 
-/// Never half written: the server reads it at every look at the clock.
+/// Replaces the file in one step: the server's libfaketime reads it whenever it asks for the time.
 fn replace(path: &Path, text: &str) {
     let new = path.with_extension("new");
     std::fs::write(&new, format!("{text}\n")).unwrap();
@@ -119,15 +103,10 @@ fn replace(path: &Path, text: &str) {
 #[test]
 fn by_a_clock_of_the_past_nothing_is_ordered_and_the_certificate_stays() {
     let Some(bench) = bench() else { return };
-    let leaf = within(LOOK, "a certificate", || bench.login().ok());
+    let leaf = within(NEXT_CHECK, "a certificate", || bench.login().ok());
     bench.set("-3000d");
-    let out = bench.server.cli(&["cert", "renew"]);
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(
-        !out.status.success() && said.contains("clock"),
-        "{said}\n{}",
-        bench.server.log()
-    );
+    let said = bench.server.fail(&["cert", "renew"]);
+    assert!(said.contains("clock"), "{said}\n{}", bench.server.log());
     assert!(
         bench.alarmed_of("no certificate is ordered") && bench.alarmed_of("not valid yet"),
         "{}",
@@ -136,14 +115,11 @@ fn by_a_clock_of_the_past_nothing_is_ordered_and_the_certificate_stays() {
     bench.server.wait_log("certificate alarm");
     assert_eq!(bench.login().unwrap(), leaf);
     assert_eq!(bench.pebble.orders(), 1);
-    let check = bench.server.cli(&["cert", "check"]);
-    assert!(
-        !check.status.success() && String::from_utf8_lossy(&check.stderr).contains("clock"),
-        "{check:?}"
-    );
-    // Set right, what was asked for is done, and no alarm is left.
+    let said = bench.server.fail(&["cert", "check"]);
+    assert!(said.contains("clock"), "{said}");
+    // Once the clock is right, the requested renewal is made, and no alarm is left.
     bench.set("+0");
-    within(LOOK, "the renewal that was asked for", || {
+    within(NEXT_CHECK, "the renewal that was asked for", || {
         (bench.login().unwrap() != leaf).then_some(())
     });
     soon("no alarm", || {
@@ -155,13 +131,14 @@ fn by_a_clock_of_the_past_nothing_is_ordered_and_the_certificate_stays() {
 #[test]
 fn by_a_clock_of_the_future_the_ca_is_not_stormed_and_the_certificate_stays() {
     let Some(bench) = bench() else { return };
-    let leaf = within(LOOK, "a certificate", || bench.login().ok());
+    let leaf = within(NEXT_CHECK, "a certificate", || bench.login().ok());
     bench.set("+4000d");
-    within(LOOK, "an attempt that failed", || {
+    within(NEXT_CHECK, "an attempt that failed", || {
         (!bench.status()["acme"]["certificates"][0]["last_error"].is_null()).then_some(())
     });
     assert!(bench.alarmed_of("has expired"), "{}", bench.status());
-    // What came is valid by no clock that says so: it is kept back, and the next attempt waits.
+    // By the wrong clock the new certificate has expired, so it is held back, and the next attempt
+    // waits.
     let status = bench.status();
     let kept = &status["acme"]["certificates"][0];
     assert_eq!(
@@ -175,9 +152,9 @@ fn by_a_clock_of_the_future_the_ca_is_not_stormed_and_the_certificate_stays() {
     );
     assert_eq!(bench.login().unwrap(), leaf, "the old one is served");
     assert_eq!(bench.pebble.orders(), 2);
-    // Set right, the one that was kept back is as good as any.
+    // Once the clock is right, the certificate that was held back is served.
     bench.set("+0");
-    within(LOOK, "the new certificate", || {
+    within(NEXT_CHECK, "the new certificate", || {
         (bench.login().unwrap() != leaf).then_some(())
     });
     assert!(

@@ -1,5 +1,5 @@
-//! Expiry of a browser's session, and the limit of attempts per source, with small settings. The
-//! tests wait for states and assert nothing about how long they take.
+//! Sessions of browsers: sign-in links, form tokens, expiry, and the limit of attempts per source.
+//! The tests wait for states and assert nothing about how long they take.
 
 #![allow(
     clippy::expect_used,
@@ -9,7 +9,7 @@
     reason = "a test"
 )]
 
-use tidegate_e2e::console::Console;
+use tidegate_e2e::console::{Console, form_token};
 use tidegate_e2e::limits::soon;
 
 #[test]
@@ -95,5 +95,87 @@ fn one_source_may_try_so_often_and_others_are_not_held_up() {
         c.with_key(&c.key("good"), "/v1/clusters", &[]).status,
         200,
         "who has a key is never held up"
+    );
+}
+
+#[test]
+fn a_link_signs_in_once_and_a_get_of_it_changes_nothing() {
+    let c = Console::start("");
+    let origin = format!("Origin: {}", c.base());
+    let link = c.link();
+    assert_eq!(c.ask("/", &[]).header("location"), Some("/sign-in"));
+    assert_eq!(c.ask(&link, &[]).status, 200);
+    assert_eq!(
+        c.ask(&link, &["-X", "POST"]).status,
+        403,
+        "no browser sends a form without an origin"
+    );
+    assert_eq!(
+        c.ask(&link, &["-X", "POST", "-H", "Origin: https://evil.example"])
+            .status,
+        403
+    );
+    let old = "Cookie: __Host-tidegate=0123";
+    let redeemed = c.ask(&link, &["-X", "POST", "-H", &origin, "-H", old]);
+    assert_eq!(redeemed.status, 303);
+    let cookie = redeemed.header("set-cookie").unwrap();
+    for part in [
+        "__Host-tidegate=",
+        "; Secure",
+        "; HttpOnly",
+        "; SameSite=Strict",
+        "; Path=/",
+    ] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert!(
+        !cookie.contains("0123;"),
+        "the id that the browser sent is never used"
+    );
+    let header = format!("Cookie: {}", cookie.split(';').next().unwrap());
+    assert_eq!(c.ask("/", &["-H", &header]).status, 200);
+    assert_eq!(
+        c.ask(&link, &["-X", "POST", "-H", &origin])
+            .header("set-cookie"),
+        None,
+        "a link is valid once"
+    );
+    assert_eq!(
+        c.ask("/v1/clusters", &["-H", &header]).status,
+        401,
+        "a cookie is no API key"
+    );
+    for page in [c.ask("/", &["-H", &header]), c.ask("/sign-in", &[])] {
+        let csp = page.header("content-security-policy").unwrap();
+        assert!(
+            csp.starts_with("default-src 'none'") && !csp.contains("unsafe"),
+            "{csp}"
+        );
+        assert_eq!(page.header("cache-control"), Some("no-store"));
+    }
+}
+
+#[test]
+fn a_form_without_its_token_changes_nothing_and_signing_out_ends_the_session() {
+    let c = Console::start("");
+    let cookie = format!("Cookie: {}", c.sign_in());
+    let origin = format!("Origin: {}", c.base());
+    let form = format!("csrf={}", form_token(&c.ask("/", &["-H", &cookie]).body));
+    let guessed = format!("csrf={}", "0".repeat(64));
+    for (body, origin) in [
+        ("", &*origin),
+        (&guessed, &origin),
+        (&form, "Origin: https://evil.example"),
+    ] {
+        let refused = c.ask("/sign-out", &["-H", &cookie, "-H", origin, "-d", body]);
+        assert_eq!(refused.status, 403, "{body} {origin}");
+    }
+    assert_eq!(c.ask("/", &["-H", &cookie]).status, 200, "still signed in");
+    let signed_out = c.ask("/sign-out", &["-H", &cookie, "-H", &origin, "-d", &form]);
+    assert_eq!(signed_out.status, 303);
+    assert_eq!(
+        c.ask("/", &["-H", &cookie]).status,
+        303,
+        "the cookie is not valid any more"
     );
 }

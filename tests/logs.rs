@@ -180,15 +180,19 @@ fn a_log_that_is_read_again_says_what_it_lacks() {
     assert!(muted.child.wait().unwrap().success());
 }
 
-/// The start of a TLS handshake that names this server, in its record.
+/// Returns a length as TLS writes it.
+fn be16(n: usize) -> [u8; 2] {
+    u16::try_from(n).unwrap().to_be_bytes()
+}
+
+/// Returns the record of a ClientHello that asks for this server name.
 fn client_hello(name: &[u8]) -> Vec<u8> {
-    let u16s = |n: usize| u16::try_from(n).unwrap().to_be_bytes();
     let sni = [
         &[0, 0][..],
-        &u16s(name.len() + 5),
-        &u16s(name.len() + 3),
+        &be16(name.len() + 5),
+        &be16(name.len() + 3),
         &[0],
-        &u16s(name.len()),
+        &be16(name.len()),
         name,
     ]
     .concat();
@@ -200,15 +204,15 @@ fn client_hello(name: &[u8]) -> Vec<u8> {
         b"\x03\x03",
         &[9; 32][..],
         b"\x00\x00\x02\x13\x01\x01\x00",
-        &u16s(extensions.len()),
+        &be16(extensions.len()),
         &extensions,
     ]
     .concat();
-    let message = [&[1, 0][..], &u16s(body.len()), &body].concat();
-    [b"\x16\x03\x01", &u16s(message.len())[..], &message].concat()
+    let message = [&[1, 0][..], &be16(body.len()), &body].concat();
+    [b"\x16\x03\x01", &be16(message.len())[..], &message].concat()
 }
 
-/// The line that rustls writes of such a handshake is longer than it, and has no budget.
+/// rustls writes a line about such a handshake that is longer than the handshake and has no budget.
 #[test]
 fn a_stranger_writes_no_line_of_a_library_and_no_long_one() {
     let server = Server::start();
@@ -218,7 +222,7 @@ fn a_stranger_writes_no_line_of_a_library_and_no_long_one() {
             let mut probe = Probe::connect(server.addr());
             probe.write(1, &wire::ssl_request(wire::ORDINARY));
             probe.raw(&client_hello(name)).unwrap();
-            // An alert or the answer: it was read.
+            // Any answer shows that the server has read it.
             let mut byte = [0];
             let read = probe.tcp().read(&mut byte).expect("an answer");
             // 21: alert, 22: handshake (RFC 8446, section 5.1).

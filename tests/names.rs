@@ -9,131 +9,28 @@
     reason = "a test"
 )]
 
+#[path = "names/alike.rs"]
+mod alike;
+#[path = "names/watch.rs"]
+mod watch;
+
+use alike::{alike, summary};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use tidegate_e2e::balancer::{behind_a_balancer, from_the_balancer};
+use tidegate_e2e::balancer::{behind_a_balancer, login_from};
 use tidegate_e2e::limits::soon;
-use tidegate_e2e::probe::{Probe, Verdict};
+use tidegate_e2e::probe::Verdict;
 use tidegate_e2e::session::{Session, almighty};
-use tidegate_e2e::wire::{self, Refused, Response};
-use tidegate_e2e::{Cluster, Server, processes, tls};
+use tidegate_e2e::wire::{self, Refused};
+use tidegate_e2e::{Cluster, Server, processes};
+use watch::{LONG, Seen, TICK, TRIES, codes, fresh_source, unknown_names, watch};
 
 const DENIED: u16 = 1045;
 const NOT_JUDGED: u16 = 1040;
-/// Interval of the moments at which refusals are sent.
-const TICK: Duration = Duration::from_millis(200);
-/// Refusals later than this have waited for a recovery.
-const LONG: u32 = 25;
-/// Logins with each name, and number of unknown names.
-const TRIES: usize = 20;
+/// Number of unknown names.
 const UNKNOWN: usize = 60;
-
-/// Everything that a stranger observes of a refused login.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Seen {
-    code: u16,
-    message: String,
-    packets: u32,
-    /// Time from the credential to the refusal.
-    ticks: u32,
-}
-
-/// Returns another network for each login, so that none is delayed by earlier failures.
-fn fresh_source() -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let n = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("{}.{}.{}.9", 11 + n / 65_536, n / 256 % 256, n % 256)
-}
-
-fn connected(server: &Server, source: &str, cluster: &Cluster) -> Probe {
-    let mut tcp = from_the_balancer(server);
-    tcp.write_all(format!("PROXY TCP4 {source} 127.0.0.1 4711 4000\r\n").as_bytes())
-        .expect("written");
-    let mut probe = Probe::over(tcp);
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe
-        .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
-        .expect("the TLS handshake");
-    probe
-}
-
-fn login_from(
-    server: &Server,
-    source: &str,
-    cluster: &Cluster,
-    user: &str,
-    password: &str,
-) -> Verdict {
-    connected(server, source, cluster).login(&Response::new(user), password)
-}
-
-/// Logs in with a wrong password and records what a stranger observes.
-fn watch(server: &Server, cluster: &Cluster, user: &str) -> Seen {
-    let began = Instant::now();
-    let mut probe = connected(server, &fresh_source(), cluster);
-    probe.write(2, &Response::new(user).bytes());
-    let mut packets = 0;
-    let mut came = Instant::now();
-    loop {
-        let packet = probe.expect();
-        packets += 1;
-        match packet.as_slice() {
-            [0x01, 0x04] => {
-                probe.answer(b"not it\0");
-                came = Instant::now();
-            }
-            [0xff, ..] => {
-                let Refused { code, message, .. } =
-                    Refused::parse(&packet).expect("an error packet");
-                let ticks =
-                    u32::try_from(came.elapsed().as_millis() / TICK.as_millis()).expect("soon");
-                // The wait for a recovery starts at accept, so it includes the handshake.
-                let whole =
-                    u32::try_from(began.elapsed().as_millis() / TICK.as_millis()).expect("soon");
-                let ticks = if ticks > LONG {
-                    (whole + 5) / 10 * 10
-                } else {
-                    ticks
-                };
-                return Seen {
-                    code,
-                    message,
-                    packets,
-                    ticks,
-                };
-            }
-            other => panic!("what is this packet? {other:?}"),
-        }
-    }
-}
-
-fn unknown_names(n: usize) -> Vec<String> {
-    const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz";
-    (0..n)
-        .map(|i| {
-            let first = char::from(LETTERS[i / LETTERS.len() % LETTERS.len()]);
-            let second = char::from(LETTERS[i % LETTERS.len()]);
-            format!("zz{first}{second}zzzzzzzz.root")
-        })
-        .collect()
-}
-
-/// Returns the code of one refused login per name, all at the same time.
-fn codes(server: &Server, cluster: &Cluster, names: &[String]) -> Vec<u16> {
-    std::thread::scope(|scope| {
-        let seen: Vec<_> = names
-            .iter()
-            .map(|name| scope.spawn(|| watch(server, cluster, name).code))
-            .collect();
-        seen.into_iter()
-            .map(|thread| thread.join().expect("a watcher"))
-            .collect()
-    })
-}
 
 /// Returns the folder of a cluster's engine. Folders are numbered in the order of creation.
 fn folder(server: &Server, number: u32) -> PathBuf {
@@ -308,7 +205,7 @@ fn spoil(server: &Server, cluster: &Cluster, number: u32) {
     server.wait_state(&cluster.name, "failed");
 }
 
-/// Refusal of a wrong password from one source.
+/// Returns the refusal of a wrong password from one source.
 fn wrong_password(server: &Server, cluster: &Cluster, user: &str) -> Refused {
     login_from(server, "203.0.113.9", cluster, user, "not it").refused()
 }
@@ -348,88 +245,6 @@ fn a_failed_cluster_denies_as_an_unknown_prefix_does_and_tells_only_its_owner() 
         "the guess was answered after {:?}",
         began.elapsed()
     );
-}
-
-/// Share of refusals that came within so many ticks.
-fn share_up_to(all: &[Seen], ticks: u32) -> f64 {
-    all.iter().filter(|seen| seen.ticks <= ticks).count() as f64 / all.len() as f64
-}
-
-/// Returns the largest difference between the cumulative shares of two lists of ticks
-/// (Kolmogorov-Smirnov).
-fn difference(a: &[Seen], b: &[Seen]) -> f64 {
-    let most = a.iter().chain(b).map(|seen| seen.ticks).max().unwrap_or(0);
-    (0..=most)
-        .map(|ticks| (share_up_to(a, ticks) - share_up_to(b, ticks)).abs())
-        .fold(0.0, f64::max)
-}
-
-/// Counts each answer, without its time.
-fn answers(seen: &[Seen]) -> BTreeMap<(u16, &str, u32), usize> {
-    let mut counts = BTreeMap::new();
-    for one in seen {
-        *counts
-            .entry((one.code, one.message.as_str(), one.packets))
-            .or_default() += 1;
-    }
-    counts
-}
-
-/// Whether the others give each answer that is given here more than once.
-fn are_given_by(
-    some: &BTreeMap<(u16, &str, u32), usize>,
-    others: &BTreeMap<(u16, &str, u32), usize>,
-) -> bool {
-    some.iter()
-        .all(|(answer, times)| *times <= 1 || others.contains_key(answer))
-}
-
-/// Whether a stranger can tell the two apart: by an answer that only one of them gives more than
-/// once in twenty logins, or by times that differ more than two series of the same name do by
-/// chance (0.5: less than 1 in 100).
-fn alike(a: &[Seen], b: &[Seen]) -> bool {
-    let of_a = answers(a);
-    let of_b = answers(b);
-    are_given_by(&of_a, &of_b) && are_given_by(&of_b, &of_a) && difference(a, b) <= 0.5
-}
-
-fn refusal_seen(code: u16, ticks: u32) -> Seen {
-    Seen {
-        code,
-        message: String::new(),
-        packets: 2,
-        ticks,
-    }
-}
-
-#[test]
-fn the_classifier_tells_apart_what_is_different() {
-    let fast = vec![refusal_seen(DENIED, 1); TRIES];
-    assert!(alike(
-        &fast,
-        &[&fast[1..], &[refusal_seen(DENIED, 2)]].concat()
-    ));
-    assert!(!alike(&fast, &vec![refusal_seen(DENIED, 2); TRIES]));
-    assert!(!alike(&fast, &vec![refusal_seen(NOT_JUDGED, 1); TRIES]));
-    let packets = vec![
-        Seen {
-            packets: 3,
-            ..refusal_seen(DENIED, 1)
-        };
-        TRIES
-    ];
-    assert!(!alike(&fast, &packets));
-}
-
-fn summary(seen: &[Seen]) -> String {
-    let ticks: Vec<u32> = seen.iter().map(|one| one.ticks).collect();
-    format!(
-        "{:?} ticks {ticks:?}",
-        answers(seen)
-            .into_iter()
-            .map(|(a, n)| (a.0, a.2, n))
-            .collect::<Vec<_>>()
-    )
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Traffic on a public port: load balancers and their headers, guessed passwords, odd names in the
-//! handshake, tickets of other names, client certificates, records of every size.
+//! Traffic on a public port: load balancers and their headers, guessed passwords, unknown names in
+//! the handshake, and client certificates.
 
 #![allow(
     clippy::expect_used,
@@ -9,54 +9,20 @@
     reason = "a test"
 )]
 
-use rustls::client::Tls13ClientSessionValue;
-use rustls::client::{
-    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
-};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, HandshakeKind, NamedGroup, SupportedProtocolVersion};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
-use tidegate_e2e::balancer::{behind_a_balancer, from_the_balancer};
+use tidegate_e2e::balancer::{behind_a_balancer, from_source, from_the_balancer, login_from};
 use tidegate_e2e::certificates::{Company, EXPIRED};
 use tidegate_e2e::clients::{has_verified, mariadb_command, s_client};
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::probe::{Probe, Verdict, read_until_ended, try_login};
 use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::{self, Refused, Response};
-use tidegate_e2e::{Cluster, Options, Server, tls};
+use tidegate_e2e::{Cluster, Server, tls};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
-
-/// Connects as a client of this address through the load balancer.
-fn from(server: &Server, source: &str) -> TcpStream {
-    let mut tcp = from_the_balancer(server);
-    let (family, here) = if source.contains(':') {
-        ("TCP6", "::1")
-    } else {
-        ("TCP4", "127.0.0.1")
-    };
-    tcp.write_all(format!("PROXY {family} {source} {here} 4711 4000\r\n").as_bytes())
-        .expect("written");
-    tcp
-}
-
-fn login_from(
-    server: &Server,
-    source: &str,
-    cluster: &Cluster,
-    user: &str,
-    password: &str,
-) -> Verdict {
-    let mut probe = Probe::over(from(server, source));
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe
-        .upgrade(tls::verified(&cluster.ca, tls::BOTH), "127.0.0.1")
-        .expect("the TLS handshake");
-    probe.login(&Response::new(user), password)
-}
 
 /// Returns a v2 header with this client's address and the bytes after the addresses.
 fn v2(ip: [u8; 16], port: u16, tlvs: &[u8]) -> Vec<u8> {
@@ -111,7 +77,7 @@ fn case_12_half_a_header_is_waited_for_in_bounds_and_never_greeted() {
 /// Returns whether the client at this address is greeted, with its connection, which keeps its
 /// place.
 fn greeted(server: &Server, source: &str) -> Result<TcpStream, Refused> {
-    let mut tcp = from(server, source);
+    let mut tcp = from_source(server, source);
     let mut head = [0; 5];
     tcp.read_exact(&mut head).expect("a packet");
     if head[4] != 0xff {
@@ -275,87 +241,6 @@ fn case_18_names_in_any_spelling_get_the_certificate() {
     );
 }
 
-/// Store that mixes the tickets of all names, like that of a client with a bug.
-#[derive(Debug)]
-struct Heap(ClientSessionMemoryCache);
-
-fn anybody() -> ServerName<'static> {
-    ServerName::try_from("anybody.test").expect("a name")
-}
-
-impl ClientSessionStore for Heap {
-    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
-        self.0.set_kx_hint(anybody(), group);
-    }
-    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
-        self.0.kx_hint(&anybody())
-    }
-    fn set_tls12_session(&self, _: ServerName<'static>, value: Tls12ClientSessionValue) {
-        self.0.set_tls12_session(anybody(), value);
-    }
-    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        self.0.tls12_session(&anybody())
-    }
-    fn remove_tls12_session(&self, _: &ServerName<'static>) {
-        self.0.remove_tls12_session(&anybody());
-    }
-    fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.0.insert_tls13_ticket(anybody(), value);
-    }
-    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        self.0.take_tls13_ticket(&anybody())
-    }
-}
-
-/// Logs in under this name, reads the tickets, and returns the kind of its handshake.
-fn handshake(cluster: &Cluster, config: &Arc<ClientConfig>, name: &str) -> HandshakeKind {
-    let mut probe = Probe::connect(cluster.addr());
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe
-        .upgrade(Arc::clone(config), name)
-        .expect("the TLS handshake");
-    let kind = probe.tls().handshake_kind().expect("it has ended");
-    assert_eq!(
-        probe.login(&Response::new(&cluster.user), &cluster.password),
-        Verdict::In
-    );
-    kind
-}
-
-#[test]
-fn case_15_a_ticket_of_one_name_never_resumes_under_another() {
-    let names = vec!["one.internal".to_owned(), "two.internal".to_owned()];
-    let server = Server::with(Options {
-        names,
-        ..Options::default()
-    });
-    let cluster = server.create("tickets");
-    let versions: [&'static SupportedProtocolVersion; 2] =
-        [&rustls::version::TLS12, &rustls::version::TLS13];
-    for version in versions {
-        let mut config = (*tls::verified(&cluster.ca, &[version])).clone();
-        config.resumption = Resumption::store(Arc::new(Heap(ClientSessionMemoryCache::new(8))));
-        let config = Arc::new(config);
-        assert_eq!(
-            handshake(&cluster, &config, "one.internal"),
-            HandshakeKind::Full
-        );
-        assert_eq!(
-            handshake(&cluster, &config, "one.internal"),
-            HandshakeKind::Resumed,
-            "the heap works"
-        );
-        assert_eq!(
-            handshake(&cluster, &config, "two.internal"),
-            HandshakeKind::Full
-        );
-        assert_eq!(
-            handshake(&cluster, &config, "two.internal"),
-            HandshakeKind::Resumed
-        );
-    }
-}
-
 #[test]
 fn case_22_a_client_certificate_is_never_checked_even_an_expired_one() {
     let cluster = SERVER.create("late-client");
@@ -393,95 +278,4 @@ fn case_22_an_account_that_requires_a_certificate_ends_in_the_documented_error()
         );
     }
     assert!(root.ping(), "other sessions are not affected");
-}
-
-#[test]
-fn case_25_records_of_every_size_carry_the_same_bytes() {
-    let cluster = SERVER.create("records");
-    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let mut config = (*tls::verified(&cluster.ca, &[version])).clone();
-        // The smallest records that rustls sends: 27 bytes of data in each.
-        config.max_fragment_size = Some(32);
-        let mut probe = Probe::secured(cluster.addr(), Arc::new(config));
-        assert_eq!(
-            probe.login(&Response::new(&cluster.user), &cluster.password),
-            Verdict::In
-        );
-        let mut session = Session {
-            probe,
-            capabilities: wire::ORDINARY,
-        };
-        for length in [1, 16_383, 16_384, 16_385, 70_000] {
-            let text: String = (0..length)
-                .map(|n| char::from(b'a' + u8::try_from(n % 23).unwrap()))
-                .collect();
-            assert_eq!(
-                session.value(&format!("SELECT '{text}'")),
-                text,
-                "{length} {version:?}"
-            );
-        }
-    }
-}
-
-#[test]
-fn case_25_one_byte_records_and_full_ones_pass_alike() {
-    let cluster = SERVER.create("bytes");
-    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let mut probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[version]));
-        assert_eq!(
-            probe.login(&Response::new(&cluster.user), &cluster.password),
-            Verdict::In
-        );
-        let mut session = Session {
-            probe,
-            capabilities: wire::ORDINARY,
-        };
-        let mut command = vec![3];
-        command.extend_from_slice(b"SELECT 'a byte a record', 17");
-        for byte in tidegate_e2e::probe::frames(&command) {
-            session.probe.raw(&[byte]).unwrap();
-        }
-        let rows = session.outcome().unwrap().text();
-        assert_eq!(rows, [["a byte a record", "17"]]);
-        // A packet that ends with a record, one byte before and one byte after.
-        for spare in [0, 1, 2] {
-            let text = "x".repeat(16_384 - 4 - 1 - "SELECT ''".len() - spare);
-            assert_eq!(session.value(&format!("SELECT '{text}'")), text);
-        }
-    }
-}
-
-#[test]
-fn case_25_keys_may_change_in_the_middle_of_a_session() {
-    let cluster = SERVER.create("rekeyed");
-    let mut probe = Probe::secured(
-        cluster.addr(),
-        tls::verified(&cluster.ca, &[&rustls::version::TLS13]),
-    );
-    assert_eq!(
-        probe.login(&Response::new(&cluster.user), &cluster.password),
-        Verdict::In
-    );
-    let mut session = Session {
-        probe,
-        capabilities: wire::ORDINARY,
-    };
-    for _ in 0..20 {
-        session.probe.update_keys();
-        assert_eq!(session.value("SELECT REPEAT('k', 20000)").len(), 20_000);
-    }
-    assert!(session.ping());
-}
-
-#[test]
-fn case_25_a_client_that_asks_for_short_records_is_served() {
-    let cluster = SERVER.create("short");
-    for length in ["512", "4096"] {
-        let said = s_client(
-            &cluster,
-            &["-tls1_2", "-maxfraglen", length, "-tlsextdebug"],
-        );
-        assert!(has_verified(&said), "{length}: {said}");
-    }
 }

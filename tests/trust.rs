@@ -14,14 +14,14 @@ use serde_json::Value;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tidegate_e2e::acme::verified_leaf;
 use tidegate_e2e::clients::Said;
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::machine::Machine;
 use tidegate_e2e::not_run;
-use tidegate_e2e::probe::Probe;
 use tidegate_e2e::server::binary;
 use tidegate_e2e::session::Session;
-use tidegate_e2e::{Cluster, Options, Server, tls, wire};
+use tidegate_e2e::{Cluster, Options, Server};
 
 /// Name that a local CA can't sign for by default.
 const OUTSIDE: &str = "db.outside.example.com";
@@ -92,26 +92,13 @@ fn name(status: &Value) -> String {
 }
 
 /// Runs clients without a CA path. Each returns whether it trusts the server.
-fn believers(machine: &Machine, cluster: &Cluster) -> Vec<(&'static str, bool)> {
+fn clients_that_trust(machine: &Machine, cluster: &Cluster) -> Vec<(&'static str, bool)> {
     let port = cluster.port.to_string();
     let at = format!("127.0.0.1:{port}");
     let mut mariadb = machine.command("mariadb");
-    mariadb.args([
-        "--no-defaults",
-        "--batch",
-        "--skip-column-names",
-        "--ssl-verify-server-cert",
-    ]);
-    mariadb.args([
-        "-h",
-        "127.0.0.1",
-        "-P",
-        &port,
-        "-u",
-        &cluster.user,
-        "-e",
-        "SELECT 40+2",
-    ]);
+    mariadb.args(["--no-defaults", "--batch", "--skip-column-names"]);
+    mariadb.args(["--ssl-verify-server-cert", "-h", "127.0.0.1", "-P", &port]);
+    mariadb.args(["-u", &cluster.user, "-e", "SELECT 40+2"]);
     mariadb.env("MYSQL_PWD", &cluster.password);
     let mut python = machine.command("python3");
     python.args(["-c", PYTHON, "127.0.0.1", &port, "localhost"]);
@@ -128,31 +115,27 @@ fn believers(machine: &Machine, cluster: &Cluster) -> Vec<(&'static str, bool)> 
         command
             .arg(&machine.java_file)
             .args(["127.0.0.1", &port, "localhost"]);
-        found.push((
-            "java",
-            Said::from(command.output().unwrap())
-                .out
-                .starts_with("TLSv1."),
-        ));
+        let said = Said::from(command.output().unwrap());
+        found.push(("java", said.out.starts_with("TLSv1.")));
     }
     found
 }
 
-fn assert_believed(machine: &Machine, cluster: &Cluster, believed: bool) {
-    for (client, believes) in believers(machine, cluster) {
-        assert_eq!(believes, believed, "{client} believes the server");
+fn assert_trusted(machine: &Machine, cluster: &Cluster, trusted: bool) {
+    for (client, trusts) in clients_that_trust(machine, cluster) {
+        assert_eq!(trusts, trusted, "{client} trusts the server");
     }
 }
 
 #[test]
-fn installed_every_client_believes_and_removed_nothing_is_left() {
+fn after_install_every_client_trusts_and_after_remove_nothing_is_left() {
     let Some(machine) = Machine::new(JAVA) else {
         return;
     };
     let server = Server::start();
     let cluster = server.create("trusted");
     assert!(all(&status(&machine, &server), "absent"));
-    assert_believed(&machine, &cluster, false);
+    assert_trusted(&machine, &cluster, false);
     let before = machine.stores();
 
     let said = trust(&machine, &server, &["install"]);
@@ -171,7 +154,7 @@ fn installed_every_client_believes_and_removed_nothing_is_left() {
         "Java's own store: {}",
         said.err
     );
-    assert_believed(&machine, &cluster, true);
+    assert_trusted(&machine, &cluster, true);
     // The path is not needed, but the correct name is.
     let mut python = machine.command("python3");
     python.args([
@@ -200,7 +183,7 @@ fn installed_every_client_believes_and_removed_nothing_is_left() {
     assert!(said.ok, "{said:?}");
     assert_eq!(machine.stores(), before, "as if it had never been there");
     assert_eq!(machine.dangling_links(), [""; 0]);
-    assert_believed(&machine, &cluster, false);
+    assert_trusted(&machine, &cluster, false);
     let again = trust(&machine, &server, &["remove"]);
     assert!(again.ok && again.err.contains("not installed"), "{again:?}");
     assert_eq!(machine.stores(), before);
@@ -226,8 +209,8 @@ fn two_data_directories_do_not_collide_and_renewing_swaps_one() {
     assert!(trust(&machine, &two, &["remove"]).ok);
     assert_eq!(machine.stores(), one_alone);
     assert!(trust(&machine, &two, &["install"]).ok);
-    assert_believed(&machine, &one_cluster, true);
-    assert_believed(&machine, &two_cluster, true);
+    assert_trusted(&machine, &one_cluster, true);
+    assert_trusted(&machine, &two_cluster, true);
 
     let renewed = trust(&machine, &two, &["renew", "--yes"]);
     assert!(
@@ -247,7 +230,7 @@ fn two_data_directories_do_not_collide_and_renewing_swaps_one() {
             .all(|store| store["older"] == Value::Array(vec![])),
         "{now}"
     );
-    assert_believed(&machine, &two_cluster, true);
+    assert_trusted(&machine, &two_cluster, true);
     assert!(trust(&machine, &two, &["remove"]).ok);
     assert_eq!(machine.stores(), one_alone);
 
@@ -280,10 +263,10 @@ fn an_older_ca_is_told_and_taken_out_when_the_new_one_goes_in() {
     let now = status(&machine, &server);
     assert!(all(&now, "older"), "{now}");
     assert_eq!(now["stores"][0]["older"][0], old.as_str());
-    assert_believed(&machine, &cluster, false);
+    assert_trusted(&machine, &cluster, false);
     assert!(trust(&machine, &server, &["install"]).ok);
     assert!(all(&status(&machine, &server), "installed"));
-    assert_believed(&machine, &cluster, true);
+    assert_trusted(&machine, &cluster, true);
     assert!(trust(&machine, &server, &["remove"]).ok);
     assert_eq!(machine.stores(), before);
 }
@@ -319,12 +302,8 @@ fn who_is_not_root_is_told_the_line_to_type() {
 }
 
 /// Whether a client with this CA trusts the server under this name.
-fn verifies(server: &Server, ca: &Path, name: &str) -> Result<(), String> {
-    let mut probe = Probe::connect(server.addr());
-    probe.write(1, &wire::ssl_request(wire::ORDINARY));
-    probe
-        .upgrade(tls::verified(ca, tls::BOTH), name)
-        .map_err(|error| error.to_string())
+fn verifies(server: &Server, ca: &Path, name: &str) -> bool {
+    verified_leaf(server.addr(), ca, name).is_ok()
 }
 
 fn kept_copy(server: &Server) -> PathBuf {
@@ -352,8 +331,8 @@ fn a_name_outside_the_constraints_is_carried_after_renewal_and_sessions_go_on() 
             .map(str::to_owned)
     });
     assert!(warning.contains("tidegate trust renew"), "{warning}");
-    assert!(verifies(&server, &ca, "localhost").is_ok());
-    assert!(verifies(&server, &ca, OUTSIDE).is_err());
+    assert!(verifies(&server, &ca, "localhost"));
+    assert!(!verifies(&server, &ca, OUTSIDE));
     let mut session = Session::open(&cluster);
     assert_eq!(session.value("SELECT 1"), "1");
     let old = kept_copy(&server);
@@ -370,12 +349,9 @@ fn a_name_outside_the_constraints_is_carried_after_renewal_and_sessions_go_on() 
 
     let out = server.cli(&["trust", "renew", "--yes"]);
     assert!(out.status.success(), "{out:?}");
+    assert!(verifies(&server, &ca, OUTSIDE), "the leaf carries it now");
     assert!(
-        verifies(&server, &ca, OUTSIDE).is_ok(),
-        "the leaf carries it now"
-    );
-    assert!(
-        verifies(&server, &old, "localhost").is_err(),
+        !verifies(&server, &old, "localhost"),
         "clients need the new file"
     );
     assert_eq!(session.value("SELECT 2"), "2", "the open session goes on");
@@ -394,7 +370,7 @@ fn a_name_outside_the_constraints_is_carried_after_renewal_and_sessions_go_on() 
     server.stop();
     server.run();
     assert_eq!(std::fs::read(&ca).unwrap(), new);
-    assert!(verifies(&server, &ca, OUTSIDE).is_ok());
+    assert!(verifies(&server, &ca, OUTSIDE));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 /// A module's path inside its room; the root is empty.
 pub type ModulePath = Vec<String>;
 
-/// One module as it is written: its children, what it imports and which paths it names.
+/// A module as it is written: its children, its imports and the paths in its code.
 #[derive(Debug, Default)]
 pub struct Module {
     /// Whether it is written inside its parent's file.
@@ -20,7 +20,7 @@ pub struct Module {
     pub names: BTreeSet<String>,
 }
 
-/// One name of a `use`.
+/// A name that a `use` imports.
 #[derive(Debug)]
 pub struct Import {
     /// The name it gets here; `*` for all names.
@@ -35,17 +35,18 @@ pub type Modules = BTreeMap<ModulePath, Module>;
 /// and numbers are left out.
 pub fn tokens(source: &str) -> Vec<String> {
     let chars: Vec<char> = source.chars().collect();
-    let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
     let mut found = Vec::new();
     let mut i = 0;
     while i < chars.len() {
         let c = chars[i];
+        let next = char_at(&chars, i + 1);
+        let after_next = char_at(&chars, i + 2);
         match c {
-            '/' if at(i + 1) == '/' => i = skip_while(&chars, i, |c| c != '\n'),
-            '/' if at(i + 1) == '*' => i = skip_block_comment(&chars, i),
+            '/' if next == '/' => i = skip_while(&chars, i, |c| c != '\n'),
+            '/' if next == '*' => i = skip_block_comment(&chars, i),
             '"' => i = skip_string(&chars, i + 1),
-            '\'' if at(i + 1) == '\\' => i = skip_while(&chars, i + 3, |c| c != '\'') + 1,
-            '\'' if at(i + 2) == '\'' => i += 3,
+            '\'' if next == '\\' => i = skip_while(&chars, i + 3, |c| c != '\'') + 1,
+            '\'' if after_next == '\'' => i += 3,
             '\'' => i = skip_while(&chars, i + 1, is_name_char),
             _ if c.is_ascii_digit() => i = skip_while(&chars, i, is_name_char),
             _ if is_name_char(c) => {
@@ -53,14 +54,14 @@ pub fn tokens(source: &str) -> Vec<String> {
                 let name: String = chars[i..end].iter().collect();
                 let raw_prefix = ["r", "br", "cr"].contains(&name.as_str());
                 let quote = skip_while(&chars, end, |c| c == '#');
-                i = if raw_prefix && at(quote) == '"' {
+                i = if raw_prefix && char_at(&chars, quote) == '"' {
                     skip_raw_string(&chars, quote, quote - end)
                 } else {
                     found.push(name);
                     end
                 };
             }
-            ':' if at(i + 1) == ':' => {
+            ':' if next == ':' => {
                 found.push("::".to_owned());
                 i += 2;
             }
@@ -73,6 +74,11 @@ pub fn tokens(source: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Returns the character at this index, or NUL behind the end.
+fn char_at(chars: &[char], i: usize) -> char {
+    chars.get(i).copied().unwrap_or('\0')
 }
 
 fn is_name_char(c: char) -> bool {
@@ -124,7 +130,7 @@ fn skip_raw_string(chars: &[char], quote: usize, hashes: usize) -> usize {
     i
 }
 
-/// The index behind the bracket that closes the one at `open`.
+/// Returns the index behind the bracket that closes the one at `open`.
 fn behind_bracket(tokens: &[String], open: usize) -> usize {
     let mut depth = 0;
     for (i, token) in tokens.iter().enumerate().skip(open) {
@@ -140,7 +146,7 @@ fn behind_bracket(tokens: &[String], open: usize) -> usize {
     tokens.len()
 }
 
-/// The index behind the item that begins at `from`: behind its `;`, or its block.
+/// Returns the index behind the item that begins at `from`: behind its `;`, or its block.
 fn behind_item(tokens: &[String], from: usize) -> usize {
     let is_use = tokens[from..]
         .iter()
@@ -215,7 +221,7 @@ pub fn read_module(tokens: &[String], path: &[String], folder: &Path, modules: &
     }
 }
 
-/// The path that begins at this name: names with `::` between them.
+/// Returns the path that begins at this name: names with `::` between them.
 fn path_at(tokens: &[String], from: usize) -> Vec<String> {
     let mut path = vec![tokens[from].clone()];
     let mut i = from + 1;
@@ -241,7 +247,7 @@ fn read_file(path: &[String], folder: &Path, modules: &mut Modules) {
     read_module(&tokens(&source), path, &inner, modules);
 }
 
-/// Reads what stands behind `use`: `a::b`, `a::{b, c as d}`, `a::*`.
+/// Reads the tokens after `use`: `a::b`, `a::{b, c as d}`, `a::*`.
 fn read_imports(tokens: &[String], before: &[String], public: bool, found: &mut Vec<Import>) {
     let mut path = before.to_vec();
     let mut name = None;

@@ -4,7 +4,7 @@
 use crate::Server;
 use crate::limits::{READY_WAIT, within};
 use crate::ports::free_port;
-use crate::server::Options;
+use crate::server::{Options, new_folder};
 use serde_json::Value;
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -41,12 +41,7 @@ impl Answer {
 impl Console {
     /// Starts a server with `more` in `[console]`.
     pub fn start(more: &str) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("tidegate-e2e-")
-            .tempdir()
-            .expect("a folder")
-            .keep();
-        Self::at(folder, more)
+        Self::at(new_folder(), more)
     }
 
     /// Starts a server in an existing folder.
@@ -147,11 +142,14 @@ impl Console {
 
     /// Returns the cookie of a new session, as a browser sends it.
     pub fn sign_in(&self) -> String {
-        let answer = self.ask(
-            &self.link(),
-            &["-X", "POST", "-H", &format!("Origin: {}", self.base())],
-        );
-        assert_eq!(answer.status, 303, "{}", answer.head);
+        self.sign_in_by(&self.link())
+    }
+
+    /// Signs in by this link and returns the cookie.
+    pub fn sign_in_by(&self, link: &str) -> String {
+        let origin = format!("Origin: {}", self.base());
+        let answer = self.ask(link, &["-X", "POST", "-H", &origin]);
+        assert_eq!(answer.status, 303, "{}\n{}", answer.head, answer.body);
         let cookie = answer.header("set-cookie").expect("curl gives an answer");
         cookie
             .split(';')
@@ -159,4 +157,17 @@ impl Console {
             .expect("curl gives an answer")
             .to_owned()
     }
+}
+
+/// Returns the token of a page's forms.
+pub fn form_token(page: &str) -> String {
+    // The templates are minified, which removes quotes that HTML does not need.
+    let field = page
+        .split("name=\"csrf\" value=\"")
+        .nth(1)
+        .or_else(|| page.split("name=csrf value=").nth(1))
+        .unwrap_or_else(|| panic!("no form in {page}"));
+    let token: String = field.chars().take_while(char::is_ascii_hexdigit).collect();
+    assert_eq!(token.len(), 64, "{page}");
+    token
 }

@@ -96,12 +96,24 @@ impl Probe {
 
     /// Connects, asks for TLS and finishes its handshake, verifying against `127.0.0.1`.
     pub fn secured(addr: SocketAddr, config: Arc<ClientConfig>) -> Self {
+        Self::secured_for(addr, config, "127.0.0.1").expect("the TLS handshake")
+    }
+
+    /// Connects, asks for TLS and finishes its handshake, verifying against this name.
+    pub fn secured_for(
+        addr: SocketAddr,
+        config: Arc<ClientConfig>,
+        name: &str,
+    ) -> io::Result<Self> {
         let mut probe = Self::connect(addr);
         probe.write(1, &wire::ssl_request(wire::ORDINARY));
-        probe
-            .upgrade(config, "127.0.0.1")
-            .expect("the TLS handshake");
-        probe
+        probe.upgrade(config, name)?;
+        Ok(probe)
+    }
+
+    /// Returns the server's own certificate.
+    pub fn leaf(&self) -> Vec<u8> {
+        self.tls().peer_certificates().expect("after a handshake")[0].to_vec()
     }
 
     /// Runs the TLS handshake on a plaintext connection.

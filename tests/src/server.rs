@@ -141,12 +141,7 @@ impl Server {
     }
 
     pub fn with(options: Options) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("tidegate-e2e-")
-            .tempdir()
-            .expect("a folder")
-            .keep();
-        Self::at(folder, options)
+        Self::at(new_folder(), options)
     }
 
     /// Starts it in an existing folder.
@@ -279,6 +274,12 @@ impl Server {
         line.trim().parse().expect("an exit code")
     }
 
+    /// Stops it cleanly and starts it again.
+    pub fn restart(&mut self) {
+        assert_eq!(self.stop(), 0);
+        self.run();
+    }
+
     /// Kills the server only, with SIGKILL.
     pub fn kill9(&mut self) {
         let pid = self.pid();
@@ -304,15 +305,28 @@ impl Server {
         command
     }
 
-    /// Returns the JSON of a command that must succeed.
-    pub fn json(&self, args: &[&str]) -> Value {
-        let out = self.cli(&[args, &["--json"]].concat());
+    /// Runs a command that must succeed.
+    pub fn succeed(&self, args: &[&str]) -> Output {
+        let out = self.cli(args);
         assert!(
             out.status.success(),
             "{args:?}: {}\n{}",
             String::from_utf8_lossy(&out.stderr),
             self.log()
         );
+        out
+    }
+
+    /// Runs a command that must fail, and returns its error.
+    pub fn fail(&self, args: &[&str]) -> String {
+        let out = self.cli(args);
+        assert!(!out.status.success(), "{args:?}: {out:?}");
+        String::from_utf8_lossy(&out.stderr).into_owned()
+    }
+
+    /// Returns the JSON of a command that must succeed.
+    pub fn json(&self, args: &[&str]) -> Value {
+        let out = self.succeed(&[args, &["--json"]].concat());
         serde_json::from_slice(&out.stdout)
             .unwrap_or_else(|e| panic!("{args:?}: {e}: {}", String::from_utf8_lossy(&out.stdout)))
     }
@@ -369,6 +383,15 @@ impl Drop for Server {
             panic!("engines left behind: {left:?}");
         }
     }
+}
+
+/// Creates the folder of a server. The server removes it when it ends.
+pub fn new_folder() -> PathBuf {
+    tempfile::Builder::new()
+        .prefix("tidegate-e2e-")
+        .tempdir()
+        .expect("a folder")
+        .keep()
 }
 
 /// Returns the path of a test's file beside the server's data.

@@ -8,14 +8,17 @@ const HEAD: &str = "\
 
 # `tidegate check`
 
+This page is for operators before they publish an endpoint of the MySQL protocol, and for users
+before they trust one. `tidegate check` tests its security from outside, whether or not it is
+Tidegate. It needs only the address:
+
 ```sh
 tidegate check db.example.com:4000
 tidegate check 127.0.0.1:4000 --ca ca.pem --user PREFIX.root
 ```
 
-Checks the security of any endpoint of the MySQL protocol from outside, Tidegate or not. It needs
-only the address. It tests what an eavesdropper, an old driver or a client without a password can
-do. Each finding has a verdict, the evidence, and a hint how to fix it.
+It tests what an eavesdropper, an old driver or a client without a password can do. Each finding has
+a verdict, the evidence, and a hint how to fix it.
 
 | Verdict | Meaning |
 | --- | --- |

@@ -12,45 +12,52 @@ const MADE: &str = "<!-- Made from the table of clients (crates/connect); change
 const HEAD: &str = r"
 # Connect securely
 
-Every connection to a Tidegate endpoint uses TLS, and every string here makes its client verify the server: a CA that the
-client trusts must have signed the certificate, and the certificate must carry the host's name. `tidegate connect NAME
---with CLIENT --os OS` prints the same strings with your endpoint filled in, and `tidegate connect --explain -` tells what
-an existing string verifies. What each client really checks was measured: [Which clients verify what](verification.md).
+This page is for everybody who connects a client or an application to a Tidegate endpoint. Every
+connection uses TLS, and every string here makes its client verify the server: a CA that the client
+trusts must have signed the certificate, and the certificate must contain the host's name.
+`tidegate connect NAME --with CLIENT --os OS` prints the same strings with your endpoint filled in,
+and `tidegate connect --explain -` tells what an existing string verifies. What each client really
+checks was measured: [Which clients verify what](verification.md).
 
 ## Can TLS be turned off?
 
-No. A connection that does not request TLS is refused with error 3159 before a login is read, and no setting of the
-server changes that: a password that crosses a network in clear text must be considered stolen. The
-[page of that error](refusals/insecure-transport.md) has the fix for each client.
+No. A connection that does not request TLS is refused with error 3159 before a login is read, and no
+setting of the server changes that: a password that crosses a network in clear text must be
+considered stolen. The [page of that error](refusals/insecure-transport.md) has the fix for each
+client.
 
 ## Which TLS versions are supported?
 
-TLS 1.2 and 1.3; older versions are refused. Client and server use 1.3 if both support it. To require it, add `--tls 1.3`
-to `tidegate connect`: the string then requires 1.3, for every client that can. An operator may allow only one of the two
-versions (`tls.versions`).
+TLS 1.2 and 1.3; older versions are refused. Client and server use 1.3 if both support it. To
+require it, add `--tls 1.3` to `tidegate connect`: the string then requires 1.3, for every client
+that can. An operator may allow only one of the two versions (`tls.versions`).
 
 ## Which certificates do I need?
 
-It depends on who signed the server's certificate. `tidegate connect` knows that, and its strings differ.
+It depends on who signed the server's certificate. `tidegate connect` knows that, and its strings
+differ.
 
-- **A public CA** (a public host, by ACME): nothing to download. The roots are on your machine already. Clients that
-  read the system's store need no path; for others the string names the file where [your platform](#where-are-the-ca-roots-on-my-system)
-  has them. The CA may change its root or issuer at any renewal, so no CA file is offered for download: it would become
-  outdated.
-- **A company's own CA**: the file that your company distributes. The string names it if the operator configured it
-  (`tls.ca`).
-- **The local CA** (on your own machine, as `tidegate up` makes it): the file `ca.pem` in the server's data directory.
-  `tidegate trust install` adds it to the machine's trust store instead; with `--ca system` the string then has no path.
+- **A public CA** (a public host, by ACME): nothing to download. The roots are on your machine
+  already. Clients that read the system's store need no path; for others the string names the file
+  where [your platform](#where-are-the-ca-roots-on-my-system) has them. The CA may change its root or
+  issuer at any renewal, so no CA file is offered for download: it would become outdated.
+- **A company's own CA**: the file that your company distributes. The string names it if the
+  operator configured it (`tls.ca`).
+- **The local CA** (on your own machine, as `tidegate up` creates it): the file `ca.pem` in the
+  server's data directory. `tidegate trust install` adds it to the machine's trust store instead;
+  with `--ca system` the string then has no path.
 
 ## Can the server verify the client's certificate?
 
-No. TLS is one-way here: the client verifies the server, and proves its own identity by user name and password inside TLS.
-The server never asks for a client certificate; a configured one (`--ssl-cert`, `--ssl-key`) is ignored.
+No. TLS is one-way here: the client verifies the server, and proves its own identity by user name
+and password inside TLS. The server never asks for a client certificate; a configured one
+(`--ssl-cert`, `--ssl-key`) is ignored.
 
 ## Which user name do I use?
 
-One endpoint serves many clusters. The user name selects one: `<prefix>.<user>`, such as `abcdefghjkmn.root`. The port is
-4000, the first database `test`. A sleeping cluster wakes at the login, in about a tenth of a second.
+One endpoint serves many clusters. The user name selects one: `<prefix>.<user>`, such as
+`abcdefghjkmn.root`. The port is 4000, the first database `test`. A sleeping cluster wakes at the
+login, in about a tenth of a second.
 ";
 
 /// Returns the whole guide.
@@ -95,7 +102,11 @@ fn section(client: &Client) -> String {
         ..
     } = rendered;
     let mut out = format!(
-        "\n### {name}\n\n`--with {}`, {language}, from {minimum_version} on. Install: {install}\n",
+        "\n### {name}\n\n\
+         - Option: `--with {}`\n\
+         - Language: {language}\n\
+         - Minimum version: {minimum_version}\n\
+         - Install: {install}\n",
         client.id
     );
     if let Some(text) = rendered.no_form_verifies {

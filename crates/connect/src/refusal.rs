@@ -123,8 +123,9 @@ fn lines(lines: Vec<ClientLine>) -> String {
 /// Returns the index of all pages.
 pub fn refusal_index() -> String {
     let mut page = format!(
-        "{MADE}\n# Refusals\n\nErrors that the gateway itself sends. All others come from the \
-         engine.\n\n\
+        "{MADE}\n# Refusals\n\n\
+         For users and operators who got an error from the gateway itself. Each error has a page \
+         with its\ncause and its fix. All other errors come from the cluster's engine.\n\n\
          | Code | SQLSTATE | Text | Caused by |\n| --- | --- | --- | --- |\n"
     );
     for kind in RefusalKind::ALL {

@@ -12,14 +12,13 @@ mod common;
 
 use common::{Client, House, stage2};
 use std::collections::BTreeSet;
+use std::time::Instant;
 use tidegate_model::limits::BOOK_BYTES_MAX;
 use tidegate_model::{ClusterId, Lease, Unsupported, Verifier};
 
 /// An account that may write the account table, as any root can make one.
 async fn climber(lease: &Lease) -> Client {
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let mut root = Client::root(&lease.address).await;
     root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
     root.run("GRANT ALL ON `%`.* TO climber@'%'").await;
     Client::login(&lease.address, "climber", "up")
@@ -105,10 +104,7 @@ async fn an_account_table_without_end_makes_the_book_incomplete_and_the_sleep_st
 async fn a_new_password_lets_a_locked_root_in() {
     let house = House::open().await;
     let id = house.create(1).await;
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (lease, mut root) = house.root(id).await;
     root.run("ALTER USER root@'%' REQUIRE X509").await;
     root.run("ALTER USER root@'%' ACCOUNT LOCK").await;
     let book = house
@@ -123,4 +119,42 @@ async fn a_new_password_lets_a_locked_root_in() {
     Client::login(&lease.address, "root", "second")
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_read_after_the_asked_moment_and_at_sleep() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let (lease, mut root) = house.root(id).await;
+    root.run("CREATE USER app@'10.%' IDENTIFIED BY 'one'").await;
+    let asked = Instant::now();
+    let app = vec!["app".to_owned()];
+    let book = house
+        .engines
+        .accounts(id, app.clone(), asked)
+        .await
+        .unwrap();
+    assert!(book.read_began.unwrap() > asked);
+    assert_eq!(book.accounts.len(), 1, "nobody else was asked for");
+    let read = book.accounts.iter().find(|a| a.user == "app").unwrap();
+    assert_eq!(
+        (read.host.as_str(), &read.verifiers[..]),
+        ("10.%", &[Verifier::Native(stage2("one"))][..])
+    );
+    root.run("ALTER USER app@'10.%' IDENTIFIED BY 'two'").await;
+    drop((root, lease));
+    house.engines.sleep(id).await.unwrap();
+    let book = house.memory.row(id).book.unwrap();
+    let read = book.accounts.iter().find(|a| a.user == "app").unwrap();
+    assert_eq!(read.verifiers, [Verifier::Native(stage2("two"))]);
+    assert!(book.accounts.is_complete());
+    assert!(
+        house
+            .engines
+            .accounts(id, app, Instant::now())
+            .await
+            .is_err(),
+        "a sleeper's are in the ledger"
+    );
+    assert_eq!(house.memory.starts(), 1, "nobody woke for it");
 }

@@ -1,5 +1,5 @@
-//! The gateway's own way into an engine whose tenant has all rights: each attack on it costs at
-//! most that cluster's clean sleep, and the next start repairs what was broken.
+//! The gateway's own access to an engine whose tenant has all rights: an attack on it costs that
+//! cluster a clean sleep at most, and the next start repairs it.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,98 +10,69 @@
 
 mod common;
 
+use common::siege::Siege;
 use common::{Client, House, eventually, stage2};
 use std::time::{Duration, Instant};
 use tidegate_model::{ClusterId, ClusterState, Event, Lease};
 
-/// A house with one awake cluster, whose root has every right.
-struct Siege {
-    house: House,
-    id: ClusterId,
-    lease: Lease,
-    root: Client,
+/// Reads root's account as the gateway does, and returns the names of the users.
+async fn read_accounts(siege: &Siege) -> Result<Vec<String>, String> {
+    let engines = &siege.house.engines;
+    let book = engines
+        .accounts(siege.id, vec!["root".to_owned()], Instant::now())
+        .await
+        .map_err(|e| e.report())?;
+    Ok(book.accounts.iter().map(|a| a.user.clone()).collect())
 }
 
-impl Siege {
-    async fn begin() -> Self {
-        let house = House::open().await;
-        let id = house.create(1).await;
-        let lease = house.attach(id).await;
-        let root = common::almighty(&lease.address).await;
-        Self {
-            house,
-            id,
-            lease,
-            root,
-        }
-    }
+/// Ends the gateway's session, as a tenant may with KILL.
+async fn kill_ours(siege: &mut Siege) {
+    let find = "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'tidegate.admin'";
+    let session = siege.root.one(find).await;
+    siege.root.run(&format!("KILL CONNECTION {session}")).await;
+}
 
-    async fn reading(&self) -> Result<Vec<String>, String> {
-        let book = self
-            .house
-            .engines
-            .accounts(self.id, vec!["root".to_owned()], Instant::now())
-            .await
-            .map_err(|e| e.report())?;
-        Ok(book.accounts.iter().map(|a| a.user.clone()).collect())
-    }
+/// Asserts that this is still the first run: the tenant's session was not closed.
+async fn assert_first_run(siege: &mut Siege) {
+    assert_eq!(siege.root.one("SELECT 1").await, "1");
+    assert_eq!(siege.house.memory.starts(), 1);
+    assert_eq!(siege.house.deaths(siege.id, ""), 0);
+}
 
-    /// Ends the gateway's session, as KILL of any other.
-    async fn kill_ours(&mut self) {
-        let find = "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'tidegate.admin'";
-        let session = self.root.one(find).await;
-        self.root.run(&format!("KILL CONNECTION {session}")).await;
-    }
+/// Puts the cluster to sleep, cleanly or not, and asserts that its next run works as usual.
+async fn assert_next_run_works(siege: Siege) -> House {
+    let (house, id) = siege.sleep().await;
+    let lease = house.attach(id).await;
+    Client::root(&lease.address).await;
+    let book = house
+        .engines
+        .accounts(id, vec!["root".to_owned()], Instant::now())
+        .await
+        .unwrap();
+    assert!(book.accounts.iter().any(|a| a.user == "root"));
+    drop(lease);
+    house.engines.sleep(id).await.unwrap();
+    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
+    assert!(!house.memory.row(id).awake, "asleep cleanly");
+    house
+}
 
-    /// The tenant's session was not cut, so this is still the first run.
-    async fn engine_lives(&mut self) {
-        assert_eq!(self.root.one("SELECT 1").await, "1");
-        assert_eq!(self.house.memory.starts(), 1);
-        assert_eq!(
-            self.house
-                .memory
-                .count(|e| matches!(e, Event::EngineDied { .. })),
-            0
-        );
-    }
-
-    /// Sends the cluster to sleep, cleanly or not; its next run is as if nothing had happened.
-    async fn next_run_is_whole(self, password: &str) -> House {
-        let Self {
-            house,
-            id,
-            lease,
-            root,
-        } = self;
-        drop((root, lease));
-        house.engines.sleep(id).await.unwrap();
-        let lease = house.attach(id).await;
-        Client::login(&lease.address, "root", password)
-            .await
-            .unwrap();
-        let book = house
-            .engines
-            .accounts(id, vec!["root".to_owned()], Instant::now())
-            .await
-            .unwrap();
-        assert!(book.accounts.iter().any(|a| a.user == "root"));
-        drop(lease);
-        house.engines.sleep(id).await.unwrap();
-        assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
-        assert!(!house.memory.row(id).awake, "asleep cleanly");
-        house
-    }
+/// Sets root's password to "second".
+async fn renew_password(house: &House, id: ClusterId) {
+    let verifier = stage2("second");
+    let engines = &house.engines;
+    engines.set_password(id, "root", verifier).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_administrative_session_is_replaced_unseen() {
     let mut siege = Siege::begin().await;
     for _ in 0..3 {
-        siege.kill_ours().await;
-        assert_eq!(siege.reading().await.unwrap(), ["root"]);
+        kill_ours(&mut siege).await;
+        assert_eq!(read_accounts(&siege).await.unwrap(), ["root"]);
     }
-    siege.engine_lives().await;
-    let house = siege.next_run_is_whole("first").await;
+    assert_first_run(&mut siege).await;
+    let house = assert_next_run_works(siege).await;
     assert_eq!(house.memory.starts(), 2, "each sleep was clean");
 }
 
@@ -116,12 +87,12 @@ async fn an_account_taken_from_us_costs_readings_and_the_clean_sleep_only() {
     ] {
         let mut siege = Siege::begin().await;
         siege.root.run(attack).await;
-        // A session that is open stays; none is opened anew.
-        siege.kill_ours().await;
-        let refused = siege.reading().await.unwrap_err();
+        // An open session stays open, but no new one can be opened.
+        kill_ours(&mut siege).await;
+        let refused = read_accounts(&siege).await.unwrap_err();
         assert!(refused.contains("login"), "{attack}: {refused}");
-        siege.engine_lives().await;
-        let house = siege.next_run_is_whole("first").await;
+        assert_first_run(&mut siege).await;
+        let house = assert_next_run_works(siege).await;
         assert_eq!(
             house
                 .memory
@@ -140,21 +111,21 @@ async fn rights_taken_from_us_cost_readings_only() {
         .root
         .run("REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'tidegate.admin'@'localhost'")
         .await;
-    siege.kill_ours().await;
-    assert!(siege.reading().await.is_err());
-    siege.engine_lives().await;
-    siege.next_run_is_whole("first").await;
+    kill_ours(&mut siege).await;
+    assert!(read_accounts(&siege).await.is_err());
+    assert_first_run(&mut siege).await;
+    assert_next_run_works(siege).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_table_of_accounts_costs_a_reading() {
     let mut siege = Siege::begin().await;
     siege.root.run("LOCK TABLES mysql.global_priv WRITE").await;
-    assert!(siege.reading().await.is_err());
+    assert!(read_accounts(&siege).await.is_err());
     siege.root.run("UNLOCK TABLES").await;
-    assert_eq!(siege.reading().await.unwrap(), ["root"]);
-    siege.engine_lives().await;
-    siege.next_run_is_whole("first").await;
+    assert_eq!(read_accounts(&siege).await.unwrap(), ["root"]);
+    assert_first_run(&mut siege).await;
+    assert_next_run_works(siege).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,15 +139,8 @@ async fn a_view_in_the_place_of_the_accounts_is_replaced_and_not_copied() {
         .root
         .run("CREATE VIEW mysql.global_priv AS SELECT * FROM mysql.mine")
         .await;
-    siege.engine_lives().await;
-    let Siege {
-        house,
-        id,
-        lease,
-        root,
-    } = siege;
-    drop((root, lease));
-    house.engines.sleep(id).await.unwrap();
+    assert_first_run(&mut siege).await;
+    let (house, id) = siege.sleep().await;
     let lease = house.attach(id).await;
     assert!(
         Client::login(&lease.address, "root", "first")
@@ -184,11 +148,7 @@ async fn a_view_in_the_place_of_the_accounts_is_replaced_and_not_copied() {
             .is_err(),
         "a view may have no end, so nothing is read from it"
     );
-    house
-        .engines
-        .set_password(id, "root", stage2("second"))
-        .await
-        .unwrap();
+    renew_password(&house, id).await;
     Client::login(&lease.address, "root", "second")
         .await
         .unwrap();
@@ -209,22 +169,11 @@ async fn a_view_that_never_answers_is_replaced_at_the_next_start() {
          SLEEP(1000) = 0",
         )
         .await;
-    assert!(siege.reading().await.is_err());
-    siege.engine_lives().await;
-    // Its accounts can't be read, so root comes back with a password that nobody has.
-    let Siege {
-        house,
-        id,
-        lease,
-        root,
-    } = siege;
-    drop((root, lease));
-    house.engines.sleep(id).await.unwrap();
-    house
-        .engines
-        .set_password(id, "root", stage2("second"))
-        .await
-        .unwrap();
+    assert!(read_accounts(&siege).await.is_err());
+    assert_first_run(&mut siege).await;
+    // The accounts can't be read, so root gets a password that nobody knows.
+    let (house, id) = siege.sleep().await;
+    renew_password(&house, id).await;
     let lease = house.attach(id).await;
     Client::login(&lease.address, "root", "second")
         .await
@@ -257,20 +206,9 @@ async fn dropped_or_masked_tables_of_the_engine_are_made_again() {
             .run(&format!("CREATE VIEW mysql.{table} AS SELECT 1 AS n"))
             .await;
     }
-    siege.engine_lives().await;
-    let Siege {
-        house,
-        id,
-        lease,
-        root,
-    } = siege;
-    drop((root, lease));
-    house.engines.sleep(id).await.unwrap();
-    house
-        .engines
-        .set_password(id, "root", stage2("second"))
-        .await
-        .unwrap();
+    assert_first_run(&mut siege).await;
+    let (house, id) = siege.sleep().await;
+    renew_password(&house, id).await;
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.address, "root", "second")
         .await
@@ -292,8 +230,8 @@ async fn a_constraint_against_our_account_goes_with_the_next_start() {
         .root
         .run("ALTER TABLE mysql.global_priv ADD CONSTRAINT c CHECK (User <> 'tidegate.admin')")
         .await;
-    siege.engine_lives().await;
-    siege.next_run_is_whole("first").await;
+    assert_first_run(&mut siege).await;
+    assert_next_run_works(siege).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -309,20 +247,18 @@ async fn the_number_of_extra_connections_can_t_shut_us_out() {
         .run("SET GLOBAL max_statement_time = 0.000001")
         .await;
     for _ in 0..3 {
-        siege.kill_ours().await;
-        assert_eq!(siege.reading().await.unwrap(), ["root"]);
+        kill_ours(&mut siege).await;
+        assert_eq!(read_accounts(&siege).await.unwrap(), ["root"]);
     }
-    siege.engine_lives().await;
-    siege.next_run_is_whole("first").await;
+    assert_first_run(&mut siege).await;
+    assert_next_run_works(siege).await;
 }
 
 /// Sessions that each compute until they are ended.
 async fn saturate(lease: &Lease, sessions: usize) -> Vec<tokio::task::JoinHandle<()>> {
     let mut busy = Vec::new();
     for _ in 0..sessions {
-        let mut session = Client::login(&lease.address, "root", "first")
-            .await
-            .unwrap();
+        let mut session = Client::root(&lease.address).await;
         busy.push(tokio::spawn(async move {
             let _ = session.query("SELECT BENCHMARK(4000000000, MD5(1))").await;
         }));
@@ -350,12 +286,8 @@ async fn a_saturated_engine_answers_our_statements_and_is_never_taken_for_frozen
         busy.iter().all(|b| !b.is_finished()),
         "the engine was busy all the time"
     );
-    assert_eq!(
-        house
-            .memory
-            .count(|e| matches!(e, Event::EngineDied { .. } | Event::EngineFrozen { .. })),
-        0
-    );
+    assert_eq!(house.deaths(id, ""), 0);
+    assert_eq!(frozen(&house, id), []);
     house.engines.remove(id).await.unwrap();
     for session in busy {
         session.await.unwrap();
@@ -370,36 +302,34 @@ async fn a_frozen_engine_is_told_killed_and_recovered_and_an_idle_one_is_left_al
     let idle = house.create(2).await;
     let lease = house.attach(id).await;
     let quiet = house.attach(idle).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let mut root = Client::root(&lease.address).await;
     root.run("CREATE TABLE test.t AS SELECT 7 AS n").await;
-    let stopped = rustix::process::Pid::from_raw(house.pid(id).unwrap()).unwrap();
-    rustix::process::kill_process(stopped, rustix::process::Signal::STOP).unwrap();
+    house.signal(id, rustix::process::Signal::STOP);
     eventually("the next run", async || {
         house.attach(id).await.run > lease.run
     })
     .await;
-    let frozen = |e: &Event| matches!(e, Event::EngineFrozen { cluster, silent, .. } if (*cluster, *silent) == (id, patience));
-    assert_eq!(house.memory.count(frozen), 1);
-    let died =
-        |e: &Event| matches!(e, Event::EngineDied { status, .. } if status.contains("frozen"));
-    assert_eq!(house.memory.count(died), 1);
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    assert_eq!(frozen(&house, id), [patience]);
+    assert_eq!(house.deaths(id, "frozen"), 1);
+    let (_lease, mut root) = house.root(id).await;
     assert_eq!(root.one("SELECT n FROM test.t").await, "7");
     assert_eq!(
         house.attach(idle).await.run,
         quiet.run,
         "the idle one runs on"
     );
-    assert_eq!(
-        house
-            .memory
-            .count(|e| matches!(e, Event::EngineFrozen { .. })),
-        1
-    );
+    assert_eq!(frozen(&house, idle), []);
     house.engines.shutdown().await;
+}
+
+/// Returns how long the cluster's engine did not answer, each time that it was found frozen.
+fn frozen(house: &House, id: ClusterId) -> Vec<Duration> {
+    let events = house.memory.events.lock().unwrap();
+    let silences = events.iter().filter_map(|e| match e {
+        Event::EngineFrozen {
+            cluster, silent, ..
+        } if *cluster == id => Some(*silent),
+        _ => None,
+    });
+    silences.collect()
 }

@@ -1,4 +1,5 @@
-//! The awake budget with real engines: who sleeps for whom, and what a login gets when nobody can.
+//! The awake budget with real engines: which cluster is put to sleep for another one, and what a
+//! login gets if none can be.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +10,8 @@
 
 mod common;
 
-use common::{Client, House, eventually, spec};
+use common::{Client, House, eventually};
+use rustix::process::Signal;
 use std::time::{Duration, Instant};
 use tidegate_model::{
     Activity, AttachError, ClusterId, ClusterLimits, ClusterState, Lease, RefusalKind, Waker,
@@ -18,14 +20,12 @@ use tidegate_model::{
 /// Room for two engines of about 33 MB, and not for three.
 const TWO: u64 = 80 << 20;
 
-async fn house() -> (House, [ClusterId; 3]) {
-    let house = House::open_with(|s| s.awake_memory_max_bytes = TWO).await;
-    let ids = [
-        house.create(1).await,
-        house.create(2).await,
-        house.create(3).await,
-    ];
-    (house, ids)
+/// Limits of a cluster that never sleeps.
+fn always_on() -> ClusterLimits {
+    ClusterLimits {
+        sleep_after: Duration::from_secs(30 * 86_400),
+        ..ClusterLimits::default()
+    }
 }
 
 async fn attach(house: &House, id: ClusterId) -> Result<Lease, AttachError> {
@@ -57,23 +57,27 @@ fn idle_session(mut lease: Lease) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// A lease is given a moment before the state says so.
+/// Asserts the states of the clusters. A lease is given a moment before the state changes, so it
+/// waits until no start is under way.
 async fn expect_states(house: &House, ids: [ClusterId; 3], wanted: [ClusterState; 3]) {
-    let states = || ids.map(|id| house.engines.state(id).unwrap());
     eventually("no start is under way", async || {
-        !states().contains(&ClusterState::Waking)
+        !states(house, ids).contains(&ClusterState::Waking)
     })
     .await;
-    assert_eq!(states(), wanted);
+    assert_eq!(states(house, ids), wanted);
+}
+
+fn states(house: &House, ids: [ClusterId; 3]) -> [ClusterState; 3] {
+    ids.map(|id| house.engines.state(id).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_without_sessions_sleeps_before_one_with_idle_sessions() {
     use ClusterState::{Asleep, Awake};
-    let (house, ids) = house().await;
+    let (house, ids) = House::with_three(TWO, ClusterLimits::default()).await;
     let session = idle_session(attach(&house, ids[0]).await.unwrap());
     drop(attach(&house, ids[1]).await.unwrap());
-    // The second was used last, but nobody is there.
+    // The second was used last, but it has no session.
     let mut third = None;
     eventually("room for the third", async || {
         third = attach(&house, ids[2]).await.ok();
@@ -82,7 +86,7 @@ async fn a_cluster_without_sessions_sleeps_before_one_with_idle_sessions() {
     .await;
     expect_states(&house, ids, [Awake, Asleep, Awake]).await;
     assert!(!session.is_finished());
-    // Now only the idle session is left to go, and the second takes its place.
+    // The second can wake only if the idle session of the first is evicted.
     eventually("room for the second", async || {
         attach(&house, ids[1]).await.is_ok()
     })
@@ -95,11 +99,11 @@ async fn a_cluster_without_sessions_sleeps_before_one_with_idle_sessions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn busy_clusters_and_those_in_a_transaction_stay_and_the_login_is_refused_for_now() {
     use ClusterState::{Asleep, Awake};
-    let (house, ids) = house().await;
+    let (house, ids) = House::with_three(TWO, ClusterLimits::default()).await;
     let busy = attach(&house, ids[0]).await.unwrap();
     let transaction = attach(&house, ids[1]).await.unwrap();
     transaction.report(Activity::InTransaction);
-    // Longer than an idle one would be left alone.
+    // Longer than an idle session would be safe from eviction.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     for _ in 0..3 {
         let refused = attach(&house, ids[2]).await;
@@ -124,16 +128,7 @@ async fn busy_clusters_and_those_in_a_transaction_stay_and_the_login_is_refused_
 #[tokio::test(flavor = "multi_thread")]
 async fn an_always_on_cluster_is_never_put_to_sleep_for_another() {
     use ClusterState::{Asleep, Awake};
-    let house = House::open_with(|s| s.awake_memory_max_bytes = TWO).await;
-    let always = ClusterLimits {
-        sleep_after: Duration::from_secs(30 * 86_400),
-        ..ClusterLimits::default()
-    };
-    let ids = [
-        house.create_with(spec(1, always)).await,
-        house.create(2).await,
-        house.create(3).await,
-    ];
+    let (house, ids) = House::with_three(TWO, always_on()).await;
     drop(attach(&house, ids[0]).await.unwrap());
     drop(attach(&house, ids[1]).await.unwrap());
     eventually("room for the third", async || {
@@ -144,33 +139,23 @@ async fn an_always_on_cluster_is_never_put_to_sleep_for_another() {
     house.engines.shutdown().await;
 }
 
-/// Three that can't fall asleep are in the way of a fourth cluster's login, which has its usual
-/// time.
+/// Three clusters that can't fall asleep must not delay a login to another one beyond its deadline.
 #[tokio::test(flavor = "multi_thread")]
 async fn clusters_that_are_slow_to_sleep_delay_no_start_past_a_login_s_deadline() {
     // Room for four.
-    let house = House::open_with(|s| s.awake_memory_max_bytes = 150 << 20).await;
-    let stuck = [
-        house.create(1).await,
-        house.create(2).await,
-        house.create(3).await,
-    ];
+    let (house, stuck) = House::with_three(150 << 20, ClusterLimits::default()).await;
     let idle = house.create(4).await;
     let next = house.create(5).await;
     for id in stuck.iter().chain([&idle]) {
         drop(attach(&house, *id).await.unwrap());
-        // The one idle longest goes first.
+        // So that the clusters are idle for different times: the longest is put to sleep first.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let signal = |id, signal| {
-        let pid = rustix::process::Pid::from_raw(house.pid(id).unwrap()).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
-    };
-    stuck
-        .iter()
-        .for_each(|id| signal(*id, rustix::process::Signal::STOP));
+    for id in stuck {
+        house.signal(id, Signal::STOP);
+    }
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    // From accept to attached, as the gateway allows.
+    // The gateway's deadline from accept to attach.
     house
         .engines
         .attach(next, Instant::now() + Duration::from_secs(12))
@@ -184,10 +169,11 @@ async fn clusters_that_are_slow_to_sleep_delay_no_start_past_a_login_s_deadline(
             "still in the way"
         );
     }
-    stuck
-        .iter()
-        .filter(|id| house.pid(**id).is_some())
-        .for_each(|id| signal(*id, rustix::process::Signal::KILL));
+    for id in stuck {
+        if house.pid(id).is_some() {
+            house.signal(id, Signal::KILL);
+        }
+    }
     house.engines.shutdown().await;
 }
 
@@ -198,9 +184,7 @@ const LARGE: u64 = 300 << 20;
 /// lease, and returns whether the session was told to yield its memory.
 async fn large_and_busy(house: &House, id: ClusterId) -> (Client, tokio::task::JoinHandle<bool>) {
     let mut lease = attach(house, id).await.unwrap();
-    let mut client = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let mut client = Client::root(&lease.address).await;
     for n in 0..14 {
         let fill = format!("SET @v{n} = REPEAT('x', 15 * 1024 * 1024)");
         client.run(&fill).await;
@@ -218,25 +202,23 @@ async fn large_and_busy(house: &House, id: ClusterId) -> (Client, tokio::task::J
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_cluster_far_above_its_share_yields_to_a_start_and_small_ones_keep_their_sessions() {
     use ClusterState::{Asleep, Awake};
-    let house = House::open_with(|s| s.awake_memory_max_bytes = LARGE).await;
-    let ids = [
-        house.create(1).await,
-        house.create(2).await,
-        house.create(3).await,
-    ];
+    let (house, ids) = House::with_three(LARGE, ClusterLimits::default()).await;
     let (client, large) = large_and_busy(&house, ids[0]).await;
-    // There is room for a fresh engine, however much the only other one uses.
+    // There is always room for a fresh engine beside a single other one.
     let good = idle_session(attach(&house, ids[1]).await.unwrap());
     assert!(!large.is_finished());
-    // Longer than an idle one would be left alone.
+    // Longer than an idle session would be safe from eviction.
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    // From accept to attached, as the gateway allows.
+    // The gateway's deadline from accept to attach.
     let within = Instant::now() + Duration::from_secs(12);
     let third = house.engines.attach(ids[2], within).await.unwrap();
-    assert!(large.await.unwrap(), "the session learned why");
+    assert!(
+        large.await.unwrap(),
+        "the session was told that it yields memory"
+    );
     assert!(!good.is_finished(), "the small one keeps its session");
     expect_states(&house, ids, [Asleep, Awake, Awake]).await;
-    // It may come back as any other.
+    // The large cluster may wake again like any other.
     drop(client);
     drop(attach(&house, ids[0]).await.unwrap());
     expect_states(&house, ids, [Awake, Awake, Awake]).await;
@@ -247,18 +229,11 @@ async fn a_busy_cluster_far_above_its_share_yields_to_a_start_and_small_ones_kee
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_cluster_without_work_sleeps_before_small_ones_with_sessions() {
     use ClusterState::{Asleep, Awake};
-    let house = House::open_with(|s| s.awake_memory_max_bytes = LARGE).await;
-    let ids = [
-        house.create(1).await,
-        house.create(2).await,
-        house.create(3).await,
-    ];
+    let (house, ids) = House::with_three(LARGE, ClusterLimits::default()).await;
     // The small one is idle for longer.
     let good = idle_session(attach(&house, ids[1]).await.unwrap());
     let lease = attach(&house, ids[0]).await.unwrap();
-    let mut client = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let mut client = Client::root(&lease.address).await;
     for n in 0..14 {
         let fill = format!("SET @v{n} = REPEAT('x', 15 * 1024 * 1024)");
         client.run(&fill).await;
@@ -275,16 +250,7 @@ async fn a_large_cluster_without_work_sleeps_before_small_ones_with_sessions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_always_on_cluster_yields_to_nobody_however_large() {
     use ClusterState::{Asleep, Awake};
-    let house = House::open_with(|s| s.awake_memory_max_bytes = LARGE).await;
-    let always = ClusterLimits {
-        sleep_after: Duration::from_secs(30 * 86_400),
-        ..ClusterLimits::default()
-    };
-    let ids = [
-        house.create_with(spec(1, always)).await,
-        house.create(2).await,
-        house.create(3).await,
-    ];
+    let (house, ids) = House::with_three(LARGE, always_on()).await;
     let (client, large) = large_and_busy(&house, ids[0]).await;
     let busy = attach(&house, ids[1]).await.unwrap();
     let refused = attach(&house, ids[2]).await;

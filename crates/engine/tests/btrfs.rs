@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, eventually, not_run, spec};
+use common::{House, eventually, not_run, spec};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
@@ -32,22 +32,21 @@ impl Btrfs {
             .unwrap()
             .set_len(2048 * MB)
             .unwrap();
-        let runs = |program: &str, args: &[&Path]| {
-            Command::new(program)
-                .args(args)
-                .output()
-                .is_ok_and(|output| output.status.success())
-        };
-        let word = Path::new;
         let ready = rustix::process::geteuid().is_root()
-            && runs("mkfs.btrfs", &[word("-q"), &image])
-            && runs("mount", &[word("-o"), word("loop"), &image, &mounted]);
+            && succeeds(Command::new("mkfs.btrfs").arg("-q").arg(&image))
+            && succeeds(
+                Command::new("mount")
+                    .args(["-o", "loop"])
+                    .args([&image, &mounted]),
+            );
         if !ready {
             not_run("btrfs can't be mounted here (needs root, the kernel's btrfs and btrfs-progs)");
             return None;
         }
         let this = Self(folder);
-        assert!(!quotas || runs("btrfs", &[word("quota"), word("enable"), &mounted]));
+        let mut enable = Command::new("btrfs");
+        enable.args(["quota", "enable"]).arg(&mounted);
+        assert!(!quotas || succeeds(&mut enable));
         std::fs::set_permissions(
             this.0.path(),
             std::os::unix::fs::PermissionsExt::from_mode(0o711),
@@ -70,7 +69,12 @@ impl Drop for Btrfs {
     }
 }
 
-/// Writes this much, of bytes that don't compress, and reports where it ended.
+fn succeeds(command: &mut Command) -> bool {
+    let output = command.output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// Writes this many bytes, of a kind that does not compress.
 fn write_file(path: &Path, bytes: u64) -> io::Result<()> {
     let mut file = std::fs::File::create(path)?;
     let block: Vec<u8> = (0..MB).map(|n| (n * n % 251) as u8).collect();
@@ -95,17 +99,10 @@ async fn the_file_system_ends_the_growth_of_one_cluster_and_of_no_other() {
         LimitsInForce::probe(&house.settings.folder, &house.settings.local).disk,
         force.disk
     );
-    let limits = |soft: u64| ClusterLimits {
-        disk_max_bytes: soft,
-        ..ClusterLimits::default()
-    };
     let id = house.create_with(spec(1, limits(64 * MB))).await;
     let neighbour = house.create(2).await;
     for cluster in [id, neighbour] {
-        let lease = house.attach(cluster).await;
-        let mut client = Client::login(&lease.address, "root", "first")
-            .await
-            .unwrap();
+        let (lease, mut client) = house.root(cluster).await;
         client
             .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
             .await;
@@ -140,6 +137,13 @@ async fn the_file_system_ends_the_growth_of_one_cluster_and_of_no_other() {
         "a subvolume is removed like a folder"
     );
     house.engines.shutdown().await;
+}
+
+fn limits(soft: u64) -> ClusterLimits {
+    ClusterLimits {
+        disk_max_bytes: soft,
+        ..ClusterLimits::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

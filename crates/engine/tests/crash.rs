@@ -9,18 +9,16 @@
 
 mod common;
 
-use common::{Client, House, eventually, kill_9, spec};
+use common::{Client, House, eventually, kill_9};
 use std::time::{Duration, Instant};
-use tidegate_model::{ClusterLimits, EngineAddress, Event, Waker};
+use tidegate_model::{EngineAddress, Event, Waker};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_killed_in_the_middle_keeps_what_was_committed_and_recovers_by_itself() {
     let house = House::open().await;
     let id = house.create(1).await;
     let mut lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let mut root = Client::root(&lease.address).await;
     root.run("CREATE TABLE test.t (a INT PRIMARY KEY)").await;
     for n in 0..100 {
         root.run(&format!("INSERT INTO test.t VALUES ({n})")).await;
@@ -43,10 +41,7 @@ async fn an_engine_killed_in_the_middle_keeps_what_was_committed_and_recovers_by
         book.accounts.iter().any(|a| a.user == "app"),
         "read again before anybody was let in"
     );
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (_lease, mut root) = house.root(id).await;
     assert_eq!(root.one("SELECT COUNT(*) FROM test.t").await, "100");
     house.engines.shutdown().await;
 }
@@ -55,10 +50,7 @@ async fn an_engine_killed_in_the_middle_keeps_what_was_committed_and_recovers_by
 async fn whenever_an_engine_is_killed_no_row_that_was_acknowledged_is_lost() {
     let house = House::open().await;
     let id = house.create(1).await;
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (lease, mut root) = house.root(id).await;
     root.run("CREATE TABLE test.t (a INT PRIMARY KEY)").await;
     drop((root, lease));
     let mut acknowledged = 0u64;
@@ -88,10 +80,7 @@ async fn whenever_an_engine_is_killed_no_row_that_was_acknowledged_is_lost() {
         };
         eventually("the next run", async || house.attach(id).await.run > run).await;
     }
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (_lease, mut root) = house.root(id).await;
     let kept: u64 = root
         .one(&format!(
             "SELECT COUNT(*) FROM test.t WHERE a < {acknowledged}"
@@ -146,31 +135,15 @@ async fn after_kill_9_of_the_server_no_engine_stays_and_the_next_server_recovers
     let mut server = common::holder(&house);
     let engine = house.pid(id).expect("its engine runs");
     let address = EngineAddress::Unix(house.settings.folder.join("run/engine-1.sock"));
-    let mut root = Client::login(&address, "root", "first").await.unwrap();
+    let mut root = Client::root(&address).await;
     root.run("CREATE TABLE test.t (a INT)").await;
     root.run("INSERT INTO test.t VALUES (7)").await;
     server.kill().unwrap();
     server.wait().unwrap();
-    // The next server starts at once; it waits for the lock of what may still be dying.
-    let House {
-        memory,
-        settings,
-        temp,
-        engines,
-    } = house;
-    engines.shutdown().await;
-    let engines = House::engines(&settings, &memory).await;
-    engines
-        .adopt(spec(1, ClusterLimits::default()), false)
-        .await
-        .unwrap();
-    engines.recover(id).await.unwrap();
-    let house = House {
-        engines,
-        memory,
-        settings,
-        temp,
-    };
+    // The next server starts at once. It waits for the lock of an engine that may still be ending.
+    let house = house.reopen(|_| {}).await;
+    house.adopt(1, false).await;
+    house.engines.recover(id).await.unwrap();
     assert!(
         !std::path::Path::new(&format!("/proc/{engine}/exe")).exists(),
         "no orphan"
@@ -181,10 +154,7 @@ async fn after_kill_9_of_the_server_no_engine_stays_and_the_next_server_recovers
             .count(|e| matches!(e, Event::EngineStarted { recovery: true, .. })),
         1
     );
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (_lease, mut root) = house.root(id).await;
     assert_eq!(root.one("SELECT a FROM test.t").await, "7");
     house.engines.shutdown().await;
 }

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, eventually, spec};
+use common::{Client, House, almighty, eventually, spec};
 use std::time::{Duration, Instant};
 use tidegate_model::{AttachError, ClusterId, ClusterLimits, ClusterState, RefusalKind, Waker};
 
@@ -26,10 +26,7 @@ fn limits(soft: u64) -> ClusterLimits {
 }
 
 async fn login(house: &House, id: ClusterId) -> Client {
-    let lease = house.attach(id).await;
-    let mut client = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (_lease, mut client) = house.root(id).await;
     client.run("USE test").await;
     client
 }
@@ -159,31 +156,13 @@ async fn a_raised_limit_is_valid_for_a_running_engine_and_a_lowered_one_too() {
     house.engines.shutdown().await;
 }
 
-/// Makes root an administrator of everything, who may write to a read-only engine. Its rights to
-/// the system tables are enough for that.
-async fn climb(house: &House, id: ClusterId) -> Client {
-    let mut root = login(house, id).await;
-    root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
-    root.run("GRANT ALL ON `%`.* TO climber@'%'").await;
-    let lease = house.attach(id).await;
-    let mut climber = Client::login(&lease.address, "climber", "up")
-        .await
-        .unwrap();
-    climber
-        .run(
-            "UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', \
-         18446744073709551615) WHERE User = 'root'",
-        )
-        .await;
-    root.run("FLUSH PRIVILEGES").await;
-    login(house, id).await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_writes_all_the_same_is_stopped_at_the_hard_limit_and_can_come_back() {
     let house = House::open().await;
     let id = house.create_with(spec(1, limits(64 * MB))).await;
-    let mut client = climb(&house, id).await;
+    // A user with all rights may write to a read-only engine.
+    let mut client = almighty(&house.attach(id).await.address).await;
+    client.run("USE test").await;
     client
         .run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB")
         .await;
@@ -197,8 +176,7 @@ async fn an_engine_that_writes_all_the_same_is_stopped_at_the_hard_limit_and_can
     })
     .await;
     let hard = 64 * MB + 256 * MB;
-    let died = |e: &tidegate_model::Event| matches!(e, tidegate_model::Event::EngineDied { status, .. } if status.contains("hard limit"));
-    assert_eq!(house.memory.count(died), 1);
+    assert_eq!(house.deaths(id, "hard limit"), 1);
     // A disk that writes faster than the measurements are apart may be over it by that much.
     assert!(
         used(&house, id).await < 3 * hard,

@@ -14,13 +14,11 @@ use common::{Client, House, almighty, eventually, spec};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use tidegate_model::{
-    AttachError, ClusterId, ClusterLimits, ClusterState, Event, RefusalKind, Waker,
-};
+use tidegate_model::{AttachError, ClusterId, ClusterLimits, ClusterState, RefusalKind, Waker};
 
 const MB: u64 = 1 << 20;
 
-/// An ext4 file system of its own in a sparse file, unmounted at the end.
+/// An ext4 file system in a sparse file. It is unmounted when dropped.
 struct Ext4 {
     folder: tempfile::TempDir,
     _image: tempfile::NamedTempFile,
@@ -108,12 +106,6 @@ async fn is_asleep(house: &House, id: ClusterId) {
     .await;
 }
 
-fn deaths(house: &House, of: ClusterId) -> usize {
-    house
-        .memory
-        .count(|e| matches!(e, Event::EngineDied { cluster, .. } if *cluster == of))
-}
-
 /// Whether this process has CAP_SYS_RESOURCE.
 fn may_change_running_engines() -> bool {
     const CAP_SYS_RESOURCE: u32 = 24;
@@ -121,6 +113,11 @@ fn may_change_running_engines() -> bool {
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let bits = u64::from_str_radix(line.unwrap().trim(), 16).unwrap();
     bits & (1 << CAP_SYS_RESOURCE) != 0
+}
+
+/// Whether a new limit of file sizes is in force only from the next wake on.
+async fn file_size_waits(house: &House, id: ClusterId) -> bool {
+    house.engines.usage(id).await.unwrap().file_size_waits
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +132,7 @@ async fn one_statement_takes_no_more_than_the_hard_limit() {
         "an error, not a signal: {refused}"
     );
     assert_eq!(root.one("SELECT 1").await, "1");
-    assert_eq!(deaths(&house, id), 0);
+    assert_eq!(house.deaths(id, ""), 0);
     assert!(used(&house, id).await < 64 * MB, "nothing is left of it");
     // A raised limit is valid from the next start. For a running engine this server needs the
     // right CAP_SYS_RESOURCE, which not every root has.
@@ -144,16 +141,15 @@ async fn one_statement_takes_no_more_than_the_hard_limit() {
         .set_limits(id, limits(4096 * MB))
         .await
         .unwrap();
-    let waits = async || house.engines.usage(id).await.unwrap().file_size_waits;
-    assert_eq!(waits().await, !may_change_running_engines());
+    assert_eq!(
+        file_size_waits(&house, id).await,
+        !may_change_running_engines()
+    );
     drop((root, lease));
     eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
-    assert!(!waits().await, "asleep");
-    let lease = house.attach(id).await;
-    assert!(!waits().await, "the next wake has it");
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    assert!(!file_size_waits(&house, id).await, "asleep");
+    let (_lease, mut root) = house.root(id).await;
+    assert!(!file_size_waits(&house, id).await, "the next wake has it");
     set_redo(&mut root, 1024 * MB).await.unwrap();
     house.engines.set_limits(id, limits(64 * MB)).await.unwrap();
     is_asleep(&house, id).await;
@@ -175,9 +171,7 @@ async fn the_one_that_takes_the_disk_is_stopped_and_the_operator_gets_it_back() 
     let lease = house.attach(evil).await;
     let mut attacker = almighty(&lease.address).await;
     let neighbour = house.attach(good).await;
-    let mut tenant = Client::login(&neighbour.address, "root", "first")
-        .await
-        .unwrap();
+    let mut tenant = Client::root(&neighbour.address).await;
     tenant
         .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
         .await;
@@ -188,11 +182,10 @@ async fn the_one_that_takes_the_disk_is_stopped_and_the_operator_gets_it_back() 
     let take = disk.free() - 20 * MB;
     let _ = set_redo(&mut attacker, take / MB * MB).await;
     is_asleep(&house, evil).await;
-    let stopped = |e: &Event| matches!(e, Event::EngineDied { cluster, status, .. } if *cluster == evil && status.contains("grew most"));
-    assert_eq!(house.memory.count(stopped), 1);
+    assert_eq!(house.deaths(evil, "grew most"), 1);
     assert!(disk.free() < 32 * MB, "{}", disk.free());
     tenant.run("INSERT INTO test.t VALUES (1)").await;
-    assert_eq!(deaths(&house, good), 0, "the innocent one goes on");
+    assert_eq!(house.deaths(good, ""), 0, "the innocent one goes on");
     assert_eq!(refusal(&house, sleeping).await.0, RefusalKind::DiskFull);
     assert_eq!(refusal(&house, evil).await.0, RefusalKind::DiskFull);
     // Nothing is left at all: the start has the reserve only.
@@ -215,7 +208,7 @@ async fn the_one_that_takes_the_disk_is_stopped_and_the_operator_gets_it_back() 
         house.engines.wake(sleeping).await.is_ok()
     })
     .await;
-    assert_eq!(deaths(&house, good), 0);
+    assert_eq!(house.deaths(good, ""), 0);
     house.engines.shutdown().await;
 }
 

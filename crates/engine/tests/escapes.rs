@@ -123,28 +123,28 @@ impl Scene {
     /// `uid`: that of the victim, the file and the sockets.
     fn new(uid: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        open_to_all(folder.path(), 0o755);
+        let at = folder.path();
+        open_to_all(at, 0o755);
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/escapes/escapes.c");
         let built = Command::new("cc")
             .args(["-O1", "-pthread", "-o"])
-            .arg(at("escapes"))
+            .arg(at.join("escapes"))
             .arg(source)
             .status();
         assert!(
             built.unwrap().success(),
             "the C compiler that Rust links with"
         );
-        fs::create_dir(at("own")).unwrap();
-        fs::write(at("file"), "as it was\n").unwrap();
-        let datagram = UnixDatagram::bind(at("datagram")).unwrap();
-        let stream = UnixListener::bind(at("stream")).unwrap();
+        fs::create_dir(at.join("own")).unwrap();
+        fs::write(at.join("file"), "as it was\n").unwrap();
+        let datagram = UnixDatagram::bind(at.join("datagram")).unwrap();
+        let stream = UnixListener::bind(at.join("stream")).unwrap();
         datagram.set_nonblocking(true).unwrap();
         stream.set_nonblocking(true).unwrap();
         for name in ["own", "file", "datagram", "stream"] {
-            std::os::unix::fs::chown(at(name), Some(uid), Some(uid)).unwrap();
+            std::os::unix::fs::chown(at.join(name), Some(uid), Some(uid)).unwrap();
         }
-        open_to_all(&at("file"), 0o600);
+        open_to_all(&at.join("file"), 0o600);
         let mut victim = Command::new("sleep");
         // Another process group: the one that is tried must not be the test's.
         victim
@@ -222,17 +222,9 @@ impl Scene {
     /// State that an escape would have changed.
     fn state(&self) -> String {
         let file = fs::metadata(self.at("file")).unwrap();
-        let of_victim =
-            |name: &str| fs::read_to_string(format!("/proc/{}/{name}", self.victim.id())).unwrap();
-        let limits = of_victim("limits");
-        let status = of_victim("status");
-        let stat = of_victim("stat");
-        let line = |text: &str, start: &str| {
-            text.lines()
-                .find(|l| l.starts_with(start))
-                .unwrap()
-                .to_owned()
-        };
+        let limits = self.of_victim("limits");
+        let status = self.of_victim("status");
+        let stat = self.of_victim("stat");
         // priority, nice; policy: proc_pid_stat(5).
         let stat: Vec<&str> = stat.split_whitespace().collect();
         let scheduling = [17, 18, 40].map(|at| stat.get(at).copied().unwrap());
@@ -244,11 +236,16 @@ impl Scene {
             file.mtime(),
             file.uid(),
             file.gid(),
-            line(&limits, "Max open files"),
-            line(&status, "Cpus_allowed:"),
+            line_of(&limits, "Max open files"),
+            line_of(&status, "Cpus_allowed:"),
             self.datagram.recv(&mut [0; 8]).map_err(|e| e.kind()),
             self.stream.accept().map(drop).map_err(|e| e.kind()),
         )
+    }
+
+    /// Reads a file of the victim's process.
+    fn of_victim(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{name}", self.victim.id())).unwrap()
     }
 }
 
@@ -293,21 +290,34 @@ fn users() -> Vec<(u32, Option<u32>)> {
     }
 }
 
+/// Returns the result that a call must have inside the walls: "done", or the number of its error.
+fn expected_inside(name: &str) -> &'static str {
+    if ALLOWED.contains(&name) || WITHOUT_EFFECT.contains(&name) {
+        "done"
+    } else if UNKNOWN.contains(&name) {
+        "38"
+    } else if NO_ACCESS.contains(&name) {
+        "13"
+    } else {
+        "1"
+    }
+}
+
+/// Returns the first line that begins like this.
+fn line_of(text: &str, start: &str) -> String {
+    let line = text.lines().find(|l| l.starts_with(start));
+    line.unwrap().to_owned()
+}
+
 fn nothing_gets_out_with(abi: Option<u8>) {
     for (server, own_uid) in users() {
         let scene = Scene::new(own_uid.unwrap_or(server));
         let before = scene.state();
         let results = scene.inside(server, own_uid, abi);
         for (name, result) in &results {
-            let listed = |list: &[&str]| list.contains(&name.as_str());
-            let wanted = match () {
-                () if listed(ALLOWED) || listed(WITHOUT_EFFECT) => "done",
-                () if listed(UNKNOWN) => "38",
-                () if listed(NO_ACCESS) => "13",
-                () => "1",
-            };
             assert_eq!(
-                result, wanted,
+                result,
+                expected_inside(name),
                 "{name}, server {server}, engine {own_uid:?}"
             );
         }

@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::{Client, House, eventually};
+use common::{House, eventually};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -78,10 +78,7 @@ async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
     let house = House::open_with(|s| s.folder = data).await;
     let asleep = house.create(1).await;
     let awake = house.create(2).await;
-    let lease = house.attach(awake).await;
-    let mut client = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (_lease, mut client) = house.root(awake).await;
     client
         .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
         .await;
@@ -116,10 +113,7 @@ async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
             && house.engines.attach(awake, until).await.is_ok()
     })
     .await;
-    let lease = house.attach(awake).await;
-    let mut client = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (lease, mut client) = house.root(awake).await;
     assert_eq!(
         client.one("SELECT a FROM test.t").await,
         "1",

@@ -10,21 +10,16 @@
 
 mod common;
 
-use common::{Client, House, eventually, spec, stage2};
+use common::{Client, House, eventually, spec};
 use std::time::{Duration, Instant};
-use tidegate_model::{
-    Activity, AttachError, ClusterLimits, ClusterState, Event, Verifier, Waker, YieldVerdict,
-};
+use tidegate_model::{AttachError, ClusterLimits, ClusterState, Event, Waker};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
     let house = House::open().await;
     let id = house.create(1).await;
     assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (lease, mut root) = house.root(id).await;
     root.run("CREATE TABLE test.t (a INT PRIMARY KEY, b TEXT)")
         .await;
     root.run("INSERT INTO test.t VALUES (1, 'kept')").await;
@@ -43,10 +38,7 @@ async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
         .collect();
     assert_eq!(names, ["root@%"], "the gateway's own account is nobody's");
 
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (lease, mut root) = house.root(id).await;
     assert_eq!(root.one("SELECT b FROM test.t").await, "kept");
     assert_eq!(lease.run.0, 2);
     house.engines.shutdown().await;
@@ -91,131 +83,11 @@ async fn a_deadline_that_passed_ends_the_wait_and_not_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_cluster_sleeps_and_tells_its_sessions() {
-    let house = House::open().await;
-    let limits = ClusterLimits {
-        sleep_after: Duration::from_millis(200),
-        ..ClusterLimits::default()
-    };
-    let id = house.create_with(spec(1, limits)).await;
-    let mut lease = house.attach(id).await;
-    let root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
-    lease.report(Activity::Idle);
-    let request = lease.yield_request().await.unwrap();
-    assert_eq!(request.yes().await, YieldVerdict::Evicted);
-    drop((root, lease));
-    eventually("asleep", async || {
-        house.engines.state(id) == Some(ClusterState::Asleep)
-    })
-    .await;
-    assert_eq!(
-        house.memory.count(|e| matches!(
-            e,
-            Event::EngineSlept {
-                sessions_evicted: 1,
-                ..
-            }
-        )),
-        1
-    );
-    assert!(!house.memory.row(id).awake);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_busy_session_or_an_open_transaction_holds_a_cluster_awake() {
-    let house = House::open().await;
-    let limits = ClusterLimits {
-        sleep_after: Duration::from_millis(100),
-        transaction_idle_max: Duration::from_millis(600),
-        ..ClusterLimits::default()
-    };
-    let id = house.create_with(spec(1, limits)).await;
-    let mut lease = house.attach(id).await;
-    // Busy from birth: nobody asks, and an operator is told so.
-    assert!(
-        tokio::time::timeout(Duration::from_millis(400), lease.yield_request())
-            .await
-            .is_err()
-    );
-    let engines = house.engines.clone();
-    let operator = tokio::spawn(async move { engines.sleep(id).await });
-    lease.yield_request().await.unwrap().no();
-    let refused = operator.await.unwrap().unwrap_err();
-    assert!(refused.to_string().contains("busy"), "{refused}");
-    assert_eq!(house.engines.state(id), Some(ClusterState::Awake));
-    // In a transaction: only until it has been idle for too long.
-    let begun = Instant::now();
-    lease.report(Activity::InTransaction);
-    let request = lease.yield_request().await.unwrap();
-    assert!(
-        begun.elapsed() >= Duration::from_millis(600),
-        "asked after {:?}",
-        begun.elapsed()
-    );
-    assert!(request.past_idle_transaction);
-    drop(request);
-    drop(lease);
-    eventually("asleep", async || {
-        house.engines.state(id) == Some(ClusterState::Asleep)
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn one_no_among_many_resumes_everybody() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let mut willing = house.attach(id).await;
-    let mut busy = house.attach(id).await;
-    willing.report(Activity::Idle);
-    let engines = house.engines.clone();
-    let operator = tokio::spawn(async move { engines.sleep(id).await });
-    let (yes, no) = tokio::join!(willing.yield_request(), busy.yield_request());
-    let verdict = tokio::spawn(yes.unwrap().yes());
-    no.unwrap().no();
-    assert_eq!(verdict.await.unwrap(), YieldVerdict::Resume);
-    assert!(operator.await.unwrap().is_err());
-    let mut root = Client::login(&willing.address, "root", "first")
-        .await
-        .unwrap();
-    assert_eq!(root.one("SELECT 1").await, "1", "the engine never noticed");
-    assert_eq!(house.memory.starts(), 1);
-    house.engines.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_knocks_while_it_goes_to_sleep_is_served_by_the_next_run() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let mut lease = house.attach(id).await;
-    lease.report(Activity::Idle);
-    let engines = house.engines.clone();
-    let operator = tokio::spawn(async move { engines.sleep(id).await });
-    let request = lease.yield_request().await.unwrap();
-    assert_eq!(house.engines.state(id), Some(ClusterState::Draining));
-    let engines = house.engines.clone();
-    let knock = tokio::spawn(async move {
-        engines
-            .attach(id, Instant::now() + Duration::from_secs(30))
-            .await
-    });
-    assert_eq!(request.yes().await, YieldVerdict::Evicted);
-    drop(lease);
-    operator.await.unwrap().unwrap();
-    let next = knock.await.unwrap().unwrap();
-    let mut root = Client::login(&next.address, "root", "first").await.unwrap();
-    assert_eq!(root.one("SELECT 1").await, "1");
-    house.engines.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_second_engine_on_one_data_directory_is_impossible() {
     let house = House::open().await;
     let id = house.create(1).await;
     let lease = house.attach(id).await;
-    // Another server with the same data directory, as if its own lock had not held.
+    // Another server with the same data directory, as if it had got its lock too.
     let other = std::sync::Arc::new(common::Memory::default());
     let mut settings = house.settings.clone();
     let engines_folder = house.settings.folder.join("engines");
@@ -229,110 +101,24 @@ async fn a_second_engine_on_one_data_directory_is_impossible() {
         .unwrap();
     let refused = second.wake(id).await.unwrap_err().report();
     assert!(refused.contains("another engine still runs"), "{refused}");
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let mut root = Client::root(&lease.address).await;
     assert_eq!(root.one("SELECT 1").await, "1", "the first is unharmed");
     house.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn accounts_are_read_after_the_asked_moment_and_at_sleep() {
+async fn a_statement_whose_client_is_gone_is_ended_in_the_engine() {
     let house = House::open().await;
     let id = house.create(1).await;
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
-    root.run("CREATE USER app@'10.%' IDENTIFIED BY 'one'").await;
-    let asked = Instant::now();
-    let app = vec!["app".to_owned()];
-    let book = house
-        .engines
-        .accounts(id, app.clone(), asked)
-        .await
-        .unwrap();
-    assert!(book.read_began.unwrap() > asked);
-    assert_eq!(book.accounts.len(), 1, "nobody else was asked for");
-    let read = book.accounts.iter().find(|a| a.user == "app").unwrap();
-    assert_eq!(
-        (read.host.as_str(), &read.verifiers[..]),
-        ("10.%", &[Verifier::Native(stage2("one"))][..])
-    );
-    root.run("ALTER USER app@'10.%' IDENTIFIED BY 'two'").await;
-    drop((root, lease));
-    house.engines.sleep(id).await.unwrap();
-    let book = house.memory.row(id).book.unwrap();
-    let read = book.accounts.iter().find(|a| a.user == "app").unwrap();
-    assert_eq!(read.verifiers, [Verifier::Native(stage2("two"))]);
-    assert!(book.accounts.is_complete());
-    assert!(
-        house
-            .engines
-            .accounts(id, app, Instant::now())
-            .await
-            .is_err(),
-        "a sleeper's are in the ledger"
-    );
-    assert_eq!(house.memory.starts(), 1, "nobody woke for it");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_new_password_wakes_the_cluster_and_holds() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let book = house
-        .engines
-        .set_password(id, "root", stage2("second"))
-        .await
-        .unwrap();
-    assert_eq!(
-        book.accounts.iter().next().unwrap().verifiers,
-        [Verifier::Native(stage2("second"))]
-    );
-    let lease = house.attach(id).await;
-    assert!(
-        Client::login(&lease.address, "root", "first")
-            .await
-            .is_err()
-    );
-    Client::login(&lease.address, "root", "second")
-        .await
-        .unwrap();
-    drop(lease);
-    house.engines.sleep(id).await.unwrap();
-    let lease = house.attach(id).await;
-    Client::login(&lease.address, "root", "second")
-        .await
-        .unwrap();
-    let unknown = house
-        .engines
-        .set_password(id, "nobody", stage2("x"))
-        .await
-        .unwrap_err()
-        .report();
-    assert!(unknown.contains("nobody"), "{unknown}");
-    house.engines.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn work_whose_client_is_gone_is_ended_in_the_engine() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (lease, mut root) = house.root(id).await;
     let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
     let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
-    let mut look = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let mut observer = Client::root(&lease.address).await;
     let count = format!(
         "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID={session} AND INFO LIKE \
          '%600%'"
     );
-    eventually("at work", async || look.one(&count).await == "1").await;
+    eventually("at work", async || observer.one(&count).await == "1").await;
     house.engines.end_session(
         id,
         tidegate_model::RunEpoch(99),
@@ -354,7 +140,7 @@ async fn removing_leaves_nothing_and_tells_those_who_wait() {
     house.engines.remove(id).await.unwrap();
     assert!(!house.folder(id).exists());
     assert!(!std::path::Path::new(&format!("/proc/{pid}/exe")).exists());
-    // Asked, did not answer, and was not waited for.
+    // The session was asked to end and did not answer; the removal did not wait for it.
     while lease.yield_request().await.is_some() {}
     assert_eq!(house.engines.state(id), None);
     assert_eq!(
@@ -392,7 +178,7 @@ async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_repaired() {
             .count(|e| matches!(e, Event::EngineFailed { .. })),
         1
     );
-    // While the backoff lasts the same is told again, and nothing is started.
+    // Until the next attempt is due, logins get the same error, and nothing is started.
     assert_eq!(
         house.engines.attach(id, far).await.unwrap_err(),
         AttachError::Failed(reason)
@@ -427,10 +213,7 @@ async fn data_of_another_major_version_are_not_touched() {
 async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
     let house = House::open().await;
     let id = house.create(1).await;
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let (_lease, mut root) = house.root(id).await;
     assert_eq!(
         root.one("SELECT USER()").await,
         "root@203.0.113.9",
@@ -475,58 +258,5 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
         users.into_iter().flatten().collect::<Vec<_>>(),
         ["mariadb.sys", "other", "root", "tidegate.admin"]
     );
-    house.engines.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn new_limits_reach_the_running_engine_and_the_next_one() {
-    let house = House::open().await;
-    let id = house
-        .create_with(spec(
-            1,
-            ClusterLimits {
-                connections_max: 15,
-                ..ClusterLimits::default()
-            },
-        ))
-        .await;
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
-    assert_eq!(root.one("SELECT @@max_connections").await, "15");
-    let more = ClusterLimits {
-        connections_max: 50,
-        ..ClusterLimits::default()
-    };
-    house.engines.set_limits(id, more).await.unwrap();
-    eventually("the running engine takes more", async || {
-        root.one("SELECT @@max_connections").await == "50"
-    })
-    .await;
-    lease.report(Activity::Idle);
-    drop((root, lease));
-    house.engines.sleep(id).await.unwrap();
-    let lease = house.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
-    assert_eq!(
-        root.one("SELECT @@max_connections").await,
-        "50",
-        "the next run begins with it"
-    );
-    lease.report(Activity::Idle);
-    // Its present patience would hold it awake for five minutes.
-    let soon = ClusterLimits {
-        sleep_after: Duration::from_millis(200),
-        ..more
-    };
-    house.engines.set_limits(id, soon).await.unwrap();
-    drop((root, lease));
-    eventually("it falls asleep", async || {
-        house.engines.state(id) == Some(ClusterState::Asleep)
-    })
-    .await;
     house.engines.shutdown().await;
 }

@@ -28,7 +28,21 @@ fn proc_file(pid: i32, name: &str) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap()
 }
 
-/// A statement that keeps half a gigabyte in memory.
+/// Returns the limit of tasks of the first of these groups that has one, with control groups v1.
+fn pids_max(groups: &[PathBuf]) -> Option<String> {
+    groups.iter().find_map(|group| {
+        let path = format!("/sys/fs/cgroup/pids{}/pids.max", group.display());
+        std::fs::read_to_string(path).ok()
+    })
+}
+
+/// Returns the rank by which the kernel kills processes when memory runs out.
+fn oom_score(pid: impl std::fmt::Display) -> i32 {
+    let score = std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+    score.trim().parse().unwrap()
+}
+
+/// Runs a statement that keeps half a gigabyte in memory.
 async fn fill_memory(client: &mut Client) -> Result<Vec<Vec<String>>, String> {
     client.run("USE test").await;
     client
@@ -53,12 +67,8 @@ async fn a_cluster_at_its_memory_limit_gets_an_error_and_lives() {
     let neighbour = house.create(2).await;
     let lease = house.attach(small).await;
     let other = house.attach(neighbour).await;
-    let mut tenant = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
-    let mut bystander = Client::login(&other.address, "root", "first")
-        .await
-        .unwrap();
+    let mut tenant = Client::root(&lease.address).await;
+    let mut bystander = Client::root(&other.address).await;
     let engine = house.pid(small).unwrap();
     let gateway = std::process::id();
     for _ in 0..3 {
@@ -69,13 +79,7 @@ async fn a_cluster_at_its_memory_limit_gets_an_error_and_lives() {
     assert_eq!(house.pid(small), Some(engine), "the same process as before");
     assert_eq!(bystander.one("SELECT 1").await, "1");
     assert_eq!(house.memory.starts(), 2, "nothing was started again");
-    let score = |pid: &str| {
-        std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj"))
-            .unwrap()
-            .trim()
-            .parse::<i32>()
-    };
-    assert!(score(&engine.to_string()).unwrap() > score(&gateway.to_string()).unwrap());
+    assert!(oom_score(engine) > oom_score(gateway));
     house.engines.shutdown().await;
 }
 
@@ -124,16 +128,9 @@ async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
         )
         .await
         .unwrap();
-    let pids_max = || {
-        let path = before
-            .iter()
-            .map(|group| PathBuf::from(format!("/sys/fs/cgroup/pids{}/pids.max", group.display())));
-        path.filter_map(|path| std::fs::read_to_string(path).ok())
-            .next()
-    };
-    if force.tasks.by == Enforcer::CgroupV1 && pids_max().is_some() {
+    if force.tasks.by == Enforcer::CgroupV1 && pids_max(&before).is_some() {
         eventually("the new limit of tasks", async || {
-            pids_max().unwrap().trim() == "90"
+            pids_max(&before).unwrap().trim() == "90"
         })
         .await;
     }
@@ -192,9 +189,7 @@ async fn without_groups_use_is_measured_and_the_memory_limit_is_kept_by_rlimit()
         usage.memory_bytes.unwrap() > 10 << 20 && usage.tasks.unwrap() > 5,
         "{usage:?}"
     );
-    let mut tenant = Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    let mut tenant = Client::root(&lease.address).await;
     let refused = fill_memory(&mut tenant).await.unwrap_err();
     assert!(!refused.contains("closed"), "{refused}");
     assert_eq!(tenant.one("SELECT 1").await, "1");

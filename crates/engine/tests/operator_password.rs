@@ -11,7 +11,7 @@
 mod common;
 
 use common::{Client, House, eventually, stage2};
-use tidegate_model::{ClusterId, ClusterState};
+use tidegate_model::{ClusterId, ClusterState, Verifier};
 
 const GONE: &[&str] = &["DROP TABLE mysql.global_priv"];
 const ENDLESS_VIEW: &[&str] = &[
@@ -212,5 +212,43 @@ async fn an_engine_that_ends_while_it_is_asked_is_asked_again_and_not_repaired()
     let lease = house.attach(id).await;
     let mut root = Client::login(&lease.address, "root", "new").await.unwrap();
     assert_eq!(root.one(TABLE_MARK).await, "marked", "nothing was repaired");
+    house.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_wakes_the_cluster_and_is_valid_after_a_sleep() {
+    let house = House::open().await;
+    let id = house.create(1).await;
+    let book = house
+        .engines
+        .set_password(id, "root", stage2("second"))
+        .await
+        .unwrap();
+    assert_eq!(
+        book.accounts.iter().next().unwrap().verifiers,
+        [Verifier::Native(stage2("second"))]
+    );
+    let lease = house.attach(id).await;
+    assert!(
+        Client::login(&lease.address, "root", "first")
+            .await
+            .is_err()
+    );
+    Client::login(&lease.address, "root", "second")
+        .await
+        .unwrap();
+    drop(lease);
+    house.engines.sleep(id).await.unwrap();
+    let lease = house.attach(id).await;
+    Client::login(&lease.address, "root", "second")
+        .await
+        .unwrap();
+    let unknown = house
+        .engines
+        .set_password(id, "nobody", stage2("x"))
+        .await
+        .unwrap_err()
+        .report();
+    assert!(unknown.contains("nobody"), "{unknown}");
     house.engines.shutdown().await;
 }

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, eventually, spec};
+use common::{Client, House, eventually, send_signal, spec};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,11 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tidegate_model::{ClusterId, ClusterLimits, ClusterState, EngineSessionId, Waker};
 
-fn signal(house: &House, id: ClusterId, signal: Signal) {
-    kill_process(Pid::from_raw(house.pid(id).unwrap()).unwrap(), signal).unwrap();
-}
-
-/// A house that starts one engine at a time, with a cluster whose start was begun and then frozen.
+/// Opens a house that starts one engine at a time, with a cluster whose start has begun and is then
+/// frozen.
 async fn with_a_stuck_start(clean: bool) -> (House, ClusterId) {
     let house = House::open_with(|s| s.wakes_at_once_max = 1).await;
     let stuck = house.create(1).await;
@@ -33,12 +30,14 @@ async fn with_a_stuck_start(clean: bool) -> (House, ClusterId) {
         let engines = house.engines.clone();
         tokio::spawn(async move { engines.wake(stuck).await });
     }
+    let mut process = None;
     eventually("a process that starts", async || {
-        let starts = house.engines.state(stuck) == Some(ClusterState::Waking);
-        starts && house.pid(stuck).is_some()
+        process = house.pid(stuck);
+        process.is_some() && house.engines.state(stuck) == Some(ClusterState::Waking)
     })
     .await;
-    signal(&house, stuck, Signal::STOP);
+    // Without another search for the process, because the engine is up a moment later.
+    send_signal(process.unwrap(), Signal::STOP);
     assert_eq!(
         house.engines.state(stuck),
         Some(ClusterState::Waking),
@@ -47,16 +46,14 @@ async fn with_a_stuck_start(clean: bool) -> (House, ClusterId) {
     (house, stuck)
 }
 
-/// Wakes another cluster while the start of one is stuck, then lets that one go on.
+/// Wakes another cluster while the start of one is stuck, then continues that one.
 async fn wake_beside_a_stuck_start(clean: bool) {
     let (house, stuck) = with_a_stuck_start(clean).await;
     let other = house.create(2).await;
     let lease = house.attach(other).await;
-    Client::login(&lease.address, "root", "first")
-        .await
-        .unwrap();
+    Client::root(&lease.address).await;
     assert_eq!(house.engines.state(stuck), Some(ClusterState::Waking));
-    signal(&house, stuck, Signal::CONT);
+    house.signal(stuck, Signal::CONT);
     house.attach(stuck).await;
     house.engines.shutdown().await;
 }
@@ -86,7 +83,7 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
     let other = house.create(2).await;
     let lease = house.attach(stuck).await;
     let good = house.attach(other).await;
-    signal(&house, stuck, Signal::STOP);
+    house.signal(stuck, Signal::STOP);
     for session in 0..1000 {
         house
             .engines
@@ -100,7 +97,7 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
                 .await
         });
     }
-    let mut root = Client::login(&good.address, "root", "first").await.unwrap();
+    let mut root = Client::root(&good.address).await;
     let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
     let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
     house
@@ -119,11 +116,11 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
         Some(ClusterState::Awake),
         "still stuck"
     );
-    signal(&house, stuck, Signal::KILL);
+    house.signal(stuck, Signal::KILL);
     house.engines.shutdown().await;
 }
 
-/// A process that has a file below this folder open.
+/// Returns a process that has a file below this folder open.
 fn user_of(folder: &Path) -> Option<Pid> {
     let own = std::process::id().to_string();
     let processes = std::fs::read_dir("/proc")
@@ -147,22 +144,13 @@ fn user_of(folder: &Path) -> Option<Pid> {
 async fn a_template_that_is_being_built_keeps_no_cluster_from_its_wake() {
     let house = House::open().await;
     let id = house.create(1).await;
-    let House {
-        memory,
-        settings,
-        temp,
-        engines,
-    } = house;
-    engines.shutdown().await;
-    // As after an upgrade of the engine: the first creation builds the template.
-    let templates = settings.folder.join("templates");
-    std::fs::remove_file(&templates).unwrap();
-    let engines = House::engines(&settings, &memory).await;
-    engines
-        .adopt(spec(1, ClusterLimits::default()), true)
-        .await
-        .unwrap();
-    let creator = engines.clone();
+    let templates = house.settings.folder.join("templates");
+    // After an upgrade of the engine there is no template either: the first creation builds it.
+    let house = house
+        .reopen(|_| std::fs::remove_file(&templates).unwrap())
+        .await;
+    house.adopt(1, true).await;
+    let creator = house.engines.clone();
     let creating = tokio::spawn(async move {
         creator
             .create(spec(2, ClusterLimits::default()), common::stage2("first"))
@@ -175,12 +163,6 @@ async fn a_template_that_is_being_built_keeps_no_cluster_from_its_wake() {
     })
     .await;
     kill_process(builder.unwrap(), Signal::STOP).unwrap();
-    let house = House {
-        engines,
-        memory,
-        settings,
-        temp,
-    };
     house.attach(id).await;
     house.engines.sleep(id).await.unwrap();
     house.attach(id).await;
@@ -192,7 +174,7 @@ async fn a_template_that_is_being_built_keeps_no_cluster_from_its_wake() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crowd_that_asks_for_one_cluster_keeps_no_other_from_its_creation_and_wake() {
+async fn many_logins_to_one_cluster_keep_no_other_from_its_creation_and_wake() {
     let house = House::open().await;
     let asked = house.create(1).await;
     house.attach(asked).await;
@@ -222,7 +204,7 @@ async fn a_crowd_that_asks_for_one_cluster_keeps_no_other_from_its_creation_and_
             })
         })
         .collect();
-    // Each waits for the map's lock several times, to change it and to read it.
+    // Each of these waits several times for the lock of the map of clusters, to change or read it.
     for n in 2..5 {
         let other = house.create(n).await;
         // A login's deadline.
@@ -247,28 +229,13 @@ async fn one_cluster_that_cannot_bind_its_socket_fails_alone_and_comes_back() {
     let house = House::open().await;
     let blocked = house.create(1).await;
     let other = house.create(2).await;
-    let House {
-        memory,
-        settings,
-        temp,
-        engines,
-    } = house;
-    engines.shutdown().await;
-    let engines = House::engines(&settings, &memory).await;
-    let obstacle = settings.folder.join("run/engine-1.sock");
+    let house = house.reopen(|_| {}).await;
+    // A folder in the place of the socket.
+    let obstacle = house.settings.folder.join("run/engine-1.sock");
     std::fs::create_dir_all(obstacle.join("full")).unwrap();
     for id in [1, 2] {
-        engines
-            .adopt(spec(id, ClusterLimits::default()), true)
-            .await
-            .unwrap();
+        house.adopt(id, true).await;
     }
-    let house = House {
-        engines,
-        memory,
-        settings,
-        temp,
-    };
     house.attach(other).await;
     eventually("failed", async || {
         house.engines.state(blocked) == Some(ClusterState::Failed)
@@ -288,43 +255,25 @@ async fn one_cluster_that_cannot_bind_its_socket_fails_alone_and_comes_back() {
     house.engines.shutdown().await;
 }
 
+/// Makes 100 folders of 200 files each.
+fn fill_with_files(folder: &Path) {
+    for folder in (0..100).map(|n| folder.join(format!("d{n}"))) {
+        std::fs::create_dir_all(&folder).unwrap();
+        for file in 0..200 {
+            std::fs::write(folder.join(file.to_string()), b"x").unwrap();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn leftovers_of_removed_clusters_hold_up_no_start() {
     let house = House::open().await;
     let id = house.create(1).await;
-    let House {
-        memory,
-        settings,
-        temp,
-        engines,
-    } = house;
-    engines.shutdown().await;
-    let leftover = settings.folder.join("engines/7.removing");
-    for n in 0..20_000 {
-        if n % 200 == 0 {
-            std::fs::create_dir_all(leftover.join(format!("d{n}"))).unwrap();
-        }
-        std::fs::write(
-            leftover
-                .join(format!("d{}", n - n % 200))
-                .join(n.to_string()),
-            b"x",
-        )
-        .unwrap();
-    }
-    let engines = House::engines(&settings, &memory).await;
+    let leftover = house.settings.folder.join("engines/7.removing");
+    let house = house.reopen(|_| fill_with_files(&leftover)).await;
     assert!(leftover.exists(), "the start did not wait for it");
-    engines
-        .adopt(spec(1, ClusterLimits::default()), true)
-        .await
-        .unwrap();
-    let house = House {
-        engines,
-        memory,
-        settings,
-        temp,
-    };
+    house.adopt(1, true).await;
     house.attach(id).await;
-    eventually("swept beside it", async || !leftover.exists()).await;
+    eventually("the leftover is removed", async || !leftover.exists()).await;
     house.engines.shutdown().await;
 }

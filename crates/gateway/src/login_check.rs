@@ -306,5 +306,8 @@ fn proven(tenant: Tenant, found: AccountMatch) -> LoginVerdict {
 }
 
 #[cfg(test)]
+#[path = "login_check_fakes.rs"]
+mod fakes;
+#[cfg(test)]
 #[path = "login_check_tests.rs"]
 mod tests;

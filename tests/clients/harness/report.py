@@ -25,12 +25,12 @@ def write(path, table, results, tidegate):
     ran = {name: (version, {o.setting: o for o in outcomes}) for name, version, outcomes, _ in results}
     out = [
         "# Which clients verify what", "",
-        "Most MySQL clients can verify the server; few do so by default, and some that seem to verify check nothing. The",
-        "table shows the results of tests: each connection string of `tidegate connect` was run by its real client against a",
-        "correct server, a server whose certificate another CA had signed, and a server that was reached by a DNS name or an",
-        "address that its certificate does not contain. *Yes* means that the client refused the incorrect server. *Never in",
-        "plaintext* means that the client does not send its login if an attacker in between pretends that the server has no",
-        "TLS.", "",
+        "This page is for everybody who chooses a client or writes a connection string. Most MySQL clients can verify the",
+        "server; few do so by default, and some that seem to verify check nothing. The table shows the results of tests:",
+        "each connection string of `tidegate connect` was run by its real client against a correct server, a server whose",
+        "certificate another CA had signed, and a server that was reached by a DNS name or an address that its certificate",
+        "does not contain. *Yes* means that the client refused the incorrect server. *Never in plaintext* means that the",
+        "client does not send its login if an attacker in between pretends that the server has no TLS.", "",
         f"Run on {date.today().isoformat()} by `tests/clients/run --all --write`, commit {commit.stdout.strip()}.", "",
         "| client | language | version | chain | DNS name | IP address | never in plaintext | TLS 1.2 | TLS 1.3 "
         "| settings passed | failed |",

@@ -1,5 +1,5 @@
-//! Shared parts of this room's tests: a ledger in memory, a journal, a data directory, and a small
-//! client that speaks to an engine as the gateway does. Never a mock of the engine itself.
+//! Shared parts of this room's tests: a data directory with real engines, a ledger in memory, and a
+//! client of engines. The engine itself is never a mock.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(
     clippy::unwrap_used,
@@ -8,109 +8,22 @@
     reason = "a failed step is a failed test"
 )]
 
+mod client;
+mod ledger;
+pub mod siege;
+
+pub use client::{Client, almighty};
+pub use ledger::Memory;
+
+use rustix::process::{Pid, Signal, kill_process};
 use sha1::{Digest, Sha1};
-use std::collections::HashMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tidegate_engine::{ClusterSpec, EngineSettings, Engines, Helper, Ledger, LedgerError};
-use tidegate_model::{
-    AccountBook, BoxFuture, ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineAddress,
-    Event, Journal, Lease, RunEpoch, Waker,
-};
-use tidegate_wire::auth::stage1;
-use tidegate_wire::capabilities::Capabilities;
-use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
-use tidegate_wire::packet::{Packet, PacketReader};
-use tidegate_wire::query::{self, Outcome, ResultReader};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
-
-#[derive(Default)]
-pub struct Memory {
-    pub rows: Mutex<HashMap<ClusterId, Row>>,
-    pub events: Mutex<Vec<Event>>,
-    /// Ends of runs that can't be noted, as if the disk were full.
-    pub ends_refused: AtomicUsize,
-}
-
-#[derive(Default, Clone)]
-pub struct Row {
-    pub run: u64,
-    pub awake: bool,
-    pub book: Option<Arc<AccountBook>>,
-}
-
-impl Memory {
-    pub fn row(&self, id: ClusterId) -> Row {
-        self.rows
-            .lock()
-            .unwrap()
-            .get(&id)
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    pub fn count(&self, is: impl Fn(&Event) -> bool) -> usize {
-        self.events.lock().unwrap().iter().filter(|e| is(e)).count()
-    }
-
-    pub fn starts(&self) -> usize {
-        self.count(|e| matches!(e, Event::EngineStarted { .. }))
-    }
-}
-
-impl Ledger for Memory {
-    fn begin_run(&self, id: ClusterId) -> BoxFuture<'_, Result<RunEpoch, LedgerError>> {
-        let mut rows = self.rows.lock().unwrap();
-        let row = rows.entry(id).or_default();
-        row.run += 1;
-        row.awake = true;
-        let run = RunEpoch(row.run);
-        Box::pin(async move { Ok(run) })
-    }
-
-    fn end_run(
-        &self,
-        id: ClusterId,
-        run: RunEpoch,
-        book: Arc<AccountBook>,
-    ) -> BoxFuture<'_, Result<(), LedgerError>> {
-        if self
-            .ends_refused
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| {
-                left.checked_sub(1)
-            })
-            .is_ok()
-        {
-            return Box::pin(async { Err(LedgerError::new("database or disk is full")) });
-        }
-        let mut rows = self.rows.lock().unwrap();
-        let row = rows.entry(id).or_default();
-        assert_eq!(row.run, run.0, "only the newest run can end");
-        row.awake = false;
-        row.book = Some(book);
-        Box::pin(async move { Ok(()) })
-    }
-
-    fn save_accounts(
-        &self,
-        id: ClusterId,
-        book: Arc<AccountBook>,
-    ) -> BoxFuture<'_, Result<(), LedgerError>> {
-        self.rows.lock().unwrap().entry(id).or_default().book = Some(book);
-        Box::pin(async move { Ok(()) })
-    }
-}
-
-impl Journal for Memory {
-    fn record(&self, event: &Event) {
-        self.events.lock().unwrap().push(event.clone());
-    }
-}
+use tidegate_engine::{ClusterSpec, EngineSettings, Engines, Helper};
+use tidegate_model::{ClusterEngine, ClusterId, ClusterLimits, ClusterName, Event, Lease, Waker};
 
 /// The helper that cargo builds beside this test.
 pub fn helper() -> Helper {
@@ -139,6 +52,7 @@ fn shared_templates() -> PathBuf {
     path
 }
 
+/// A data directory with its engines.
 pub struct House {
     pub engines: Engines,
     pub memory: Arc<Memory>,
@@ -158,7 +72,6 @@ impl House {
         settings.local.helper = Some(helper());
         change(&mut settings);
         std::fs::create_dir(&settings.folder).unwrap();
-        // Hard to share between runs of different tests but for the folder itself.
         std::os::unix::fs::symlink(shared_templates(), settings.folder.join("templates")).unwrap();
         let memory = Arc::new(Memory::default());
         let engines = Self::engines(&settings, &memory).await;
@@ -189,8 +102,31 @@ impl House {
         .unwrap()
     }
 
-    pub fn spec(&self, id: u64) -> ClusterSpec {
-        spec(id, ClusterLimits::default())
+    /// Opens a house whose engines may use so much memory together, with three clusters. The first
+    /// one has these limits.
+    pub async fn with_three(budget: u64, first: ClusterLimits) -> (Self, [ClusterId; 3]) {
+        let house = Self::open_with(|s| s.awake_memory_max_bytes = budget).await;
+        let ids = [
+            house.create_with(spec(1, first)).await,
+            house.create(2).await,
+            house.create(3).await,
+        ];
+        (house, ids)
+    }
+
+    /// Stops all engines and opens them again, as a restart of the server does, but with no cluster
+    /// yet. `change` changes files of the data directory while nothing runs.
+    pub async fn reopen(self, change: impl FnOnce(&Path)) -> Self {
+        self.engines.shutdown().await;
+        change(&self.settings.folder);
+        let engines = Self::engines(&self.settings, &self.memory).await;
+        Self { engines, ..self }
+    }
+
+    /// Adds an existing cluster after a restart. `clean`: whether it was put to sleep cleanly.
+    pub async fn adopt(&self, id: u64, clean: bool) {
+        let spec = spec(id, ClusterLimits::default());
+        self.engines.adopt(spec, clean).await.unwrap();
     }
 
     pub async fn create(&self, id: u64) -> ClusterId {
@@ -214,7 +150,29 @@ impl House {
             .unwrap()
     }
 
-    /// The engine of a cluster, found by the descriptor it holds: its lock.
+    /// Logs in to the cluster as root.
+    pub async fn root(&self, id: ClusterId) -> (Lease, Client) {
+        let lease = self.attach(id).await;
+        let client = Client::root(&lease.address).await;
+        (lease, client)
+    }
+
+    /// Sends a signal to the cluster's engine.
+    pub fn signal(&self, id: ClusterId, signal: Signal) {
+        send_signal(self.pid(id).unwrap(), signal);
+    }
+
+    /// Counts how often the cluster's engine died for a reason that contains these words.
+    pub fn deaths(&self, id: ClusterId, words: &str) -> usize {
+        self.memory.count(|event| match event {
+            Event::EngineDied {
+                cluster, status, ..
+            } => *cluster == id && status.contains(words),
+            _ => false,
+        })
+    }
+
+    /// Returns the process of a cluster's engine, found by its lock file, which it keeps open.
     pub fn pid(&self, id: ClusterId) -> Option<i32> {
         let lock = self.folder(id).join("lock").canonicalize().ok()?;
         let own = std::process::id().to_string();
@@ -236,7 +194,7 @@ impl House {
     }
 }
 
-/// Users of clusters in these tests, which claim none: a cluster's is this and its number.
+/// User numbers of clusters in these tests, which claim none: this plus the cluster's number.
 pub const UIDS: u32 = 2_147_287_040;
 
 pub fn spec(id: u64, limits: ClusterLimits) -> ClusterSpec {
@@ -257,11 +215,14 @@ pub fn stage2(password: &str) -> [u8; 20] {
 }
 
 pub fn kill_9(pid: i32) {
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    send_signal(pid, Signal::KILL);
 }
 
-/// Waits for something that comes by itself. The bound is for a broken test, not for timing.
+pub fn send_signal(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
+/// Waits for a condition that becomes true by itself. The limit only ends a test that hangs.
 pub async fn eventually(what: &str, mut is: impl AsyncFnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
     while !is().await {
@@ -270,154 +231,7 @@ pub async fn eventually(what: &str, mut is: impl AsyncFnMut() -> bool) {
     }
 }
 
-const CAPABILITIES: Capabilities = Capabilities(
-    Capabilities::LONG_PASSWORD.0
-        | Capabilities::PROTOCOL_41.0
-        | Capabilities::SECURE_CONNECTION.0
-        | Capabilities::PLUGIN_AUTH.0
-        | Capabilities::TRANSACTIONS.0
-        | Capabilities::DEPRECATE_EOF.0,
-);
-
-pub struct Client {
-    stream: UnixStream,
-    buffer: Vec<u8>,
-}
-
-impl Client {
-    pub async fn login(
-        address: &EngineAddress,
-        user: &str,
-        password: &str,
-    ) -> Result<Self, String> {
-        let EngineAddress::Unix(path) = address;
-        let stream = UnixStream::connect(path).await.map_err(|e| e.to_string())?;
-        let mut this = Self {
-            stream,
-            buffer: Vec::new(),
-        };
-        let header = tidegate_wire::proxy::encode_v2(Some((
-            "203.0.113.9:4711".parse().unwrap(),
-            "10.0.0.1:4000".parse().unwrap(),
-        )));
-        this.stream
-            .write_all(&header)
-            .await
-            .map_err(|e| e.to_string())?;
-        let mut login = ClientLogin::new(ClientIdentity {
-            user: user.as_bytes().to_vec(),
-            stage1: (!password.is_empty()).then(|| stage1(password.as_bytes())),
-            database: None,
-            capabilities: CAPABILITIES,
-            collation: 45,
-            max_packet: 1 << 24,
-            attributes: Vec::new(),
-        });
-        loop {
-            let packet = this.packet().await?;
-            match login.on_packet(packet).map_err(|e| e.to_string())? {
-                ClientStep::Send(bytes) => this
-                    .stream
-                    .write_all(&bytes)
-                    .await
-                    .map_err(|e| e.to_string())?,
-                ClientStep::Done { .. } => return Ok(this),
-                ClientStep::Refused(e) => return Err(e.message_lossy()),
-            }
-        }
-    }
-
-    async fn packet(&mut self) -> Result<Packet, String> {
-        let mut reader = PacketReader::new(0xFF_FFFF);
-        loop {
-            let (taken, packet) = reader.feed(&self.buffer).map_err(|e| e.to_string())?;
-            self.buffer.drain(..taken);
-            if let Some(packet) = packet {
-                return Ok(packet);
-            }
-            let mut chunk = [0u8; 8192];
-            let got = self
-                .stream
-                .read(&mut chunk)
-                .await
-                .map_err(|e| e.to_string())?;
-            if got == 0 {
-                return Err("closed".to_owned());
-            }
-            self.buffer.extend_from_slice(&chunk[..got]);
-        }
-    }
-
-    pub async fn query(&mut self, sql: &str) -> Result<Vec<Vec<String>>, String> {
-        self.stream
-            .write_all(&query::encode(sql))
-            .await
-            .map_err(|e| e.to_string())?;
-        let mut reader = ResultReader::new(CAPABILITIES);
-        loop {
-            let packet = self.packet().await?;
-            match reader.on_packet(&packet).map_err(|e| e.to_string())? {
-                None => {}
-                Some(Outcome::Refused(e)) => {
-                    return Err(format!("{} ({})", e.message_lossy(), e.code));
-                }
-                Some(Outcome::Done(_)) => return Ok(Vec::new()),
-                Some(Outcome::Rows(rows)) => {
-                    let text = |c: Option<Vec<u8>>| {
-                        c.map_or_else(
-                            || "NULL".to_owned(),
-                            |c| String::from_utf8_lossy(&c).into_owned(),
-                        )
-                    };
-                    return Ok(rows
-                        .into_iter()
-                        .map(|r| r.into_iter().map(text).collect())
-                        .collect());
-                }
-            }
-        }
-    }
-
-    /// The first column of the first row.
-    pub async fn one(&mut self, sql: &str) -> String {
-        self.query(sql)
-            .await
-            .unwrap_or_else(|e| panic!("{sql}: {e}"))[0][0]
-            .clone()
-    }
-
-    pub async fn run(&mut self, sql: &str) {
-        self.query(sql)
-            .await
-            .unwrap_or_else(|e| panic!("{sql}: {e}"));
-    }
-}
-
-/// Turns root into everything, by a second user whose rights cover the system tables by pattern,
-/// and logs it in.
-pub async fn almighty(address: &EngineAddress) -> Client {
-    let mut root = Client::login(address, "root", "first").await.unwrap();
-    root.run("CREATE USER climber@'%' IDENTIFIED BY 'up'").await;
-    root.run("GRANT ALL ON `%`.* TO climber@'%'").await;
-    let mut climber = Client::login(address, "climber", "up").await.unwrap();
-    climber
-        .run(
-            "UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', \
-         18446744073709551615) WHERE User = 'root'",
-        )
-        .await;
-    root.run("FLUSH PRIVILEGES").await;
-    root.run("DROP USER climber@'%'").await;
-    let mut tenant = Client::login(address, "root", "first").await.unwrap();
-    let grants = tenant.one("SHOW GRANTS").await;
-    assert!(
-        grants.contains("ALL PRIVILEGES ON *.*"),
-        "the siege needs its weapon: {grants}"
-    );
-    tenant
-}
-
-/// Another server, in another process, that keeps cluster 1 awake. The test kills it.
+/// Starts another server, in another process, which keeps cluster 1 awake until the test kills it.
 pub fn holder(house: &House) -> std::process::Child {
     use std::io::{BufRead, BufReader};
     let mut child = std::process::Command::new(helper().program)
@@ -434,7 +248,8 @@ pub fn holder(house: &House) -> std::process::Child {
     child
 }
 
-/// Says why a test does not run here, past its captured output: `script/test` counts it as skipped.
+/// Prints why a test does not run here, past its captured output; `script/test` counts it as
+/// skipped.
 pub fn not_run(why: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "\nnot run: {why}");

@@ -1,0 +1,61 @@
+//! KILL in the core of the relay, which must map session ids, with scripted conversations.
+
+mod relay_script;
+
+use relay_script::*;
+use tidegate_wire::relay::Intercepted;
+
+#[test]
+fn case_72_kill_by_query_and_by_command() {
+    let mut s = Session::new(NEW);
+    s.client(&query("/* c */ KILL QUERY 2147483653"));
+    assert_eq!(s.to_engine, query("/* c */ KILL QUERY 5"));
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    s.to_engine.clear();
+    s.client(&command(0x0c, &(OURS | 5).to_le_bytes()));
+    assert_eq!(s.to_engine, command(0x0c, &5u32.to_le_bytes()));
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    s.to_engine.clear();
+    assert_eq!(
+        s.seen,
+        [
+            Intercepted::Kill {
+                id: (1 << 31) + 5,
+                query: true
+            },
+            Intercepted::ProcessKill { id: OURS + 5 }
+        ]
+    );
+    for foreign in [
+        query("KILL 5"),
+        query("KILL USER root"),
+        command(0x0c, b"\x05\0\0\0"),
+        command(0x0c, b"\x05"),
+    ] {
+        s.to_engine.clear();
+        assert_eq!(s.client(&foreign), Busy);
+        assert_eq!(s.to_engine, foreign);
+        assert_eq!(s.engine(&err(1, 1094)), Idle);
+    }
+}
+
+#[test]
+fn case_72_a_kill_in_pieces_is_held_and_anything_else_is_not() {
+    let kill = query("kill /* now */ 2147483653;");
+    for cut in 1..kill.len() {
+        let mut s = Session::new(NEW);
+        assert_eq!(s.client(&kill[..cut]), Busy);
+        assert!(s.to_engine.is_empty() && s.relay.client_mid_packet() && !s.relay.at_boundary());
+        s.client(&kill[cut..]);
+        assert_eq!(s.to_engine, query("kill /* now */ 5;"), "cut at {cut}");
+        assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    }
+    let mut s = Session::new(NEW);
+    let select = query("SELECT 'KILL 2147483653'");
+    s.client(&select[..6]);
+    assert_eq!(s.to_engine, select[..6], "its first letter is enough");
+    let mut s = Session::new(NEW);
+    let long = query(&format!("KILL /* {} */ 2147483653", "x".repeat(1024)));
+    s.client(&long[..9]);
+    assert_eq!(s.to_engine, long[..9], "too long to be checked");
+}
