@@ -9,6 +9,9 @@ use tidegate_model::{
 };
 
 /// The engine of one cluster, running or not.
+///
+/// The defaults are those of an engine that runs elsewhere: this server sets no limits for it and
+/// needs no space to start it.
 pub trait Driver: Send + Sync + 'static {
     /// Opens what must be there before and between runs. Called once; an error makes the cluster
     /// failed until a start succeeds.
@@ -29,7 +32,7 @@ pub trait Driver: Send + Sync + 'static {
     }
 
     /// Sets the limits of the next run.
-    fn set_limits(&self, limits: &ClusterLimits);
+    fn set_limits(&self, _limits: &ClusterLimits) {}
 
     /// Judges whether an engine may start now. Called before anything is recorded of the start.
     fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
@@ -92,10 +95,15 @@ pub struct RunUsage {
     pub tasks: Option<u64>,
 }
 
-/// A run of an engine. Dropping it kills the engine.
+/// A run of an engine. Dropping it kills the engine, if it is a process of this server.
+///
+/// The defaults are those of an engine that runs elsewhere: this server neither sees its end nor
+/// stops it. A kind whose engines are processes of this server implements all methods.
 pub trait Run: Send + Sync + 'static {
     /// Waits until the engine has ended, and returns how.
-    fn ended(&self) -> BoxFuture<'_, String>;
+    fn ended(&self) -> BoxFuture<'_, String> {
+        Box::pin(std::future::pending())
+    }
 
     /// Waits until the engine has given no sign of life for as long as `patience`.
     fn frozen(&self, _patience: Duration) -> BoxFuture<'_, ()> {
@@ -106,8 +114,13 @@ pub trait Run: Send + Sync + 'static {
     /// Incomplete if there are more than a book has room for.
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>>;
 
-    /// Accounts of these users only.
-    fn accounts_of<'a>(&'a self, users: &'a [String]) -> BoxFuture<'a, Result<Accounts, RunError>>;
+    /// Accounts of these users only, or of more.
+    fn accounts_of<'a>(
+        &'a self,
+        _users: &'a [String],
+    ) -> BoxFuture<'a, Result<Accounts, RunError>> {
+        self.accounts()
+    }
 
     /// Sets the password of the account `user@host`, by SHA1(SHA1(password)).
     fn set_password<'a>(
@@ -129,16 +142,20 @@ pub trait Run: Send + Sync + 'static {
     }
 
     /// Ends the engine now. `reason` is reported as its end.
-    fn kill_because(&self, reason: String);
+    fn kill_because(&self, _reason: String) {}
 
     /// Ends one session and its work.
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>>;
 
     /// Waits until the engine knows no session but ours; ends with KILL those that stay. False if
     /// some still do.
-    fn settle(&self, patience: Duration) -> BoxFuture<'_, Result<bool, RunError>>;
+    fn settle(&self, _patience: Duration) -> BoxFuture<'_, Result<bool, RunError>> {
+        Box::pin(async { Ok(true) })
+    }
 
     /// Stops the engine in order, and kills it if that takes too long. True if it ended by itself
     /// in time.
-    fn stop(&self) -> BoxFuture<'_, bool>;
+    fn stop(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async { true })
+    }
 }

@@ -7,7 +7,7 @@ use crate::budget::AwakeBudget;
 use crate::driver::Driver;
 use crate::error::{EngineError, StartError};
 use crate::in_force::LimitsInForce;
-use crate::kind::{ClusterSpec, EngineKind, Progress};
+use crate::kind::{ClusterSpec, EngineKind, KindGreeting, Progress};
 use crate::kinds::{EngineSettings, open_kinds};
 use crate::ledger::Ledger;
 use crate::limits::{
@@ -114,10 +114,10 @@ impl Engines {
         kinds.find_map(|kind| kind.lacks_space())
     }
 
-    /// Server version in the greeting of a listener: that of the default kind.
-    pub fn greeting_version(&self) -> String {
+    /// Greeting of a listener: that of the default kind.
+    pub fn greeting(&self) -> KindGreeting {
         let first = self.inner.kinds.first();
-        first.map_or_else(String::new, |kind| kind.greeting_version())
+        first.map_or_else(KindGreeting::default, |kind| kind.greeting())
     }
 
     /// Does now what the first creation of a cluster would wait for.

@@ -9,6 +9,7 @@ use tidegate_model::{
     BoxFuture, ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineParameters,
     KindDescription, ParameterError,
 };
+use tidegate_wire::capabilities::{Capabilities, OFFERED};
 
 /// A cluster as the store knows it.
 #[derive(Debug, Clone)]
@@ -26,12 +27,33 @@ pub struct ClusterSpec {
 /// Receiver of messages about a long preparation, for people who wait.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
+/// Version and capabilities in the gateway's greeting, which a client gets before it has named a
+/// cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindGreeting {
+    /// Server version. Clients decide by it which features they use.
+    pub version: String,
+    /// Capabilities of the engines. The gateway offers those of them that it can relay.
+    pub capabilities: Capabilities,
+}
+
+impl Default for KindGreeting {
+    fn default() -> Self {
+        Self {
+            version: "8.0.2-Tidegate".to_owned(),
+            capabilities: OFFERED,
+        }
+    }
+}
+
 /// A kind of engine, opened once per server.
 pub trait EngineKind: Send + Sync + 'static {
     fn description(&self) -> &'static KindDescription;
 
-    /// Server version in the gateway's greeting. Clients decide by it which features they use.
-    fn greeting_version(&self) -> String;
+    /// Greeting of a listener whose default kind this is.
+    fn greeting(&self) -> KindGreeting {
+        KindGreeting::default()
+    }
 
     /// Checks parameters of a new cluster beyond their types.
     fn check_parameters(&self, _parameters: &EngineParameters) -> Result<(), ParameterError> {

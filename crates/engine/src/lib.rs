@@ -32,10 +32,13 @@ pub use driver::{Driver, Run, RunUsage};
 pub use engines::Engines;
 pub use error::{EngineError, ReadingError, RunError, StartError};
 pub use in_force::{Enforcer, InForce, LimitsInForce};
-pub use kind::{ClusterSpec, EngineKind, Progress};
+pub use kind::{ClusterSpec, EngineKind, KindGreeting, Progress};
 pub use kinds::{EngineSettings, KINDS, MoreKinds};
 pub use ledger::{Ledger, LedgerError};
+/// Formats of MariaDB's accounts, for kinds whose engines have them too.
+pub use local::accounts::account_of_row;
 pub use local::exec::{COMMAND as EXEC_COMMAND, engine_exec_main};
+pub use local::init_sql::native_hash;
 pub use local::settings::{CgroupChoice, Helper, LocalSettings};
 pub use local::uids::{Candidate, ClaimError, UidChoice, UidClaim, free_uids};
 pub use local::walls::Walls;

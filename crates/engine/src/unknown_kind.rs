@@ -5,9 +5,7 @@ use crate::driver::{Driver, Run};
 use crate::error::{EngineError, StartError};
 use crate::kind::{ClusterSpec, EngineKind};
 use std::sync::Arc;
-use tidegate_model::{
-    Abilities, BoxFuture, ClusterLimits, EngineAddress, KindDescription, LoginCheck,
-};
+use tidegate_model::{Abilities, BoxFuture, EngineAddress, KindDescription, LoginCheck};
 
 const UNKNOWN: KindDescription = KindDescription {
     name: "unknown",
@@ -49,10 +47,6 @@ impl EngineKind for UnknownKind {
         &UNKNOWN
     }
 
-    fn greeting_version(&self) -> String {
-        String::new()
-    }
-
     fn create<'a>(
         &'a self,
         _: &'a ClusterSpec,
@@ -78,8 +72,6 @@ impl Driver for UnknownKind {
     fn address(&self) -> EngineAddress {
         EngineAddress::Unix("/nonexistent".into())
     }
-
-    fn set_limits(&self, _: &ClusterLimits) {}
 
     fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>> {
         Box::pin(async { Err(EngineError::Start(StartError::new(self.reason()))) })

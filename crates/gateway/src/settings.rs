@@ -5,12 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::Wording;
+use tidegate_wire::capabilities::{Capabilities, OFFERED};
 
 #[derive(Debug, Clone)]
 pub struct GatewaySettings {
     /// Server version in the greeting. Drivers behave differently by it;
     /// docs/decisions/0003-greeting.md has the reasons for the default.
     pub server_version: String,
+    /// Capabilities of the engines. The greeting offers those of them that can be relayed.
+    pub capabilities: Capabilities,
     /// Networks whose connections must begin with a PROXY header. Headers from other addresses are
     /// not believed.
     pub proxy_networks: Vec<Network>,
@@ -29,10 +32,18 @@ pub struct GatewaySettings {
     pub wording: Arc<Wording>,
 }
 
+impl GatewaySettings {
+    /// Returns the capabilities of the greeting.
+    pub fn offered(&self) -> Capabilities {
+        self.capabilities.intersect(OFFERED)
+    }
+}
+
 impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             server_version: "8.0.2-Tidegate-maria-10.11".to_owned(),
+            capabilities: OFFERED,
             proxy_networks: Vec::new(),
             login_deadline: limits::LOGIN_DEADLINE,
             unproven_per_source: limits::UNPROVEN_PER_SOURCE,
@@ -96,6 +107,21 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_greeting_offers_what_the_engines_have_and_the_gateway_can_relay() {
+        assert_eq!(GatewaySettings::default().offered(), OFFERED);
+        let lesser = GatewaySettings {
+            capabilities: OFFERED
+                .without(Capabilities::SESSION_TRACK)
+                .union(Capabilities::COMPRESS),
+            ..GatewaySettings::default()
+        };
+        assert_eq!(
+            lesser.offered(),
+            OFFERED.without(Capabilities::SESSION_TRACK)
+        );
+    }
 
     #[test]
     fn networks_contain_what_they_should() {

@@ -9,7 +9,6 @@ use crate::settings::GatewaySettings;
 use std::sync::Arc;
 use tidegate_model::{Admission, AdmissionLimits, Directory, Journal, SessionId, Sessions, Waker};
 use tidegate_tls::Handshakes;
-use tidegate_wire::capabilities;
 use tidegate_wire::greeting::{Greeting, salt_from_random};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -114,7 +113,7 @@ impl GatewayShared {
             version: self.settings.server_version.clone().into_bytes(),
             connection_id: id.0,
             salt,
-            capabilities: capabilities::OFFERED,
+            capabilities: self.settings.offered(),
             collation: COLLATION,
             status: STATUS,
             plugin: b"caching_sha2_password".to_vec(),

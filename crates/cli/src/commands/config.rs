@@ -9,7 +9,7 @@ use crate::context::{Context, load_config};
 use crate::failure::Failure;
 use crate::screen;
 use anyhow::Result;
-use tidegate_engine::{InForce, LimitsInForce, Walls};
+use tidegate_engine::{InForce, KindGreeting, LimitsInForce, Walls};
 
 pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
     let config = load_config(context, &ServeArgs::default())?;
@@ -43,7 +43,7 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
 fn check(context: &Context, config: &Config) -> Result<()> {
     let walls = Walls::detect();
     let engine = engine_settings(config, &context.data)?;
-    let places = Places::of_process(&gateway_settings(config, String::new())?);
+    let places = Places::of_process(&gateway_settings(config, KindGreeting::default())?);
     let limits = LimitsInForce::probe(&engine.folder, &engine.local);
     let walls = [
         ("own users", walls.own_uids),

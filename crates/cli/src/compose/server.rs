@@ -21,7 +21,7 @@ use tidegate_console::metrics::{Metrics, MetricsServer};
 use tidegate_console::web::{Web, WebListener, WebPlaces};
 use tidegate_console::{Api, ControlSocket, PublicFace};
 use tidegate_control::{Control, ControlError, DataDir};
-use tidegate_engine::{MoreKinds, Walls};
+use tidegate_engine::{KindGreeting, MoreKinds, Walls};
 use tidegate_gateway::{Deps, Gateway};
 use tidegate_model::{Sessions, Trust};
 use tidegate_tls::{AcmeShared, Identity, WebDoor};
@@ -130,8 +130,8 @@ impl Server {
                 .derive_key(DECOY_KEY)
                 .context("deriving a key failed in the system's cryptography")?,
         };
-        let version = control.engines().greeting_version();
-        let (gateway, web_places) = open_gateway(config, version, deps)?;
+        let greeting = control.engines().greeting();
+        let (gateway, web_places) = open_gateway(config, greeting, deps)?;
         let (face, _) = watch::channel(PublicFace {
             host,
             port: listening.first().map_or(0, SocketAddr::port),
@@ -313,10 +313,10 @@ impl Server {
 /// with the console's part of them.
 fn open_gateway(
     config: &Config,
-    server_version: String,
+    greeting: KindGreeting,
     deps: Deps,
 ) -> Result<(Gateway, WebPlaces)> {
-    let mut settings = gateway_settings(config, server_version)?;
+    let mut settings = gateway_settings(config, greeting)?;
     let places = Places::of_process(&settings);
     if let Some(warning) = places.warning() {
         tracing::warn!("{warning}");

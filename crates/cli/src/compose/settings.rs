@@ -5,7 +5,7 @@ use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidegate_control::{ControlSettings, WebSessionLife};
-use tidegate_engine::{CgroupChoice, EngineSettings, MoreKinds, UidChoice};
+use tidegate_engine::{CgroupChoice, EngineSettings, KindGreeting, MoreKinds, UidChoice};
 use tidegate_gateway::GatewaySettings;
 use tidegate_model::{ClusterLimits, Wording};
 
@@ -32,8 +32,8 @@ fn unpacked_tzinfo() -> Option<PathBuf> {
     tool.is_file().then_some(tool)
 }
 
-/// Returns the settings of the gateway. `server_version` is the version in the greeting.
-pub fn gateway_settings(config: &Config, server_version: String) -> Result<GatewaySettings> {
+/// Returns the settings of the gateway. `greeting` is that of the default kind of engine.
+pub fn gateway_settings(config: &Config, greeting: KindGreeting) -> Result<GatewaySettings> {
     let networks = config.networks("gateway.proxy_networks")?;
     Ok(GatewaySettings {
         proxy_networks: networks
@@ -50,7 +50,8 @@ pub fn gateway_settings(config: &Config, server_version: String) -> Result<Gatew
         held_per_cluster: config.size("gateway.held_per_cluster")?,
         stop_grace: config.duration("gateway.stop_grace")?,
         tls12_records_max: config.count("gateway.tls12_records_max")?,
-        server_version,
+        server_version: greeting.version,
+        capabilities: greeting.capabilities,
         wording: Arc::new(Wording::new(
             config.text("gateway.help_base")?,
             tidegate_connect::client_hints(),
@@ -99,15 +100,19 @@ mod tests {
     use super::*;
     use tidegate_model::{Refusal, RefusalKind};
 
+    fn greeting() -> KindGreeting {
+        KindGreeting {
+            version: "8.0.2-Tidegate-maria-10.11.19".to_owned(),
+            ..KindGreeting::default()
+        }
+    }
+
     #[test]
     fn defaults_of_the_gateway_are_the_rooms_own() {
-        let ours = gateway_settings(
-            &Config::defaults().unwrap(),
-            "8.0.2-Tidegate-maria-10.11.19".to_owned(),
-        )
-        .unwrap();
+        let ours = gateway_settings(&Config::defaults().unwrap(), greeting()).unwrap();
         let room = GatewaySettings::default();
         assert_eq!(ours.server_version, "8.0.2-Tidegate-maria-10.11.19");
+        assert_eq!(ours.offered(), room.offered());
         assert_eq!(ours.login_deadline, room.login_deadline);
         assert_eq!(ours.unproven_per_source, room.unproven_per_source);
         assert_eq!(ours.unproven_total, room.unproven_total);
@@ -120,11 +125,7 @@ mod tests {
 
     #[test]
     fn each_error_text_links_to_a_page_that_is_there() {
-        let settings = gateway_settings(
-            &Config::defaults().unwrap(),
-            "8.0.2-Tidegate-maria-10.11.19".to_owned(),
-        )
-        .unwrap();
+        let settings = gateway_settings(&Config::defaults().unwrap(), greeting()).unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for kind in RefusalKind::ALL {
             let text = settings.wording.text(&Refusal::new(*kind), None);

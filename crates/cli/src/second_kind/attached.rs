@@ -4,12 +4,13 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
-use tidegate_engine::{ClusterSpec, Driver, EngineError, EngineKind, Run, RunError, StartError};
+use tidegate_engine::{
+    ClusterSpec, Driver, EngineError, EngineKind, Run, RunError, StartError, account_of_row,
+    native_hash,
+};
 use tidegate_model::{
-    Abilities, Account, Accounts, BoxFuture, ClusterLimits, EngineAddress, EngineParameters,
-    EngineSessionId, KindDescription, LoginCheck, ParameterDescription, ParameterError,
-    ParameterType, Requirement, Verifier,
+    Abilities, Accounts, BoxFuture, EngineAddress, EngineParameters, EngineSessionId,
+    KindDescription, LoginCheck, ParameterDescription, ParameterError, ParameterType,
 };
 use tokio::net::UnixStream;
 
@@ -47,10 +48,6 @@ pub struct AttachedKind;
 impl EngineKind for AttachedKind {
     fn description(&self) -> &'static KindDescription {
         &ATTACHED
-    }
-
-    fn greeting_version(&self) -> String {
-        "8.0.2-Tidegate-attached".to_owned()
     }
 
     fn check_parameters(&self, parameters: &EngineParameters) -> Result<(), ParameterError> {
@@ -94,48 +91,27 @@ impl Attached {
         }
     }
 
-    /// Runs SQL as the server's administrator, and returns the first line of the result.
-    fn administer(&self, sql: &str) -> Result<String, RunError> {
-        let socket = format!("--socket={}", self.socket.display());
+    /// Runs SQL as the server's administrator, and returns the result.
+    fn administer(&self, sql: &str) -> Result<Vec<u8>, RunError> {
         let mut command = Command::new("mariadb");
-        command.args(["--no-defaults", "--batch", "--skip-column-names", &socket]);
+        command.args(["--no-defaults", "--batch", "--raw", "--skip-column-names"]);
+        command.arg(format!("--socket={}", self.socket.display()));
         let done = command.args(["-u", ADMINISTRATOR, "-e", sql]).output();
         let done = done.map_err(RunError::lost)?;
         if !done.status.success() {
             let said = String::from_utf8_lossy(&done.stderr).into_owned();
             return Err(RunError::Refused(said));
         }
-        let text = String::from_utf8_lossy(&done.stdout);
-        Ok(text.lines().next().unwrap_or_default().to_owned())
+        Ok(done.stdout)
     }
 
     fn set_root(&self, stage2: [u8; 20]) -> Result<(), RunError> {
-        let hash: String = stage2.iter().map(|byte| format!("{byte:02X}")).collect();
+        let hash = native_hash(&stage2);
         self.administer(&format!(
-            "CREATE OR REPLACE USER root@'%' IDENTIFIED VIA mysql_native_password USING '*{hash}'; \
+            "CREATE OR REPLACE USER root@'%' IDENTIFIED VIA mysql_native_password USING '{hash}'; \
              GRANT ALL ON *.* TO root@'%'"
         ))
         .map(drop)
-    }
-
-    fn root(&self) -> Result<Accounts, RunError> {
-        let hash = self.administer(
-            "SELECT JSON_VALUE(Priv, '$.authentication_string') FROM mysql.global_priv \
-             WHERE User = 'root' AND Host = '%'",
-        )?;
-        let mut stage2 = [0; 20];
-        for (byte, at) in stage2.iter_mut().zip((1..).step_by(2)) {
-            let digits = hash.get(at..at + 2).unwrap_or_default();
-            *byte = u8::from_str_radix(digits, 16).map_err(|e| RunError::Refused(e.to_string()))?;
-        }
-        let root = Account {
-            user: "root".to_owned(),
-            host: "%".to_owned(),
-            verifiers: vec![Verifier::Native(stage2)],
-            locked: false,
-            requires: Requirement::None,
-        };
-        Ok([root].into_iter().collect())
     }
 }
 
@@ -156,8 +132,6 @@ impl Driver for Attached {
         ATTACHED.abilities.sleeps
     }
 
-    fn set_limits(&self, _: &ClusterLimits) {}
-
     fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>> {
         let dropped = self.administer("DROP USER root@'%'");
         Box::pin(async move { dropped.map(drop).map_err(EngineError::Statement) })
@@ -165,16 +139,15 @@ impl Driver for Attached {
 }
 
 impl Run for Attached {
-    fn ended(&self) -> BoxFuture<'_, String> {
-        Box::pin(std::future::pending())
-    }
-
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
-        Box::pin(async { self.root() })
-    }
-
-    fn accounts_of<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Result<Accounts, RunError>> {
-        self.accounts()
+        Box::pin(async {
+            let row = self.administer(
+                "SELECT Priv FROM mysql.global_priv WHERE User = 'root' AND Host = '%'",
+            )?;
+            Ok(account_of_row("%", "root", Some(&row))
+                .into_iter()
+                .collect())
+        })
     }
 
     fn set_password<'a>(
@@ -186,18 +159,8 @@ impl Run for Attached {
         Box::pin(async move { self.set_root(stage2) })
     }
 
-    fn kill_because(&self, _: String) {}
-
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {
         let killed = self.administer(&format!("KILL {}", session.0));
         Box::pin(async move { killed.map(drop) })
-    }
-
-    fn settle(&self, _: Duration) -> BoxFuture<'_, Result<bool, RunError>> {
-        Box::pin(async { Ok(true) })
-    }
-
-    fn stop(&self) -> BoxFuture<'_, bool> {
-        Box::pin(async { true })
     }
 }

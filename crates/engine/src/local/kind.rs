@@ -4,7 +4,7 @@ use crate::bound_task::BoundTask;
 use crate::driver::Driver;
 use crate::error::EngineError;
 use crate::in_force::LimitsInForce;
-use crate::kind::{ClusterSpec, EngineKind, Progress};
+use crate::kind::{ClusterSpec, EngineKind, KindGreeting, Progress};
 use crate::local::cgroup::CgroupHome;
 use crate::local::disk::{DiskQuotas, SpaceWatch};
 use crate::local::driver::{Local, LocalDriver};
@@ -110,10 +110,13 @@ impl EngineKind for LocalKind {
     /// r2dbc-mysql takes a server with that name for one too old for TLS 1.2. `-maria-` tells it to
     /// MariaDB's own library all the same: its ODBC driver would else ask for a variable that only
     /// MySQL has, and fail.
-    fn greeting_version(&self) -> String {
+    fn greeting(&self) -> KindGreeting {
         let version = &self.local.program.version;
         let number = version.split('-').next().unwrap_or_default();
-        format!("8.0.2-Tidegate-maria-{number}")
+        KindGreeting {
+            version: format!("8.0.2-Tidegate-maria-{number}"),
+            ..KindGreeting::default()
+        }
     }
 
     fn limits_in_force(&self) -> Option<LimitsInForce> {

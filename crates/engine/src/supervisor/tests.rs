@@ -73,8 +73,6 @@ impl Driver for FaultyDriver {
         EngineAddress::Unix("/nonexistent".into())
     }
 
-    fn set_limits(&self, _: &ClusterLimits) {}
-
     fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>> {
         let alive = self.0.alive.load(Ordering::SeqCst);
         Box::pin(async move {
@@ -97,13 +95,7 @@ impl Run for FaultyRun {
         })
     }
 
-    fn kill_because(&self, _: String) {}
-
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
-        self.accounts_of(&[])
-    }
-
-    fn accounts_of<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Result<Accounts, RunError>> {
         Box::pin(async {
             self.0.check(Fault::Reading);
             Ok(Accounts::default())

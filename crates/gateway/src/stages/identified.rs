@@ -10,7 +10,6 @@ use crate::tls_stream::TlsStream;
 use std::io;
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{LoginName, Refusal, RefusalKind};
-use tidegate_wire::capabilities;
 use tidegate_wire::limits::{LOGIN_KEPT_MAX, LOGIN_PACKET_MAX};
 use tidegate_wire::packet::{HEADER_LEN, Header, Packet};
 use tidegate_wire::server::{Login, LoginError, LoginStep, ServerLogin};
@@ -54,7 +53,8 @@ impl Identified {
             secured,
         } = secured;
         let stream = &mut *tls;
-        let login = match connection.unproven(read_packets(stream, salt)).await {
+        let machine = ServerLogin::new(salt, connection.shared.settings.offered());
+        let login = match connection.unproven(read_packets(stream, machine)).await {
             Ok(Ok(login)) => login,
             Ok(Err(LoginReadError::Failed(e))) => return Err(client_closed(&e)),
             Ok(Err(LoginReadError::Refused(kind, seq))) => {
@@ -118,8 +118,10 @@ impl Identified {
     }
 }
 
-async fn read_packets(tls: &mut TlsStream, salt: [u8; 20]) -> Result<Login, LoginReadError> {
-    let mut machine = ServerLogin::new(salt, capabilities::OFFERED);
+async fn read_packets(
+    tls: &mut TlsStream,
+    mut machine: ServerLogin,
+) -> Result<Login, LoginReadError> {
     loop {
         let header = read_header(tls).await?;
         let len = header.len as usize;
