@@ -1,5 +1,5 @@
-//! The ACME challenge dns-01: signed updates of a DNS server, and a program of the user. Runs against
-//! a real ACME server and Knot DNS; without them a test prints "not run" and passes.
+//! The ACME challenge dns-01: signed updates of a DNS server, and a program of the user. Runs
+//! against a real ACME server and Knot DNS; without them a test prints "not run" and passes.
 
 #![allow(
     clippy::expect_used,

@@ -38,8 +38,8 @@ fn are_given_by(
 }
 
 /// Whether a stranger can't tell the two apart. A stranger can by an answer that only one of them
-/// gives more than once in twenty logins, or by times that differ by more than 0.5, which two series
-/// of the same name do in less than 1 of 100 cases.
+/// gives more than once in twenty logins, or by times that differ by more than 0.5, which two
+/// series of the same name do in less than 1 of 100 cases.
 pub fn alike(a: &[Seen], b: &[Seen]) -> bool {
     let of_a = answers(a);
     let of_b = answers(b);

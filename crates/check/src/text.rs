@@ -46,10 +46,13 @@ fn written(report: &CheckReport, style: TextStyle, short: bool) -> String {
     if short {
         passed(&mut out, report, style);
     }
-    let is_told =
-        |verdict| verdict != FindingVerdict::Skip && !(short && verdict == FindingVerdict::Pass);
-    for finding in report.findings.iter().filter(|f| is_told(f.verdict)) {
-        line(&mut out, finding, style);
+    for finding in &report.findings {
+        match finding.verdict {
+            // Skipped findings follow by reason, and those passed are in the list above.
+            FindingVerdict::Skip => {}
+            FindingVerdict::Pass if short => {}
+            _ => line(&mut out, finding, style),
+        }
     }
     skipped(&mut out, report, style);
     let counts = report.counts;

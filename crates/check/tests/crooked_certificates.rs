@@ -1,5 +1,5 @@
-//! Test servers with a fault in their certificate or for their name, and the findings about a console,
-//! later rounds of a watch and several addresses.
+//! Test servers with a fault in their certificate or for their name, and the findings about a
+//! console, later rounds of a watch and several addresses.
 
 #![allow(
     clippy::unwrap_used,

@@ -66,9 +66,9 @@ impl fmt::Debug for Capabilities {
     }
 }
 
-/// Capabilities that can be offered and relayed: those of MariaDB 10.11, without the ones that would
-/// make client and engine frame packets differently or that are not relayed yet (compression, query
-/// attributes, optional metadata, multi-factor authentication).
+/// Capabilities that can be offered and relayed: those of MariaDB 10.11, without the ones that
+/// would make client and engine frame packets differently or that are not relayed yet (compression,
+/// query attributes, optional metadata, multi-factor authentication).
 pub const OFFERED: Capabilities = Capabilities(
     Capabilities::LONG_PASSWORD.0
         | Capabilities::FOUND_ROWS.0

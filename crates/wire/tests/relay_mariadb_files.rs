@@ -1,5 +1,5 @@
-//! Relay between a hand-written client and a real MariaDB server: large packets, and files of LOAD DATA
-//! LOCAL.
+//! Relay between a hand-written client and a real MariaDB server: large packets, and files of LOAD
+//! DATA LOCAL.
 
 #![allow(
     clippy::indexing_slicing,
