@@ -68,10 +68,11 @@ impl From<io::Error> for RepairError {
 }
 
 /// As `mysql_system_tables.sql` of the server makes it.
-const GLOBAL_PRIV: &str = "(Host char(255) binary DEFAULT '', User char(128) binary DEFAULT '', \
-                           Priv JSON NOT NULL DEFAULT '{}' CHECK(JSON_VALID(Priv)), PRIMARY KEY (Host,User)) engine=Aria \
-                           transactional=1 \
-                           CHARACTER SET utf8mb3 COLLATE utf8mb3_bin comment='Users and global privileges'";
+const GLOBAL_PRIV: &str = "\
+    (Host char(255) binary DEFAULT '', User char(128) binary DEFAULT '', \
+    Priv JSON NOT NULL DEFAULT '{}' CHECK(JSON_VALID(Priv)), PRIMARY KEY (Host,User)) engine=Aria \
+    transactional=1 \
+    CHARACTER SET utf8mb3 COLLATE utf8mb3_bin comment='Users and global privileges'";
 
 /// Rebuilds the accounts' table with the rows that can be read from it, drops views in the places
 /// of the other tables, and makes those that are missing. `lock` is the cluster's, held by the
