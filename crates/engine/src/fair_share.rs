@@ -52,14 +52,13 @@ impl ShareContest {
 
     /// Returns those that have been above it for this long, the largest first, and their memory.
     pub fn above_for(&self, patience: Duration, now: Instant) -> Vec<(ClusterId, u64)> {
-        let long = |id: &ClusterId| {
-            let since = self.since.get(id);
-            since.is_some_and(|since| now.saturating_duration_since(*since) >= patience)
-        };
         self.above
             .iter()
             .copied()
-            .filter(|(id, _)| long(id))
+            .filter(|(id, _)| {
+                let since = self.since.get(id);
+                since.is_some_and(|since| now.saturating_duration_since(*since) >= patience)
+            })
             .collect()
     }
 }

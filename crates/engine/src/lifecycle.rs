@@ -286,14 +286,16 @@ mod tests {
         }
     }
 
+    /// Starts a run, and ends it with this event.
+    fn crash(machine: &mut Lifecycle, event: E) -> Vec<A> {
+        machine.on(E::Ready);
+        machine.on(event)
+    }
+
     #[test]
     fn a_crash_loop_ends_in_failure_and_a_settled_run_forgives() {
         let mut machine = Lifecycle::default();
         machine.on(WANTED);
-        let crash = |machine: &mut Lifecycle, event| {
-            machine.on(E::Ready);
-            machine.on(event)
-        };
         for _ in 1..DEATHS_MAX {
             assert_eq!(crash(&mut machine, CRASH), [A::Close, A::Start]);
         }

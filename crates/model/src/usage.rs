@@ -10,8 +10,8 @@ pub struct ClusterUsage {
     /// Number of its files and folders, and its limit: a share of the file system's.
     pub files: Option<u64>,
     pub files_max: Option<u64>,
-    /// Whether its limit of one file's size applies only at its next wake: this server may not change
-    /// that of a running engine. The disk limit itself applies immediately.
+    /// Whether its limit of one file's size applies only at its next wake, because this server may
+    /// not change that of a running engine. The disk limit itself applies immediately.
     pub file_size_waits: bool,
     /// Anonymous memory of its engine, which can't be reclaimed without ending the engine.
     pub memory_bytes: Option<u64>,

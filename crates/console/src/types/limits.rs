@@ -40,8 +40,8 @@ pub struct Usage {
     /// Number of its files and folders, and their maximum: a share of the file system's inodes.
     pub files: Option<u64>,
     pub files_max: Option<u64>,
-    /// Whether its limit of one file's size applies only at its next wake: this server may not change
-    /// that of a running engine. The disk limit itself applies immediately.
+    /// Whether its limit of one file's size applies only at its next wake, because this server may
+    /// not change that of a running engine. The disk limit itself applies immediately.
     #[serde(default)]
     pub file_size_waits: bool,
     /// Memory of its engine that the kernel can't reclaim.

@@ -343,15 +343,16 @@ mod tests {
         );
     }
 
+    fn methods(n: usize) -> String {
+        format!(
+            r#"{{"plugin":"{}","auth_or":[{{}}{}]}}"#,
+            "a".repeat(50),
+            ",{}".repeat(n - 1)
+        )
+    }
+
     #[test]
     fn rows_over_a_bound_are_accounts_that_cannot_be_judged() {
-        let methods = |n: usize| {
-            format!(
-                r#"{{"plugin":"{}","auth_or":[{{}}{}]}}"#,
-                "a".repeat(50),
-                ",{}".repeat(n - 1)
-            )
-        };
         assert_eq!(
             read("%", "x", &methods(METHODS_MAX))
                 .unwrap()

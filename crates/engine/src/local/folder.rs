@@ -239,10 +239,17 @@ mod tests {
         folder.make_subfolders().unwrap();
         folder.write_init_sql("SELECT 1;").unwrap();
         folder.write_init_sql("SELECT 2;").unwrap();
-        let mode = |p: PathBuf| fs::metadata(p).unwrap().mode() & 0o777;
-        assert_eq!(mode(folder.init_sql()), 0o600);
-        assert_eq!(mode(folder.data()), 0o700);
-        assert_eq!(mode(folder.run()), 0o700);
+        for (path, mode) in [
+            (folder.init_sql(), 0o600),
+            (folder.data(), 0o700),
+            (folder.run(), 0o700),
+        ] {
+            assert_eq!(
+                fs::metadata(&path).unwrap().mode() & 0o777,
+                mode,
+                "{path:?}"
+            );
+        }
         assert_eq!(fs::read_to_string(folder.init_sql()).unwrap(), "SELECT 2;");
     }
 

@@ -102,14 +102,17 @@ pub fn is_space_error(reason: &str) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_cluster_may_have_a_tenth_of_all_inodes_and_a_quarter_of_the_free_ones() {
-        let disk = |files, free_files| Space {
+    fn disk(files: u64, free_files: u64) -> Space {
+        Space {
             total: 8 << 30,
             free: 4 << 30,
             files,
             free_files,
-        };
+        }
+    }
+
+    #[test]
+    fn a_cluster_may_have_a_tenth_of_all_inodes_and_a_quarter_of_the_free_ones() {
         assert_eq!(disk(524_288, 500_000).files_max(220), 52_428);
         assert_eq!(disk(524_288, 40_000).files_max(20_000), 15_000);
         assert_eq!(disk(524_288, 100).files_max(220), DISK_FILES_MIN);

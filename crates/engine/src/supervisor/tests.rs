@@ -170,9 +170,8 @@ impl Stage {
     fn new(failure: Option<String>) -> Self {
         let facts = Arc::new(RunFacts::default());
         let shared = Arc::new(SharedCluster::new(ClusterId(1), true));
-        let turns = || Arc::new(Semaphore::new(1));
-        let wakes = turns();
-        let recoveries = turns();
+        let wakes = Arc::new(Semaphore::new(1));
+        let recoveries = Arc::new(Semaphore::new(1));
         let budget = Arc::new(AwakeBudget::new(u64::MAX));
         let frozen_after = Duration::from_secs(30);
         let common = SharedServices {

@@ -74,8 +74,11 @@ fn watch_once(groups: &Mutex<VecDeque<WatchedGroup>>, cores: usize) {
 /// so many engines are busy that this would be above the share of each. Else many engines just
 /// below it would leave nothing for one above it.
 fn heavy_threshold(cores: usize, busy: usize) -> f64 {
-    let count = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
-    CPU_HEAVY_SHARE.min(count(cores) / count(busy.max(1)))
+    CPU_HEAVY_SHARE.min(to_f64(cores) / to_f64(busy.max(1)))
+}
+
+fn to_f64(n: usize) -> f64 {
+    f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
 #[derive(Debug)]

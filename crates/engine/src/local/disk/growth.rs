@@ -39,16 +39,19 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    #[test]
-    fn growth_is_that_of_one_to_two_windows() {
-        let mut growth = Growth::default();
-        let now = Instant::now();
-        let at = |bytes| DiskUse {
+    fn at(bytes: u64) -> DiskUse {
+        DiskUse {
             bytes,
             entries: bytes,
             largest: 0,
             complete: true,
-        };
+        }
+    }
+
+    #[test]
+    fn growth_is_that_of_one_to_two_windows() {
+        let mut growth = Growth::default();
+        let now = Instant::now();
         assert_eq!(growth.until(at(9)), (0, 0));
         growth.add(now, at(10));
         growth.add(now + Duration::from_secs(1), at(15));

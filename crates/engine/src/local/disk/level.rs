@@ -198,14 +198,11 @@ impl DiskState {
             .map_or((self.hard(), self.files_hard()), |shrink| {
                 (shrink.ceiling, shrink.files_ceiling)
             });
-        let soft = |max: u64| match self.level {
-            DiskLevel::Free => max,
-            DiskLevel::ReadOnly | DiskLevel::Closed => max - max / DISK_FALL_BACK_DIVISOR,
-        };
         let uncounted = !used.complete && self.shrink.is_none();
         self.level = if used.bytes > ceiling || used.entries > files_ceiling || uncounted {
             DiskLevel::Closed
-        } else if (used.bytes > soft(self.soft) || used.entries > soft(self.files_max))
+        } else if (used.bytes > self.falls_back_at(self.soft)
+            || used.entries > self.falls_back_at(self.files_max))
             && self.shrink.is_none()
         {
             DiskLevel::ReadOnly
@@ -215,14 +212,21 @@ impl DiskState {
         self.level
     }
 
+    /// Use above which the cluster is read-only: the limit, or less while it is read-only already.
+    fn falls_back_at(&self, max: u64) -> u64 {
+        match self.level {
+            DiskLevel::Free => max,
+            DiskLevel::ReadOnly | DiskLevel::Closed => max - max / DISK_FALL_BACK_DIVISOR,
+        }
+    }
+
     /// Time to the next measurement: the time in which a fast disk could be filled up to the limit,
     /// and never more than a fiftieth of all time for measuring.
     pub fn pause(&self) -> Duration {
         let (bytes, entries) = self.used.map_or((0, 0), |used| (used.bytes, used.entries));
-        let fill = |room: u64, rate| Duration::from_millis(room.saturating_mul(1000) / rate);
         let took = self.measured.map_or(Duration::ZERO, |last| last.took);
-        fill(self.soft.saturating_sub(bytes), DISK_RATE_MAX)
-            .min(fill(
+        fill_time(self.soft.saturating_sub(bytes), DISK_RATE_MAX)
+            .min(fill_time(
                 self.files_max.saturating_sub(entries),
                 DISK_FILES_RATE_MAX,
             ))
@@ -245,6 +249,11 @@ impl DiskState {
             || before.free_files.saturating_sub(space.free_files) > files_way;
         fell && now.saturating_duration_since(last.at) >= last.took * SPACE_MEASURE_SHARE
     }
+}
+
+/// Time in which this much is filled at this rate per second.
+fn fill_time(room: u64, rate: u64) -> Duration {
+    Duration::from_millis(room.saturating_mul(1000) / rate)
 }
 
 #[cfg(test)]

@@ -108,43 +108,44 @@ fn files_have_limits_like_bytes() {
     assert_eq!(state.level(now), Free);
 }
 
+/// Space of a file system, in megabytes.
+fn space_of(total: u64, free: u64) -> Space {
+    Space {
+        total: total * MB,
+        free: free * MB,
+        files: 0,
+        free_files: 0,
+    }
+}
+
 #[test]
 fn a_fall_of_free_space_is_urgent_near_the_limit_only() {
     let mut state = DiskState::new(4000 * MB);
     let now = Instant::now();
-    let space = |free| Space {
-        total: 9000 * MB,
-        free: free * MB,
-        files: 0,
-        free_files: 0,
-    };
-    assert!(!state.is_urgent(&space(1), now), "never measured");
+    assert!(!state.is_urgent(&space_of(9000, 1), now), "never measured");
     let took = Duration::from_millis(10);
-    state.set_used(at(1000), Some(space(8000)), took, now);
+    state.set_used(at(1000), Some(space_of(9000, 8000)), took, now);
     let later = now + took * SPACE_MEASURE_SHARE;
-    assert!(!state.is_urgent(&space(7250), later));
-    assert!(state.is_urgent(&space(7249), later));
-    assert!(!state.is_urgent(&space(7249), now), "measured a moment ago");
-    state.set_used(at(3000), Some(space(8000)), took, now);
-    assert!(state.is_urgent(&space(7749), later));
+    assert!(!state.is_urgent(&space_of(9000, 7250), later));
+    assert!(state.is_urgent(&space_of(9000, 7249), later));
+    assert!(
+        !state.is_urgent(&space_of(9000, 7249), now),
+        "measured a moment ago"
+    );
+    state.set_used(at(3000), Some(space_of(9000, 8000)), took, now);
+    assert!(state.is_urgent(&space_of(9000, 7749), later));
 }
 
 #[test]
 fn a_stopped_cluster_waits_for_ample_room_or_for_the_operator() {
     let mut state = DiskState::new(4000 * MB);
-    let space = |free| Space {
-        total: 8000 * MB,
-        free: free * MB,
-        files: 0,
-        free_files: 0,
-    };
     state.set_stopped();
-    assert!(state.stays_stopped(&space(319)));
-    assert!(!state.stays_stopped(&space(320)));
-    assert!(!state.stays_stopped(&space(1)));
+    assert!(state.stays_stopped(&space_of(8000, 319)));
+    assert!(!state.stays_stopped(&space_of(8000, 320)));
+    assert!(!state.stays_stopped(&space_of(8000, 1)));
     state.set_stopped();
     state.allow_shrink(Instant::now());
-    assert!(!state.stays_stopped(&space(1)));
+    assert!(!state.stays_stopped(&space_of(8000, 1)));
 }
 
 #[test]

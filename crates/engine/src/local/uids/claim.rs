@@ -327,12 +327,11 @@ mod tests {
     #[test]
     fn a_range_that_touches_anothers_block_is_refused_by_name() {
         let temp = tempfile::tempdir().unwrap();
-        let range = |first: u32, last: u32| UidChoice::Range(first..=last);
-        let _first = take(temp.path(), &range(600_000, 665_535), &[]).unwrap();
+        let _first = take(temp.path(), &UidChoice::Range(600_000..=665_535), &[]).unwrap();
         for taken in [
-            range(600_000, 665_535),
-            range(650_000, 650_007),
-            range(665_535, 700_000),
+            UidChoice::Range(600_000..=665_535),
+            UidChoice::Range(650_000..=650_007),
+            UidChoice::Range(665_535..=700_000),
         ] {
             let error = take(temp.path(), &taken, &[]).unwrap_err();
             assert!(
@@ -341,7 +340,7 @@ mod tests {
             );
             assert!(error.hint().contains("auto"), "{}", error.hint());
         }
-        take(temp.path(), &range(720_896, 720_903), &[]).unwrap();
+        take(temp.path(), &UidChoice::Range(720_896..=720_903), &[]).unwrap();
     }
 
     #[test]
