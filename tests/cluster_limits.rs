@@ -62,18 +62,18 @@ fn may_change_running_engines(server: &Server) -> bool {
     bits & (1 << CAP_SYS_RESOURCE) != 0
 }
 
+/// Returns the output of a command that must succeed.
+fn said(server: &Server, args: &[&str]) -> String {
+    String::from_utf8_lossy(&server.succeed(args).stdout).into_owned()
+}
+
 #[test]
 fn a_changed_disk_limit_says_what_waits_for_the_next_wake() {
     const WAITS: &str = "one file's size applies at the next wake";
     let server = Server::start();
     let cluster = server.create("sized");
-    let said = |args: &[&str]| {
-        let out = server.cli(args);
-        assert!(out.status.success(), "{out:?}");
-        String::from_utf8_lossy(&out.stdout).into_owned()
-    };
     let mut session = Session::open(&cluster);
-    let changed = said(&["cluster", "set", "sized", "--disk-max", "8G"]);
+    let changed = said(&server, &["cluster", "set", "sized", "--disk-max", "8G"]);
     assert_eq!(
         changed.contains(WAITS),
         !may_change_running_engines(&server),
@@ -82,10 +82,10 @@ fn a_changed_disk_limit_says_what_waits_for_the_next_wake() {
     assert!(session.ping());
     session.quit();
     server.sleep("sized");
-    let asleep = said(&["cluster", "set", "sized", "--disk-max", "9G"]);
+    let asleep = said(&server, &["cluster", "set", "sized", "--disk-max", "9G"]);
     assert!(!asleep.contains(WAITS), "{asleep}");
     let session = Session::open(&cluster);
-    let awake = said(&["cluster", "show", "sized"]);
+    let awake = said(&server, &["cluster", "show", "sized"]);
     assert!(!awake.contains(WAITS), "{awake}");
     session.quit();
 }
