@@ -377,6 +377,36 @@ fn sql_runs_the_machines_client_and_the_password_is_in_no_argument() {
     assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
 }
 
+#[test]
+fn sql_keeps_every_character_and_passes_arguments_on() {
+    let cluster = SERVER.create("emoji");
+    let sql = |args: &[&str]| {
+        let out = SERVER
+            .command(&[&["sql", "emoji"], args].concat())
+            .env("TIDEGATE_PASSWORD", &cluster.password)
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{out:?}");
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let written = "CREATE DATABASE other; CREATE TABLE other.t (a VARCHAR(9)); \
+                   INSERT INTO other.t VALUES ('\u{1f600}\u{e9}')";
+    sql(&["-e", written]);
+    let read = "SELECT a, HEX(a), DATABASE() FROM t";
+    assert_eq!(
+        sql(&[
+            "-D",
+            "other",
+            "-e",
+            read,
+            "--",
+            "--batch",
+            "--skip-column-names"
+        ]),
+        "\u{1f600}\u{e9}\tF09F9880C3A9\tother\n"
+    );
+}
+
 /// Returns the command lines of all processes that contain this text.
 fn lines_with(text: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();

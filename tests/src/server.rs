@@ -297,10 +297,11 @@ impl Server {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
+        // In front of the arguments: behind `--` it would be the client's.
         command
-            .args(args)
             .arg("--data")
             .arg(self.data())
+            .args(args)
             .stdin(Stdio::null());
         command
     }

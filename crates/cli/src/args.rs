@@ -301,12 +301,18 @@ pub struct SqlArgs {
     /// Run this SQL and exit; without it, the client is interactive
     #[arg(short = 'e', long = "execute", value_name = "SQL")]
     pub execute: Option<String>,
+    /// Database to use [default: test]
+    #[arg(short = 'D', long, value_name = "NAME")]
+    pub database: Option<String>,
     /// User inside the cluster
     #[arg(long, value_name = "USER", default_value = "root")]
     pub user: String,
     /// Read the password from the first line of this file
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+    /// Arguments for the client itself, such as `-- --batch --skip-column-names`
+    #[arg(last = true, value_name = "CLIENT ARGUMENT")]
+    pub client_arguments: Vec<String>,
 }
 
 #[derive(Debug, Args)]

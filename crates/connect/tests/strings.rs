@@ -67,7 +67,8 @@ fn mysql_verifies_identity_in_each_trust() {
             first("mysql", &endpoint(trust), os),
             format!(
                 "mysql --connect-timeout 15 -u 'abcdefghjkmn.root' -h 127.0.0.1 -P 4000 \
-                 --ssl-mode=VERIFY_IDENTITY --ssl-ca={ca} -D test -p"
+                 --ssl-mode=VERIFY_IDENTITY --ssl-ca={ca} \
+                 --default-character-set=utf8mb4 -D test -p"
             )
         );
     }
@@ -76,7 +77,7 @@ fn mysql_verifies_identity_in_each_trust() {
 #[test]
 fn mariadb_verifies_and_names_a_ca_only_where_the_store_lacks_it() {
     let head = "mariadb -u 'abcdefghjkmn.root' -h 127.0.0.1 -P 4000";
-    let tail = "--ssl-verify-server-cert -D test -p";
+    let tail = "--ssl-verify-server-cert --default-character-set=utf8mb4 -D test -p";
     assert_eq!(
         first("mariadb", &local("/data/ca.pem"), None),
         format!("{head} --ssl-ca=/data/ca.pem {tail}")

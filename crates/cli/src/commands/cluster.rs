@@ -157,7 +157,11 @@ fn print_login(context: &Context, client: &Client, cluster: &Cluster) -> Result<
     if context.global.json {
         return screen::print_json(cluster);
     }
-    let lines = super::connect::lines(&endpoint_of(cluster, &ask(client.server())?));
+    let lines = super::connect::first_lines(
+        context,
+        &cluster.name,
+        &endpoint_of(cluster, &ask(client.server())?),
+    );
     screen::print(&card(context, cluster, lines, None).render(Paint::stdout()))
 }
 

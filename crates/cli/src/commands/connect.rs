@@ -2,6 +2,7 @@
 //! themselves are the room `connect`'s; nothing is added to them here.
 
 use super::forms::forms_text;
+use super::installed_client::{INSTALL_HINT, InstalledClient};
 use crate::args::ConnectArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -100,10 +101,25 @@ fn seen_from_client(mut endpoint: Endpoint, args: &ConnectArgs) -> Endpoint {
     endpoint
 }
 
-/// Returns the command lines of the clients that most machines have, with their ids; none if they
-/// can't be made.
-pub fn lines(endpoint: &Endpoint) -> Vec<(String, String)> {
-    command_lines(endpoint, RenderOptions::default()).unwrap_or_default()
+/// Returns the ways to connect to a cluster from this machine, each with a title: first the one
+/// that always works, then the line for the client that is installed here, then how to get others.
+pub fn first_lines(context: &Context, name: &str, endpoint: &Endpoint) -> Vec<(String, String)> {
+    let sql = context.next(&format!("sql {name}"));
+    let others = context.next(&format!("connect {name} --list"));
+    let mut lines = Vec::new();
+    match InstalledClient::find() {
+        Some(client) => {
+            let program = client.program.display();
+            lines.push((format!("a session with {program}"), sql));
+            let command = render(client.id, endpoint, RenderOptions::default())
+                .ok()
+                .and_then(|rendered| rendered.forms.into_iter().next());
+            lines.extend(command.map(|form| ("the same without tidegate".to_owned(), form.text)));
+        }
+        None => lines.push((format!("a session; first {INSTALL_HINT}"), sql)),
+    }
+    lines.push(("other clients, drivers and ORMs".to_owned(), others));
+    lines
 }
 
 fn command_lines(

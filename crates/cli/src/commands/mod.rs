@@ -8,6 +8,7 @@ mod connect;
 mod endpoint;
 mod explain;
 mod forms;
+mod installed_client;
 mod key;
 mod operator;
 mod profile;

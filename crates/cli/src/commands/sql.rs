@@ -2,6 +2,7 @@
 //! server. The client gets the password in a private file in memory, never in an argument, in its
 //! environment or in a file on disk.
 
+use super::installed_client::{INSTALL_HINT, InstalledClient};
 use crate::args::SqlArgs;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -9,27 +10,25 @@ use crate::terminal;
 use anyhow::Result;
 use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use zeroize::Zeroizing;
 
 /// Environment variable with the password.
 pub const PASSWORD_ENV: &str = "TIDEGATE_PASSWORD";
 
-/// Client on this machine, with its id in the table of clients.
-struct Installed {
-    program: PathBuf,
-    id: &'static str,
-}
-
 pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     let endpoint = super::endpoint::endpoint(context, &args.name, &args.user)?;
-    let client = installed(std::env::var_os("PATH").as_deref())?;
+    let client = InstalledClient::find().ok_or_else(|| {
+        let other = context.next(&format!("connect {}", args.name));
+        Failure::new(
+            "neither `mariadb` nor `mysql` is on PATH",
+            format!("{INSTALL_HINT}, or connect with another client: `{other}`"),
+        )
+    })?;
     let password = password(args, &endpoint.user)?;
     let options = options_file(&password)?;
     drop(password);
@@ -44,9 +43,14 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
         options.as_raw_fd()
     ));
     command.args(flags.filter(|flag| flag != "-p"));
+    // Both clients take the last of two values.
+    if let Some(database) = &args.database {
+        command.arg(format!("--database={database}"));
+    }
     if let Some(sql) = &args.execute {
         command.arg("-e").arg(sql);
     }
+    command.args(&args.client_arguments);
     // mysql reads a login path after all other files, even after --defaults-file.
     command
         .env("MYSQL_TEST_LOGIN_FILE", "/dev/null")
@@ -59,44 +63,6 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     )
     .caused_by(error)
     .into())
-}
-
-fn find_program(path: &OsStr, name: &str) -> Option<PathBuf> {
-    std::env::split_paths(path)
-        .map(|dir| dir.join(name))
-        .find(|program| is_program(program))
-}
-
-/// Finds `mariadb` before `mysql`, because on many machines the second is a link to the first.
-fn installed(path: Option<&OsStr>) -> Result<Installed> {
-    let path = path.unwrap_or_default();
-    if let Some(program) = find_program(path, "mariadb") {
-        return Ok(Installed {
-            program,
-            id: "mariadb",
-        });
-    }
-    if let Some(program) = find_program(path, "mysql") {
-        let said = Command::new(&program).arg("--version").output();
-        let mariadb =
-            said.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("MariaDB"));
-        return Ok(Installed {
-            program,
-            id: if mariadb { "mariadb" } else { "mysql" },
-        });
-    }
-    Err(Failure::new(
-        "neither `mariadb` nor `mysql` is on PATH",
-        "install one of them (Debian, Ubuntu: `apt install mariadb-client-core`), or connect with \
-         another client: `tidegate connect NAME`",
-    )
-    .into())
-}
-
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 fn password(args: &SqlArgs, user: &str) -> Result<Zeroizing<String>> {
@@ -173,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_real_client_reads_that_very_password() {
-        let Ok(found) = installed(std::env::var_os("PATH").as_deref()) else {
+        let Some(found) = InstalledClient::find() else {
             let _ = std::io::stderr().write_all(b"\nnot run: no command-line client is on PATH\n");
             return;
         };
