@@ -66,7 +66,7 @@ fn up_prints_what_a_user_needs_and_the_password_only_once() {
         "demo",
         "verified",
         "TLS 1.3",
-        "--ssl-mode=VERIFY_IDENTITY",
+        "tidegate sql demo",
         "--ssl-verify-server-cert",
         "first row in",
         &listen,
