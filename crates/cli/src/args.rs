@@ -88,8 +88,32 @@ pub struct Global {
     pub server: Option<String>,
 
     /// Print the result as JSON
+    ///
+    /// An error is then one line of JSON on standard error, with `code`, `message`, `hint` and
+    /// `causes`. The exit code is the same as without it.
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
+
+    /// Format of the result: text, or json, which is the same as --json
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true,
+        help_heading = "Global options"
+    )]
+    pub output: Option<OutputFormat>,
+}
+
+/// Format of a command's result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OutputFormat {
+    #[value(alias = "table")]
+    Text,
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -118,11 +142,11 @@ pub enum Command {
     Status,
 
     /// Create, list, show, change and delete clusters
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(subcommand, arg_required_else_help = true, alias = "clusters")]
     Cluster(ClusterCommand),
 
     /// List and end sessions
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(subcommand, arg_required_else_help = true, alias = "sessions")]
     Session(SessionCommand),
 
     /// Print how to connect a client to a cluster
@@ -138,6 +162,7 @@ pub enum Command {
     /// Runs `mariadb` or `mysql`, whichever is installed, with the options that verify the server.
     /// The password comes from --password-file, from $TIDEGATE_PASSWORD or from a prompt. The
     /// client gets it in a private file, never in its arguments.
+    #[command(visible_alias = "shell")]
     Sql(SqlArgs),
 
     /// Install or remove the systemd service
@@ -157,11 +182,11 @@ pub enum Command {
     Operator(OperatorCommand),
 
     /// Create, list and revoke API keys
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(subcommand, arg_required_else_help = true, alias = "keys")]
     Key(KeyCommand),
 
     /// Store URLs and API keys of remote servers, for --server
-    #[command(subcommand, arg_required_else_help = true)]
+    #[command(subcommand, arg_required_else_help = true, alias = "profiles")]
     Profile(ProfileCommand),
 
     /// Check and show the configuration
@@ -198,8 +223,10 @@ pub enum ProfileCommand {
         ca: Option<PathBuf>,
     },
     /// List the profiles, without their keys
+    #[command(visible_alias = "ls")]
     List,
     /// Delete a profile and its key
+    #[command(visible_alias = "rm")]
     Remove {
         /// Name of the profile
         name: String,
@@ -225,8 +252,10 @@ pub enum KeyCommand {
         days: Option<u32>,
     },
     /// List the API keys, without their secrets
+    #[command(visible_alias = "ls")]
     List,
     /// Revoke an API key
+    #[command(visible_alias = "rm")]
     Revoke {
         /// Name or id of the key
         key: String,
@@ -236,6 +265,7 @@ pub enum KeyCommand {
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
     /// List the sessions that have logged in
+    #[command(visible_alias = "ls")]
     List {
         /// Only the sessions of this cluster
         #[arg(long, value_name = "NAME")]

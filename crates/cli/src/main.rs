@@ -17,12 +17,14 @@ mod profiles;
 mod screen;
 #[cfg(test)]
 mod second_kind;
+mod server_options;
 mod signals;
 mod systemd_unit;
 mod terminal;
 mod trust;
+mod wrong_usage;
+mod wrong_verb;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 /// Gives memory back to the system after a flood, which the system's own allocator does not
@@ -41,11 +43,15 @@ fn main() -> ExitCode {
         let _ = rustix::process::setsid();
         tidegate_engine::engine_exec_main();
     }
-    let cli = args::Cli::parse();
+    let cli = match wrong_usage::read_arguments() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let wanted = failure::ReportForm::of(&cli);
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let (text, code) = failure::report(&error);
+            let (text, code) = failure::report(&error, &wanted);
             screen::say(text.trim_end());
             screen::flush();
             code

@@ -47,7 +47,11 @@ fn wrong_usage_is_2_on_standard_error() {
 fn without_a_server_commands_fail_with_1_a_cause_and_a_hint() {
     for args in [
         &["cluster", "list"][..],
-        &["cluster", "list", "--json"],
+        &["cluster", "ls"],
+        &["session", "ls"],
+        &["key", "ls"],
+        &["cluster", "rm", "demo", "--yes"],
+        &["shell", "demo", "-e", "SELECT 1"],
         &["cluster", "show", "demo"],
         &["session", "list"],
         &["connect", "demo"],
@@ -68,6 +72,78 @@ fn without_a_server_commands_fail_with_1_a_cause_and_a_hint() {
             "{args:?}: {error}"
         );
     }
+}
+
+#[test]
+fn errors_are_one_json_object_when_json_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    for (line, exit_code, code, hint) in [
+        ("cluster list --json", 1, "no_server", "tidegate up --data"),
+        ("-o json cluster ls", 1, "no_server", "tidegate up --data"),
+        (
+            "session ls --output=json",
+            1,
+            "no_server",
+            "tidegate up --data",
+        ),
+        (
+            "connect demo --format json",
+            1,
+            "no_server",
+            "tidegate up --data",
+        ),
+        ("bogus -o json", 2, "usage", "tidegate --help`"),
+        (
+            "cluster destroy demo --json",
+            2,
+            "usage",
+            "cluster delete --help",
+        ),
+        ("cluster create --json", 2, "usage", "cluster create --help"),
+        ("cluster --json", 2, "usage", "cluster --help"),
+        (
+            "cluster list --json --bogus",
+            2,
+            "usage",
+            "cluster list --help",
+        ),
+        (
+            "--config /nowhere/x.toml config check --json",
+            2,
+            "usage",
+            "",
+        ),
+    ] {
+        let mut args: Vec<&str> = vec!["--data", data];
+        args.extend(line.split(' '));
+        let out = tidegate(&args);
+        assert_eq!(out.status.code(), Some(exit_code), "{line}");
+        assert!(out.stdout.is_empty(), "{line}");
+        let error: serde_json::Value = serde_json::from_slice(&out.stderr)
+            .unwrap_or_else(|e| panic!("{line}: {e}: {}", text(&out.stderr)));
+        assert_eq!(error["code"], code, "{line}: {error}");
+        assert!(
+            error["message"].as_str().is_some_and(|m| !m.is_empty()),
+            "{line}: {error}"
+        );
+        assert!(
+            error["hint"].as_str().unwrap().contains(hint),
+            "{line}: {error}"
+        );
+        assert!(error["causes"].is_array(), "{line}: {error}");
+    }
+}
+
+#[test]
+fn a_wrong_verb_gets_a_hint_on_standard_error() {
+    let out = tidegate(&["cluster", "lsit"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert_eq!(
+        text(&out.stderr),
+        "error: there is no command `tidegate cluster lsit`\n  hint: did you mean `tidegate \
+         cluster list`?\n"
+    );
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub enum ClusterCommand {
     /// List the kinds of engines that a cluster can have, with their parameters
     Engines,
     /// List all clusters
+    #[command(visible_alias = "ls")]
     List,
     /// Show a cluster: its login, endpoint, state, limits and measured use
     Show {
@@ -51,6 +52,7 @@ pub enum ClusterCommand {
         allow_shrink: Option<Duration>,
     },
     /// Delete a cluster and all its data
+    #[command(visible_alias = "rm")]
     Delete {
         /// Name of the cluster
         name: String,

@@ -342,6 +342,7 @@ mod tests {
             config: None,
             server: None,
             json: false,
+            output: None,
         };
         // The CA connects to port 80, unless the configuration says otherwise.
         for (text, want) in [

@@ -5,7 +5,7 @@
 mod checks;
 mod file;
 pub mod keys;
-mod nearest;
+pub mod nearest;
 pub mod show;
 pub mod value;
 

@@ -9,6 +9,27 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, k)| k)
 }
 
+/// Returns the verb that was probably meant: one that begins with the same letter and differs in at
+/// most two places, a third of its length. Words that are as near to a verb of `never` get none.
+pub fn nearest_verb<'a>(word: &str, known: &[&'a str], never: &[&str]) -> Option<&'a str> {
+    let allowed = known.iter().filter(|verb| !never.contains(verb));
+    let (distance, verb) = allowed
+        .filter(|verb| verb.chars().next() == word.chars().next())
+        .filter_map(|verb| Some((near(word, verb)?, *verb)))
+        .min_by_key(|(distance, _)| *distance)?;
+    let is_doubtful = never
+        .iter()
+        .filter_map(|verb| near(word, verb))
+        .any(|d| d <= distance);
+    (!is_doubtful).then_some(verb)
+}
+
+/// Returns the distance of a verb that differs in at most two places, a third of its length.
+fn near(word: &str, verb: &str) -> Option<usize> {
+    let most = verb.len().max(word.len()).div_ceil(3).min(2);
+    Some(edits(word, verb)).filter(|distance| *distance <= most)
+}
+
 /// Levenshtein distance. Its time is quadratic, which is fine for words of a configuration file.
 fn edits(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();

@@ -8,6 +8,7 @@ fn global(config: Option<&Path>) -> Global {
         config: config.map(Path::to_owned),
         server: None,
         json: false,
+        output: None,
     }
 }
 

@@ -69,6 +69,20 @@ impl ClientError {
         }
     }
 
+    /// Returns a stable code for programs: the API's, or one for the failure to reach it.
+    pub fn program_code(&self) -> &str {
+        match self {
+            Self::NoServer { .. } => "no_server",
+            Self::Unreachable { .. } | Self::RemoteUnreachable { .. } => "unreachable",
+            Self::BadServer { .. } => "bad_server",
+            Self::BadKey => "bad_key",
+            Self::BadRequest(_) => "bad_request",
+            Self::Refused(body) => &body.code,
+            Self::Lost(_) => "connection_lost",
+            Self::BadAnswer { .. } | Self::NoReason { .. } => "bad_answer",
+        }
+    }
+
     /// Returns the API's error code, if the server answered with one.
     pub fn code(&self) -> Option<&str> {
         match self {
