@@ -12,20 +12,30 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+/// Error of an endpoint that can't be read. It never repeats the text, which may be a connection
+/// string with a password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EndpointError {
-    #[error("write HOST:PORT, such as db.example.com:4000 or [::1]:4000")]
+    #[error("it has no host, or a bracket without its partner")]
     Form,
-    #[error("{0:?} is no port: write a number from 1 to 65535")]
-    Port(String),
-    #[error("{0:?} is no host name and no address")]
-    Host(String),
+    #[error("it is a URL or a connection string; only host and port of it are needed")]
+    ConnectionString,
+    #[error("its port is not a number from 1 to 65535")]
+    Port,
+    #[error("its host is neither a host name nor an address")]
+    Host,
 }
+
+/// Characters that a host and a port never have, but URLs and connection strings do.
+const STRING_MARKS: &[char] = &['@', '/', '=', '?', '&', ';', '#', '(', ')'];
 
 impl std::str::FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
+        if text.contains(STRING_MARKS) {
+            return Err(EndpointError::ConnectionString);
+        }
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, rest) = rest.split_once(']').ok_or(EndpointError::Form)?;
@@ -46,14 +56,14 @@ impl std::str::FromStr for Endpoint {
             None => PORT,
             Some(port) => match port.parse() {
                 Ok(number) if number != 0 && port.bytes().all(|b| b.is_ascii_digit()) => number,
-                _ => return Err(EndpointError::Port(port.to_owned())),
+                _ => return Err(EndpointError::Port),
             },
         };
         if host.parse::<IpAddr>().is_err() && rustls::pki_types::DnsName::try_from(host).is_err() {
             return Err(if host.is_empty() {
                 EndpointError::Form
             } else {
-                EndpointError::Host(host.to_owned())
+                EndpointError::Host
             });
         }
         Ok(Self {
@@ -107,6 +117,28 @@ mod tests {
             "mysql://h:1",
         ] {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_never_repeats_a_connection_string() {
+        for text in [
+            "mysql://root:sesame@db.example.com:4000/test",
+            "mysql://root:ses/sesame@db.example.com",
+            "jdbc:mysql://h:1/test?user=root&password=sesame",
+            "root:sesame@tcp(h:1)/test",
+            "sesame@h:1",
+            "root:sesame",
+            "root:99999sesame",
+            "h:1:sesame!",
+            "[::1]:sesame",
+            "[sesame",
+            "Server=h;Port=1;Pwd=sesame",
+            "host=h password=sesame",
+            "h sesame",
+        ] {
+            let error = text.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(!error.contains("sesame"), "{text}: {error}");
         }
     }
 }

@@ -348,8 +348,9 @@ pub struct SqlArgs {
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// Endpoint to test; the default port is 4000
+    // Parsed by the command, because clap would repeat a wrong value, and so its password.
     #[arg(value_name = "HOST:PORT")]
-    pub endpoint: tidegate_check::Endpoint,
+    pub endpoint: String,
     /// Name that the certificate must contain [default: HOST]
     #[arg(long, value_name = "N")]
     pub name: Option<String>,

@@ -44,6 +44,25 @@ fn wrong_usage_is_2_on_standard_error() {
 }
 
 #[test]
+fn a_password_in_a_wrong_endpoint_is_never_repeated() {
+    for args in [
+        &["check", "mysql://root:sesame@db.example.com:4000/test"][..],
+        &["check", "mysql://root:ses/sesame@h:1"],
+        &["check", "root:sesame@tcp(h:1)/test"],
+        &["check", "root:sesame"],
+        &["check", "jdbc:mysql://h:1/test?password=sesame", "--json"],
+        &["check", "h:1", "--name", "mysql://root:sesame@h:1"],
+        &["check", "--user", "p.root", "h:1", "-psesame"],
+    ] {
+        let out = tidegate(args);
+        assert_eq!(out.status.code(), Some(2), "{args:?}");
+        let error = text(&out.stderr);
+        assert!(!error.contains("sesame"), "{args:?}: {error}");
+        assert!(error.contains("error: "), "{args:?}: {error}");
+    }
+}
+
+#[test]
 fn without_a_server_commands_fail_with_1_a_cause_and_a_hint() {
     for args in [
         &["cluster", "list"][..],

@@ -42,7 +42,17 @@ pub fn run(context: &Context, args: &CheckArgs) -> Result<()> {
 }
 
 fn settings(args: &CheckArgs) -> Result<Settings> {
-    let mut settings = Settings::new(args.endpoint.clone());
+    let endpoint: Result<Endpoint, _> = args.endpoint.parse();
+    // The argument may be a URL with a password, so it is not repeated.
+    let endpoint = endpoint.map_err(|error| {
+        Failure::usage(
+            "the endpoint can't be used",
+            "write HOST:PORT, such as db.example.com:4000 or [::1]:4000; user and password are \
+             given by --user and $TIDEGATE_PASSWORD",
+        )
+        .caused_by(error)
+    })?;
+    let mut settings = Settings::new(endpoint);
     if let Some(name) = &args.name {
         // Parsed like the host of an endpoint, which refuses names that can't be verified.
         let host = if name.contains(':') {
@@ -53,7 +63,7 @@ fn settings(args: &CheckArgs) -> Result<Settings> {
         let endpoint: Result<Endpoint, _> = host.parse();
         let endpoint = endpoint.map_err(|error| {
             Failure::usage(
-                format!("--name {name:?} can't be used"),
+                "the name in --name can't be used",
                 "--name takes a host name or an address",
             )
             .caused_by(error)
