@@ -23,7 +23,6 @@ pub fn check(settings: &Settings) -> CheckReport {
         .and_then(|t| t.format(&Rfc3339).ok());
     let visitor = Visitor::default();
     let mut sheet = Sheet::default();
-    port(settings, &mut sheet);
     let reason = run_probes(settings, &visitor, &mut sheet);
     let findings = sheet.close(reason);
     let counts = Counts::of(&findings);
@@ -68,6 +67,8 @@ fn run_probes(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'st
         Ok(met) => met,
         Err(reason) => return reason,
     };
+    // The port of something that is not a MySQL server needs no advice.
+    port(settings, sheet);
     if settings.again && settings.account.is_none() && probes::greeting::offers_tls(&greeting) {
         return probes::again::probe_again(&place, &greeting, held, sheet);
     }

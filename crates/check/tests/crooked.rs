@@ -65,11 +65,21 @@ fn what_is_no_mysql_is_named_and_nothing_more_is_tried() {
 fn a_port_that_closes_or_is_closed_or_has_no_name() {
     let server = Crooked::start(drop);
     judge(&settings(server.port)).fails("greeting", "closed");
-    judge(&settings(1))
-        .fails("addresses", "refused")
-        .skips("greeting", "no connection");
-    judge(&Settings::new("nowhere.invalid:4000".parse().unwrap()))
-        .fails("addresses", "can't be resolved");
+    let two = Settings {
+        addresses: vec![([127, 0, 0, 1], 1).into(), ([127, 0, 0, 2], 1).into()],
+        ..settings(1)
+    };
+    let unknown = Settings::new("nowhere.invalid:4001".parse().unwrap());
+    for (settings, words) in [
+        (settings(1), "refused"),
+        (two, "refused"),
+        (unknown, "can't be resolved"),
+    ] {
+        let judged = judge(&settings);
+        judged.fails("addresses", words).skips("greeting", "no ");
+        let counts = judged.0.counts;
+        assert_eq!((counts.fail, counts.warn, counts.pass), (1, 0, 0));
+    }
 }
 
 #[test]
