@@ -1,6 +1,6 @@
 //! Makes text from the server safe to print: one bounded line without control characters.
 
-use crate::limits::EVIDENCE_MAX;
+use crate::limits::{EVIDENCE_LINE_MAX, EVIDENCE_MAX};
 
 /// Maximum number of bytes that are written in hexadecimal.
 const HEX_BYTES_MAX: usize = 32;
@@ -22,7 +22,7 @@ pub fn clean(text: &str) -> String {
         .chars()
         .map(|c| if is_safe(c) { c } else { '\u{fffd}' })
         .collect();
-    cut(safe.trim(), EVIDENCE_MAX * 2)
+    cut(safe.trim(), EVIDENCE_LINE_MAX)
 }
 
 /// Whether the character is printed as it is: no control character, none that breaks the line or
@@ -66,6 +66,6 @@ mod tests {
         );
         assert_eq!(shown(b"\x1b]0;x"), "1b 5d 30 3b 78");
         assert_eq!(shown(b"HTTP/1.1 400"), "\"HTTP/1.1 400\"");
-        assert!(clean(&"x".repeat(10_000)).len() <= EVIDENCE_MAX * 2);
+        assert!(clean(&"x".repeat(10_000)).len() <= EVIDENCE_LINE_MAX);
     }
 }

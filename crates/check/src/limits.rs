@@ -64,8 +64,12 @@ pub const CHAIN_MAX: usize = 10;
 /// Maximum size of a CA file. The largest system bundles have about 250 KB.
 pub const CA_FILE_MAX: u64 = 4 * 1024 * 1024;
 
-/// Maximum length of evidence from the server, which is in one line of the report.
+/// Maximum number of bytes of a server's packet that are shown as evidence.
 pub const EVIDENCE_MAX: usize = 160;
+
+/// Maximum length of a finding's evidence. Eight addresses with an error each, or five names of 253
+/// characters, fit.
+pub const EVIDENCE_LINE_MAX: usize = 2048;
 
 /// Maximum size of an HTTP response's head. The body is not read.
 pub const WEB_HEAD_MAX: usize = 8 * 1024;

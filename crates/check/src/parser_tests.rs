@@ -56,9 +56,9 @@ proptest! {
     }
 
     #[test]
-    fn text_of_the_other_side_is_one_safe_line(text in ".{0,400}") {
+    fn text_of_the_other_side_is_one_safe_line(text in ".{0,3000}") {
         let safe = clean(&text);
-        prop_assert!(safe.chars().all(|c| !c.is_control()) && safe.chars().count() <= 320);
+        prop_assert!(safe.chars().all(|c| !c.is_control()) && safe.chars().count() <= 2048);
     }
 }
 

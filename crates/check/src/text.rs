@@ -10,10 +10,10 @@ use std::fmt::Write;
 #[derive(Debug, Clone, Copy)]
 pub struct TextStyle {
     pub colours: bool,
-    /// Passing findings are cut to this many columns.
+    /// Columns of the screen, to which passing findings are cut and others wrapped.
     pub width: usize,
     /// Lines of the screen. A longer report lists the passed findings without evidence. None if the
-    /// output is not a screen.
+    /// output is not a screen; then no line is cut or wrapped.
     pub rows: Option<usize>,
 }
 
@@ -94,21 +94,19 @@ pub fn change_line(change: &FindingChange, style: TextStyle) -> String {
 
 fn line(out: &mut String, finding: &CheckFinding, style: TextStyle) {
     let word = paint(style, finding.verdict, finding.verdict.word());
-    let room = style
-        .width
-        .saturating_sub(EVIDENCE_COLUMN)
-        .max(EVIDENCE_COLUMNS_MIN);
+    // A program that reads the output expects one line each, with all of the evidence.
+    let room = match style.rows {
+        Some(_) => style
+            .width
+            .saturating_sub(EVIDENCE_COLUMN)
+            .max(EVIDENCE_COLUMNS_MIN),
+        None => usize::MAX,
+    };
     let id = finding.kind.entry().id;
-    // A finding with a hint is never cut.
+    // A finding with a hint is wrapped instead.
     let Some(hint) = finding.hint() else {
         let _ = writeln!(out, "  {word}  {id:<18}  {}", cut(&finding.evidence, room));
         return;
-    };
-    // A program that reads the output expects one line each.
-    let room = if style.rows.is_some() {
-        room
-    } else {
-        usize::MAX
     };
     let _ = writeln!(
         out,
@@ -301,5 +299,23 @@ mod tests {
             unlimited.lines().any(|l| l.len() > 80),
             "a program that reads the report gets one line per finding"
         );
+    }
+
+    #[test]
+    fn evidence_is_cut_on_a_screen_and_nowhere_else() {
+        let evidence = "a name in the certificate, ".repeat(30);
+        for verdict in [FindingVerdict::Pass, FindingVerdict::Warn] {
+            let mut sheet = crate::report::Sheet::default();
+            sheet.put(crate::FindingKind::Name, verdict, &evidence);
+            let findings = sheet.close("");
+            let finding = findings.iter().find(|f| f.kind == crate::FindingKind::Name);
+            let finding = finding.unwrap();
+            let mut piped = String::new();
+            line(&mut piped, finding, plain_style(None));
+            assert!(piped.contains(evidence.trim()), "{piped}");
+            let mut screen = String::new();
+            line(&mut screen, finding, plain_style(Some(24)));
+            assert!(screen.lines().all(|l| l.chars().count() <= 80), "{screen}");
+        }
     }
 }
