@@ -380,31 +380,34 @@ fn sql_runs_the_machines_client_and_the_password_is_in_no_argument() {
 #[test]
 fn sql_keeps_every_character_and_passes_arguments_on() {
     let cluster = SERVER.create("emoji");
-    let sql = |args: &[&str]| {
-        let out = SERVER
-            .command(&[&["sql", "emoji"], args].concat())
-            .env("TIDEGATE_PASSWORD", &cluster.password)
-            .output()
-            .unwrap();
-        assert!(out.status.success(), "{out:?}");
-        String::from_utf8(out.stdout).unwrap()
-    };
     let written = "CREATE DATABASE other; CREATE TABLE other.t (a VARCHAR(9)); \
                    INSERT INTO other.t VALUES ('\u{1f600}\u{e9}')";
-    sql(&["-e", written]);
+    run_sql(&cluster, &["-e", written]);
     let read = "SELECT a, HEX(a), DATABASE() FROM t";
+    let options = [
+        "-D",
+        "other",
+        "-e",
+        read,
+        "--",
+        "--batch",
+        "--skip-column-names",
+    ];
     assert_eq!(
-        sql(&[
-            "-D",
-            "other",
-            "-e",
-            read,
-            "--",
-            "--batch",
-            "--skip-column-names"
-        ]),
+        run_sql(&cluster, &options),
         "\u{1f600}\u{e9}\tF09F9880C3A9\tother\n"
     );
+}
+
+/// Returns the output of `tidegate sql` with these arguments, which must succeed.
+fn run_sql(cluster: &Cluster, args: &[&str]) -> String {
+    let out = SERVER
+        .command(&[&["sql", &cluster.name], args].concat())
+        .env("TIDEGATE_PASSWORD", &cluster.password)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{out:?}");
+    String::from_utf8(out.stdout).unwrap()
 }
 
 /// Returns the command lines of all processes that contain this text.

@@ -82,13 +82,14 @@ async fn row(house: &House, id: tidegate_model::ClusterId) -> Duration {
 
 fn report(name: &str, mut times: Vec<Duration>) {
     times.sort();
-    let at = |share: usize| {
-        times
-            .get(times.len() * share / 100)
-            .copied()
-            .unwrap_or_default()
-            .as_secs_f64()
-            * 1000.0
-    };
-    println!("{name:24} p50 {:6.1} ms   p95 {:6.1} ms", at(50), at(95));
+    println!(
+        "{name:24} p50 {:6.1} ms   p95 {:6.1} ms",
+        percentile_ms(&times, 50),
+        percentile_ms(&times, 95)
+    );
+}
+
+fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
+    let time = sorted.get(sorted.len() * percent / 100);
+    time.copied().unwrap_or_default().as_secs_f64() * 1000.0
 }

@@ -115,19 +115,21 @@ mod tests {
     fn time_above_the_share_counts_only_without_a_break() {
         let mut contest = ShareContest::default();
         let began = Instant::now();
-        let at = |seconds| began + Duration::from_secs(seconds);
+        let second = Duration::from_secs(1);
         let patience = Duration::from_secs(5);
         let one = (ClusterId(1), 800);
         let two = (ClusterId(2), 700);
-        contest.note(vec![one], at(0));
-        contest.note(vec![one, two], at(4));
-        assert!(contest.contains(two.0) && contest.above_for(patience, at(4)).is_empty());
-        contest.note(vec![one, two], at(5));
-        assert_eq!(contest.above_for(patience, at(5)), [one]);
-        contest.note(vec![two], at(6));
-        contest.note(vec![one, two], at(9));
-        assert_eq!(contest.above_for(patience, at(9)), [two]);
-        contest.note(vec![], at(10));
+        contest.note(vec![one], began);
+        contest.note(vec![one, two], began + 4 * second);
+        assert!(
+            contest.contains(two.0) && contest.above_for(patience, began + 4 * second).is_empty()
+        );
+        contest.note(vec![one, two], began + 5 * second);
+        assert_eq!(contest.above_for(patience, began + 5 * second), [one]);
+        contest.note(vec![two], began + 6 * second);
+        contest.note(vec![one, two], began + 9 * second);
+        assert_eq!(contest.above_for(patience, began + 9 * second), [two]);
+        contest.note(vec![], began + 10 * second);
         assert!(contest.is_empty());
     }
 }

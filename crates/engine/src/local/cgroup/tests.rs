@@ -133,25 +133,22 @@ fn limits_can_be_raised_and_lowered_while_a_group_lives() {
             })
             .unwrap();
         for dir in group.entrances() {
-            let value = |name: &str| files::read_number(&dir.with_file_name(name));
             for name in [
                 "memory.limit_in_bytes",
                 "memory.memsw.limit_in_bytes",
                 "memory.max",
             ] {
-                assert!(
-                    value(name).is_none_or(|v| v == memory),
-                    "{name}: {:?}",
-                    value(name)
-                );
+                let limit = files::read_number(&dir.with_file_name(name));
+                assert!(limit.is_none_or(|v| v == memory), "{name}: {limit:?}");
             }
-            assert!(
-                value("cpu.shares").is_none_or(|v| v == shares),
-                "{:?}",
-                value("cpu.shares")
-            );
-            assert!(value("cpu.weight").is_none_or(|v| v == u64::from(cpu_weight)));
-            assert!(value("pids.max").is_none_or(|v| v == 7));
+            for (name, expected) in [
+                ("cpu.shares", shares),
+                ("cpu.weight", u64::from(cpu_weight)),
+                ("pids.max", 7),
+            ] {
+                let value = files::read_number(&dir.with_file_name(name));
+                assert!(value.is_none_or(|v| v == expected), "{name}: {value:?}");
+            }
         }
     }
 }
@@ -176,25 +173,10 @@ fn an_engine_that_uses_much_cpu_time_gives_way_and_a_calm_one_does_not() {
         );
         return;
     }
-    let value = |group: &EngineGroup, name: &str| {
-        group
-            .entrances()
-            .iter()
-            .find_map(|file| files::read_number(&file.with_file_name(name)))
-    };
-    let waits_for = |what: &str, found: &dyn Fn() -> bool| {
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
-        while !found() {
-            assert!(std::time::Instant::now() < until, "{what}");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-    };
     let mut bystander = stay_in(&calm);
     let mut burner = run_in(&heavy, "while :; do :; done");
-    waits_for("it never gave way", &|| {
-        value(&heavy, "cpu.idle") == Some(1)
-    });
-    assert_eq!(value(&calm, "cpu.idle"), Some(0));
+    wait_for_class(&heavy, 1);
+    assert_eq!(group_value(&calm, "cpu.idle"), Some(0));
     // Limits may be set meanwhile, and are in force afterwards.
     heavy
         .set_limits(GroupLimits {
@@ -204,13 +186,27 @@ fn an_engine_that_uses_much_cpu_time_gives_way_and_a_calm_one_does_not() {
         .unwrap();
     assert!(heavy.kill());
     burner.wait().unwrap();
-    waits_for("it gave way for ever", &|| {
-        value(&heavy, "cpu.idle") == Some(0)
-    });
-    assert!(value(&heavy, "cpu.shares").is_none_or(|shares| shares == 2048));
-    assert!(value(&heavy, "cpu.weight").is_none_or(|weight| weight == 200));
+    wait_for_class(&heavy, 0);
+    assert!(group_value(&heavy, "cpu.shares").is_none_or(|shares| shares == 2048));
+    assert!(group_value(&heavy, "cpu.weight").is_none_or(|weight| weight == 200));
     assert!(calm.kill());
     bystander.wait().unwrap();
+}
+
+/// Returns a file's value in the first hierarchy that has it.
+fn group_value(group: &EngineGroup, name: &str) -> Option<u64> {
+    let entrances = group.entrances();
+    let files = entrances.iter().map(|file| file.with_file_name(name));
+    files.into_iter().find_map(|file| files::read_number(&file))
+}
+
+/// Waits until the group is in the idle class (1) or out of it (0).
+fn wait_for_class(group: &EngineGroup, idle: u64) {
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while group_value(group, "cpu.idle") != Some(idle) {
+        assert!(std::time::Instant::now() < until, "cpu.idle is not {idle}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 /// A copy of the group that uses fewer means of the kernel.

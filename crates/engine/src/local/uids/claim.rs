@@ -347,16 +347,12 @@ mod tests {
     fn numbers_that_the_namespace_lacks_are_refused() {
         let temp = tempfile::tempdir().unwrap();
         let rootless = "0 1000 1\n1 100000 65536\n";
-        let refused = |choice| take_in(temp.path(), rootless, &choice, &[], "x");
-        assert!(matches!(
-            refused(UidChoice::Auto),
-            Err(ClaimError::Unmapped(_))
-        ));
-        assert!(matches!(
-            refused(UidChoice::Range(60_000..=70_000)),
-            Err(ClaimError::Unmapped(_))
-        ));
-        assert!(refused(UidChoice::Range(30_000..=40_000)).is_ok());
+        for missing in [UidChoice::Auto, UidChoice::Range(60_000..=70_000)] {
+            let claim = take_in(temp.path(), rootless, &missing, &[], "x");
+            assert!(matches!(claim, Err(ClaimError::Unmapped(_))));
+        }
+        let mapped = UidChoice::Range(30_000..=40_000);
+        assert!(take_in(temp.path(), rootless, &mapped, &[], "x").is_ok());
     }
 
     #[test]

@@ -9,33 +9,35 @@ const PID: u32 = 4711;
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const EPERM: u32 = refuse(libc::EPERM);
 
+/// Returns what the kernel loads from this offset of `struct seccomp_data`.
+fn load_word(offset: u32, arch: u32, nr: u32, arguments: [u64; 6]) -> u32 {
+    for (at, argument) in (0u32..).zip(arguments) {
+        if offset == low_word(at) {
+            return argument as u32;
+        }
+        if offset == high_word(at) {
+            return (argument >> 32) as u32;
+        }
+    }
+    match offset {
+        NR => nr,
+        ARCH => arch,
+        other => panic!("load of {other}"),
+    }
+}
+
 /// Model of the kernel's interpreter for the instructions used, so that jumps are checked without a
 /// kernel.
 fn run(arch: u32, nr: u32, arguments: [u64; 6]) -> u32 {
     let program = program(PID);
     assert!(program.len() <= 4096, "BPF_MAXINSNS");
-    let word = |offset: u32| -> u32 {
-        for (at, argument) in (0u32..).zip(arguments) {
-            if offset == low_word(at) {
-                return argument as u32;
-            }
-            if offset == high_word(at) {
-                return (argument >> 32) as u32;
-            }
-        }
-        match offset {
-            NR => nr,
-            ARCH => arch,
-            other => panic!("load of {other}"),
-        }
-    };
     let mut at = 0usize;
     let mut acc = 0u32;
     loop {
         let ins = &program[at];
         at += 1;
         match ins.code {
-            LOAD => acc = word(ins.k),
+            LOAD => acc = load_word(ins.k, arch, nr, arguments),
             AND => acc &= ins.k,
             JUMP_EQ | JUMP_GE => {
                 let hit = if ins.code == JUMP_EQ {
