@@ -31,6 +31,7 @@ class Allowed:
 
 ALLOWED = (
     Allowed("CHANGELOG.md", "words", "`mend` stays as an alias", "the name of the JSON field"),
+    Allowed("CHANGELOG.md", "words", "`hint` (was `mend`)", "the former name of a field of the log"),
     Allowed("crates/check/src/report.rs", "words", "mend: Option<&'a str>", "the alias of `hint` in the JSON report"),
     Allowed("crates/check/src/report.rs", "words", "mend: self.hint()", "the alias of `hint` in the JSON report"),
     Allowed("crates/cli/src/commands/connect.rs", "words", '"mend": c.hint', "the alias of `hint` in JSON"),
