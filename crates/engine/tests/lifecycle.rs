@@ -203,7 +203,11 @@ async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_repaired() {
 async fn data_of_another_major_version_are_not_touched() {
     let house = House::open().await;
     let id = house.create(1).await;
-    std::fs::write(house.folder(id).join("version"), "11.8.6-MariaDB").unwrap();
+    let version = house.folder(id).join("version");
+    // Recorded when the template is copied, so that the first start is guarded too.
+    let recorded = std::fs::read_to_string(&version).unwrap();
+    assert!(recorded.ends_with("-MariaDB"), "{recorded}");
+    std::fs::write(version, "11.8.6-MariaDB").unwrap();
     let refused = house.engines.wake(id).await.unwrap_err().report();
     assert!(refused.contains("11.8.6"), "{refused}");
     assert_eq!(house.pid(id), None);

@@ -146,8 +146,9 @@ impl EngineKind for LocalKind {
                 replace: false,
             };
             let quotas = self.local.quotas.clone();
+            let version = self.local.program.version.clone();
             let copied = tokio::task::spawn_blocking(move || {
-                template::copy(&template, &folder, &quotas, &seed)
+                template::copy(&template, &folder, &quotas, &version, &seed)
             });
             copied.await.map_err(EngineError::Inside)?
         })

@@ -201,11 +201,13 @@ async fn rehearse(
         .map_err(EngineError::file("emptying", &driver.folder.tmp()))
 }
 
-/// Creates a new cluster's directory, whole or not at all.
+/// Creates a new cluster's directory, whole or not at all. `version`: the engine that made the
+/// template.
 pub fn copy(
     template: &Path,
     folder: &Folder,
     quotas: &DiskQuotas,
+    version: &str,
     seed: &RootSeed,
 ) -> Result<(), EngineError> {
     let root = folder.root();
@@ -214,7 +216,7 @@ pub fn copy(
             std::io::ErrorKind::AlreadyExists.into(),
         ));
     }
-    copy_aside(template, folder, quotas, seed).map_err(EngineError::file("making", root))
+    copy_aside(template, folder, quotas, version, seed).map_err(EngineError::file("making", root))
 }
 
 /// Makes the directory beside its place, and moves it there when it is whole.
@@ -222,6 +224,7 @@ fn copy_aside(
     template: &Path,
     folder: &Folder,
     quotas: &DiskQuotas,
+    version: &str,
     seed: &RootSeed,
 ) -> std::io::Result<()> {
     let root = folder.root();
@@ -235,6 +238,8 @@ fn copy_aside(
     half.make_subfolders()?;
     crate::local::seed::write(&half, seed)?;
     crate::local::copy::tree(template, &half.data())?;
+    // A cluster that has never run is also bound to the version that made its files.
+    half.write_version(version)?;
     half.give_data()?;
     fs::rename(&building, root)?;
     root.parent().map_or(Ok(()), sync_dir)
