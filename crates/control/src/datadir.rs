@@ -2,6 +2,7 @@
 //! directory that belongs to something else is never touched.
 
 use crate::limits;
+use rustix::process::geteuid;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -26,6 +27,12 @@ pub enum DataDirError {
         root = root.display()
     )]
     Foreign { root: PathBuf },
+    #[error("{root} belongs to {owner}, and this process runs as {us}", root = root.display())]
+    OfAnother {
+        root: PathBuf,
+        owner: String,
+        us: String,
+    },
     #[error("{what} {path}: {source}", path = path.display())]
     Io {
         what: &'static str,
@@ -45,6 +52,10 @@ impl DataDirError {
                 "stop that process, or use another directory with --data DIR".to_owned()
             }
             Self::Foreign { .. } => "use an empty or a new directory with --data DIR".to_owned(),
+            Self::OfAnother { owner, .. } => format!(
+                "run it as {owner}, as in `sudo -u {owner} tidegate up`, or use another directory \
+                 with --data DIR; nothing was changed"
+            ),
             Self::Io { .. } => {
                 "check the path and its permissions, or use another with --data DIR".to_owned()
             }
@@ -62,6 +73,7 @@ impl DataDir {
             .map_err(io_error("can't make", root))?;
         // Absolute, so that the path stays valid if the process changes its directory.
         let root = root.canonicalize().map_err(io_error("can't open", root))?;
+        check_owner(&root)?;
         close_to_others(&root)?;
         let path = Self::lock_file(&root);
         let mut file = OpenOptions::new()
@@ -124,6 +136,40 @@ fn try_lock(file: &File) -> Result<(), TryLockError> {
         }
     }
     file.try_lock()
+}
+
+/// Refuses the data of another user before anything is written: root's files in it would lock out
+/// the owner, and its mode would lock out root's engines. An empty directory is nobody's data yet.
+fn check_owner(root: &Path) -> Result<(), DataDirError> {
+    let us = geteuid().as_raw();
+    let used = ["store.sqlite", "lock", "tidegate.toml", "."];
+    let is_empty = std::fs::read_dir(root).is_ok_and(|mut files| files.next().is_none());
+    let owner = used
+        .iter()
+        .filter_map(|name| root.join(name).metadata().ok())
+        .map(|found| found.uid())
+        .find(|owner| *owner != us);
+    match owner {
+        Some(owner) if !is_empty => Err(DataDirError::OfAnother {
+            root: root.to_owned(),
+            owner: user_name(owner),
+            us: user_name(us),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the user's name in /etc/passwd, else `#NUMBER`, as sudo reads it.
+fn user_name(uid: u32) -> String {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    users
+        .lines()
+        .find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+        })
+        .unwrap_or_else(|| format!("#{uid}"))
 }
 
 /// Removes the access of others, but only from a directory that is certainly a data directory: the
@@ -211,6 +257,34 @@ mod tests {
         drop(first);
         assert_eq!(DataDir::holder(&root), None);
         DataDir::lock(&root).unwrap();
+    }
+
+    #[test]
+    fn data_of_another_user_are_refused_before_anything_is_written() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let tmp = tempfile::tempdir().unwrap();
+        let root = tmp.path().join("data");
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(root.join("store.sqlite"), "").unwrap();
+        for of_another in [".", "store.sqlite"] {
+            let path = root.join(of_another);
+            std::os::unix::fs::chown(&path, Some(65_534), None).unwrap();
+            std::fs::set_permissions(&root, Permissions::from_mode(0o700)).unwrap();
+            let error = DataDir::lock(&root).unwrap_err();
+            assert!(matches!(error, DataDirError::OfAnother { .. }), "{error}");
+            assert!(error.hint().contains("sudo -u nobody"), "{}", error.hint());
+            assert!(!root.join("lock").exists(), "{of_another}");
+            assert_eq!(mode_of(&root), 0o700, "{of_another}");
+            std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        }
+        DataDir::lock(&root).unwrap();
+        // A volume that was just made belongs to whoever starts first.
+        let empty = tmp.path().join("empty");
+        std::fs::create_dir(&empty).unwrap();
+        std::os::unix::fs::chown(&empty, Some(65_534), None).unwrap();
+        DataDir::lock(&empty).unwrap();
     }
 
     #[test]
