@@ -27,17 +27,24 @@ pub enum Asked {
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    /// `None` if SIGHUP stays ignored.
+    hangup: Option<Signal>,
     meaning: Hangup,
 }
 
 impl Signals {
-    /// Starts to listen. From then on these signals no longer end the process.
+    /// Starts to listen. From then on these signals no longer end the process. A SIGHUP that would
+    /// stop the server stays ignored if it was ignored at the start (`nohup tidegate up`).
     pub fn listen(meaning: Hangup) -> Result<Self> {
+        let hangup = if meaning == Hangup::Stops && ignores_hangup() {
+            None
+        } else {
+            Some(signal(SignalKind::hangup()).context("listening for SIGHUP")?)
+        };
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
             terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
-            hangup: signal(SignalKind::hangup()).context("listening for SIGHUP")?,
+            hangup,
             meaning,
         })
     }
@@ -47,7 +54,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Asked::Stop("Ctrl-C"),
             _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
-            _ = self.hangup.recv() => match self.meaning {
+            () = next_hangup(&mut self.hangup) => match self.meaning {
                 Hangup::Stops => Asked::Stop("SIGHUP"),
                 Hangup::Reloads => Asked::Reload,
             },
@@ -75,5 +82,43 @@ impl Signals {
             crate::screen::flush();
             std::process::exit(EXIT_INTERRUPTED);
         });
+    }
+}
+
+async fn next_hangup(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process ignores SIGHUP, as after `nohup`.
+fn ignores_hangup() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| ignored_in(&status))
+}
+
+/// Whether SIGHUP (number 1, the lowest bit) is in the mask of ignored signals of
+/// /proc/PID/status.
+fn ignored_in(status: &str) -> bool {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        assert!(ignored_in("Name:\tx\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignored_in(
+            "SigBlk:\t0000000000000001\nSigIgn:\t0000000000001000\n"
+        ));
+        assert!(!ignored_in(""));
     }
 }
