@@ -7,7 +7,7 @@ use crate::local::exec::{COMMAND, Orders};
 use crate::local::settings::Helper;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -59,7 +59,7 @@ impl Spawner {
         let helper = match helper {
             Some(helper) => helper,
             None => Helper {
-                program: std::env::current_exe()?,
+                program: running_program()?,
                 args: vec![COMMAND.into()],
             },
         };
@@ -115,6 +115,14 @@ impl Spawner {
             .take()
             .ok_or_else(thread_gone)
     }
+}
+
+/// Returns a path that the kernel resolves to the program that runs, also after its file was
+/// replaced or deleted (an upgrade). `/proc/self/exe` would name the shell that starts the helper,
+/// so the path contains this process's number, as its own /proc counts it.
+fn running_program() -> io::Result<PathBuf> {
+    let own = std::fs::read_link("/proc/self")?;
+    Ok(Path::new("/proc").join(own).join("exe"))
 }
 
 fn thread_gone() -> io::Error {
