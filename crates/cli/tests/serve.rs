@@ -406,3 +406,133 @@ fn a_reload_tells_the_service_manager_what_waits_for_a_restart() {
     assert!(manager.told("STOPPING=1").contains("STATUS=stopping"));
     assert!(server.wait().unwrap().success());
 }
+
+#[test]
+fn a_hangup_that_was_ignored_at_the_start_stays_ignored() {
+    let outer = folder();
+    let data = outer.path().join("data");
+    let (mut child, _) = Server::spawn_ignoring_hangup(
+        &data,
+        &[
+            "up",
+            "--json",
+            "--listen",
+            "127.0.0.1:0",
+            "--console",
+            "127.0.0.1:0",
+        ],
+    );
+    signal(&child, "HUP");
+    // Handled in order: an ignored hangup leaves the command line working, and TERM stops it.
+    let listed = tidegate(&data).args(["cluster", "list"]).output().unwrap();
+    assert!(listed.status.success(), "{}", text(&listed.stderr));
+    assert!(child.try_wait().unwrap().is_none());
+    signal(&child, "TERM");
+    assert!(child.wait().unwrap().success());
+    let log = std::fs::read_to_string(data.join("log/tidegate.log")).unwrap();
+    assert!(log.contains("SIGTERM") && !log.contains("SIGHUP"), "{log}");
+}
+
+#[test]
+fn the_database_port_accepts_only_when_commands_are_answered() {
+    for mode in ["serve", "up"] {
+        let outer = folder();
+        let data = outer.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = spare.local_addr().unwrap();
+        drop(spare);
+        let mut child = Running(
+            tidegate(&data)
+                .args([
+                    mode,
+                    "--listen",
+                    &address.to_string(),
+                    "--console",
+                    "127.0.0.1:0",
+                ])
+                .stdout(Stdio::null())
+                .stderr(File::create(log_of(&data)).unwrap())
+                .spawn()
+                .unwrap(),
+        );
+        soon("the port", || std::net::TcpStream::connect(address).is_ok());
+        let shown = if mode == "up" {
+            tidegate(&data).args(["cluster", "show", "demo"]).output()
+        } else {
+            tidegate(&data).args(["cluster", "list"]).output()
+        };
+        let shown = shown.unwrap();
+        assert!(shown.status.success(), "{mode}: {}", text(&shown.stderr));
+        signal(&child, "TERM");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn all_addresses_of_both_families_may_have_one_port() {
+    let outer = folder();
+    let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = spare.local_addr().unwrap().port();
+    drop(spare);
+    let any4 = format!("0.0.0.0:{port}");
+    let any6 = format!("[::]:{port}");
+    let console = ["--console", "127.0.0.1:0"];
+    let args = [
+        &["serve", "--json", "--listen", &any4, "--listen", &any6],
+        &console[..],
+    ]
+    .concat();
+    let (_child, ready) = Server::spawn(&outer.path().join("data"), &args);
+    assert_eq!(ready["listen"], serde_json::json!([any4, any6]));
+    std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let other = folder();
+    let twice = tidegate(other.path())
+        .args([
+            "serve",
+            "--listen",
+            "0.0.0.0:4999",
+            "--listen",
+            "127.0.0.1:4999",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(
+        text(&twice.stderr).contains("are the same port"),
+        "{}",
+        text(&twice.stderr)
+    );
+}
+
+#[test]
+fn clusters_wake_after_the_program_file_was_deleted() {
+    let outer = folder();
+    let data = outer.path().join("data");
+    let program = outer.path().join("tidegate-copy");
+    std::fs::copy(env!("CARGO_BIN_EXE_tidegate"), &program).unwrap();
+    let (mut child, _) = Server::spawn_program(
+        std::process::Command::new(&program),
+        &data,
+        &[
+            "serve",
+            "--json",
+            "--listen",
+            "127.0.0.1:0",
+            "--console",
+            "127.0.0.1:0",
+        ],
+    );
+    std::fs::remove_file(&program).unwrap();
+    for step in [
+        &["create", "shop"][..],
+        &["wake", "shop"],
+        &["sleep", "shop"],
+        &["wake", "shop"],
+    ] {
+        let out = tidegate(&data).arg("cluster").args(step).output().unwrap();
+        assert!(out.status.success(), "{step:?}: {}", text(&out.stderr));
+    }
+    signal(&child, "TERM");
+    assert!(child.wait().unwrap().success());
+}

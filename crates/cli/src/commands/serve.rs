@@ -137,7 +137,10 @@ enum Greeted {
 async fn greet(context: &Context, server: &Server, mode: Mode) -> Result<Greeted> {
     match mode {
         Mode::Up => up::greet(context, server).await?,
-        Mode::Serve => announce(context, server)?,
+        Mode::Serve => {
+            server.open_database_ports()?;
+            announce(context, server)?;
+        }
     }
     Ok(Greeted::Done)
 }

@@ -24,6 +24,8 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     let step = Step::begin("cluster");
     let demo = cluster::first(&client, FIRST).await?;
     step.done(FIRST);
+    // With the first cluster there, "the port accepts" means that everything is ready.
+    server.open_database_ports()?;
     let step = Step::begin("login");
     let proof = prove(server, &demo).await.map_err(|error| {
         // The cluster's password was never shown, so the hint says how to get a new one.

@@ -1,12 +1,45 @@
 //! Listeners of the console and of the metrics.
 
-use super::listen::bind;
+use super::listen::{Port, Wanted, check_overlaps};
 use crate::config::Config;
 use crate::failure::Failure;
 use anyhow::Result;
 use std::net::{IpAddr, SocketAddr};
 use tidegate_tls::Identity;
 use tokio::net::TcpListener;
+
+/// Flag that chooses the console's address.
+const CONSOLE: &str = "--console";
+/// Key that chooses the address of the metrics.
+const METRICS: &str = "metrics.listen";
+
+/// Returns the addresses that somebody has chosen for the console and the metrics.
+pub fn chosen_addresses(config: &Config) -> Result<Vec<Wanted>> {
+    let mut all = Vec::new();
+    if config.text("console.enabled")? == "yes" && config.is_chosen("console.listen") {
+        let console = config.addresses("console.listen")?;
+        all.extend(console.into_iter().map(console_at));
+    }
+    match config.text(METRICS)? {
+        "" => {}
+        text => all.push(metrics_at(text)?),
+    }
+    Ok(all)
+}
+
+fn console_at(address: SocketAddr) -> Wanted {
+    Wanted {
+        address,
+        setting: CONSOLE,
+    }
+}
+
+fn metrics_at(text: &str) -> Result<Wanted, Failure> {
+    Ok(Wanted {
+        address: metrics_address(text)?,
+        setting: METRICS,
+    })
+}
 
 /// Listeners that are bound and not yet served.
 pub struct HttpListeners {
@@ -21,12 +54,18 @@ pub struct HttpListeners {
 impl HttpListeners {
     /// Binds the configured addresses. If the console's address is the default and in use, the
     /// server runs without a console; if somebody chose the address, that is an error.
-    pub fn bind(config: &Config) -> Result<Self> {
+    pub fn bind(config: &Config, all: &[Wanted]) -> Result<Self> {
         let mut console = Vec::new();
         let mut no_console = None;
         if config.text("console.enabled")? == "yes" {
             for address in config.addresses("console.listen")? {
-                match bind(address, "--console") {
+                let wanted = console_at(address);
+                let is_free = if config.is_chosen("console.listen") {
+                    Ok(())
+                } else {
+                    check_overlaps(&[all, &[wanted]].concat())
+                };
+                match is_free.and_then(|()| Port::bind(wanted, all)?.listen()) {
                     Ok(listener) => console.push(listener),
                     Err(failure) if !config.is_chosen("console.listen") => {
                         tracing::warn!(error = failure.cause, hint = failure.hint, "no console");
@@ -38,7 +77,7 @@ impl HttpListeners {
         }
         let metrics = match config.text("metrics.listen")? {
             "" => None,
-            text => Some(bind(metrics_address(text)?, "metrics.listen")?),
+            text => Some(Port::bind(metrics_at(text)?, all)?.listen()?),
         };
         let attempts_per_minute = u32::try_from(config.count("console.attempts_per_minute")?)?;
         Ok(Self {

@@ -4,26 +4,106 @@ use super::port_holder;
 use crate::failure::Failure;
 use crate::limits;
 use anyhow::Result;
-use std::net::{IpAddr, SocketAddr};
+use rustix::net::sockopt::set_ipv6_v6only;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use tidegate_engine::Walls;
 use tokio::net::{TcpListener, TcpSocket};
 
-/// Binds an address. `setting` is the flag or key that chooses another one, for the error's hint.
-pub fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, Failure> {
-    bind_port(address).map_err(|error| port_holder::explain(address, error, setting))
+/// Address that this server listens on.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub address: SocketAddr,
+    /// Flag or key that chooses another one, for the hints of errors.
+    pub setting: &'static str,
 }
 
-fn bind_port(address: SocketAddr) -> std::io::Result<TcpListener> {
+/// Bound port that accepts no connections until [`Port::listen`].
+pub struct Port {
+    socket: TcpSocket,
+    wanted: Wanted,
+}
+
+impl Port {
+    /// Binds an address. `all`: every address that this server listens on. Fails if another program
+    /// listens there.
+    pub fn bind(wanted: Wanted, all: &[Wanted]) -> Result<Self, Failure> {
+        let Wanted { address, setting } = wanted;
+        let socket = bind_socket(address, is_ipv6_only(address, all))
+            .map_err(|error| port_holder::explain(address, error, setting))?;
+        Ok(Self { socket, wanted })
+    }
+
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts connections from now on.
+    pub fn listen(self) -> Result<TcpListener, Failure> {
+        let Wanted { address, setting } = self.wanted;
+        self.socket
+            .listen(limits::BACKLOG)
+            .map_err(|error| port_holder::explain(address, error, setting))
+    }
+}
+
+fn bind_socket(address: SocketAddr, ipv6_only: bool) -> std::io::Result<TcpSocket> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
         TcpSocket::new_v6()?
     };
+    if ipv6_only {
+        set_ipv6_v6only(&socket, true)?;
+    }
     // SO_REUSEADDR, so that a restart does not wait for closed connections in TIME_WAIT. On Linux
     // it does not allow two listeners on one port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(limits::BACKLOG)
+    Ok(socket)
+}
+
+/// Whether a listener on `[::]` leaves IPv4 alone: another listener has that port on IPv4. By
+/// itself, `[::]` accepts both.
+fn is_ipv6_only(address: SocketAddr, all: &[Wanted]) -> bool {
+    address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        && all
+            .iter()
+            .map(|wanted| wanted.address)
+            .any(|other| other.ip().to_canonical().is_ipv4() && is_same_port(other, address))
+}
+
+/// Whether both name the same port. Port 0 is a different port each time.
+fn is_same_port(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && one.port() != 0
+}
+
+/// Refuses two listeners of this server on one port: the system's error would blame this process.
+pub fn check_overlaps(all: &[Wanted]) -> Result<(), Failure> {
+    for (index, one) in all.iter().enumerate() {
+        let later = all.get(index + 1..).unwrap_or_default();
+        if let Some(other) = later
+            .iter()
+            .find(|other| overlap(one.address, other.address))
+        {
+            return Err(Failure::usage(
+                format!(
+                    "{} {} and {} {} are the same port",
+                    one.setting, one.address, other.setting, other.address
+                ),
+                "leave one of them out, or give it another port; 0.0.0.0 includes all IPv4 \
+                 addresses, [::] all IPv6 ones",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let a = one.ip().to_canonical();
+    let b = other.ip().to_canonical();
+    is_same_port(one, other)
+        && a.is_ipv4() == b.is_ipv4()
+        && (a == b || a.is_unspecified() || b.is_unspecified())
 }
 
 /// Whether only this machine can reach the address.
@@ -107,9 +187,51 @@ mod tests {
         }
     }
 
+    fn wanted(address: &str) -> Wanted {
+        Wanted {
+            address: address.parse().unwrap(),
+            setting: "--listen",
+        }
+    }
+
     #[tokio::test]
     async fn a_port_in_use_is_never_shared() {
-        let first = bind("127.0.0.1:0".parse().unwrap(), "--listen").unwrap();
-        assert!(bind(first.local_addr().unwrap(), "--listen").is_err());
+        let first = Port::bind(wanted("127.0.0.1:0"), &[]).unwrap();
+        let address = first.local_addr().unwrap().to_string();
+        let first = first.listen().unwrap();
+        assert!(Port::bind(wanted(&address), &[]).is_err());
+        drop(first);
+    }
+
+    #[tokio::test]
+    async fn both_families_listen_on_all_addresses_of_one_port() {
+        let any4 = Port::bind(wanted("0.0.0.0:0"), &[]).unwrap();
+        let port = any4.local_addr().unwrap().port();
+        let all = [
+            wanted(&format!("0.0.0.0:{port}")),
+            wanted(&format!("[::]:{port}")),
+        ];
+        check_overlaps(&all).unwrap();
+        let any6 = Port::bind(all[1], &all).unwrap();
+        any4.listen().unwrap();
+        any6.listen().unwrap();
+    }
+
+    #[test]
+    fn a_port_that_two_settings_name_is_refused_before_it_is_bound() {
+        for (one, other, same) in [
+            ("127.0.0.1:1", "127.0.0.1:1", true),
+            ("0.0.0.0:1", "127.0.0.1:1", true),
+            ("[::1]:1", "[::]:1", true),
+            ("[::ffff:127.0.0.1]:1", "127.0.0.1:1", true),
+            ("[::]:1", "0.0.0.0:1", false),
+            ("[::]:1", "127.0.0.1:1", false),
+            ("127.0.0.1:1", "127.0.0.2:1", false),
+            ("127.0.0.1:1", "127.0.0.1:2", false),
+            ("127.0.0.1:0", "127.0.0.1:0", false),
+        ] {
+            let all = [wanted(one), wanted(other)];
+            assert_eq!(check_overlaps(&all).is_err(), same, "{one} {other}");
+        }
     }
 }

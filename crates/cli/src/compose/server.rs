@@ -3,9 +3,9 @@
 
 use super::certificates::Identities;
 use super::descriptors::Places;
-use super::http_listeners::HttpListeners;
+use super::http_listeners::{HttpListeners, chosen_addresses};
 use super::journal::journal_of_all;
-use super::listen::{bind, check_walls};
+use super::listen::{Port, Wanted, check_overlaps, check_walls};
 use super::own_certificate_check;
 use super::probe::OwnLoginProber;
 use super::settings::{control_settings, gateway_settings};
@@ -15,7 +15,7 @@ use crate::screen::Step;
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tidegate_console::events::Events;
 use tidegate_console::metrics::{Metrics, MetricsServer};
 use tidegate_console::web::{Web, WebListener, WebPlaces};
@@ -29,6 +29,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// Flag that chooses the database's addresses.
+const LISTEN: &str = "--listen";
 
 /// Purpose of the key by which unknown prefixes get their behaviour. It is derived from
 /// `master.key`, so that a name behaves alike before and after a restart.
@@ -54,6 +57,10 @@ pub struct Server {
     web_identity: Identity,
     no_console: Option<Failure>,
     face: watch::Sender<PublicFace>,
+    /// Ports of the database that do not accept connections yet.
+    ports: Mutex<Vec<Port>>,
+    /// Cancelled when the database's ports accept connections.
+    opened: CancellationToken,
     /// Cancelled when the server accepts no more connections of clients or commands.
     closing: CancellationToken,
     tasks: TaskTracker,
@@ -70,8 +77,9 @@ pub enum FirstOrder {
 }
 
 impl Server {
-    /// Starts everything. Listeners accept when this returns; clusters that need recovery are
-    /// recovered in the background. `steps` shows each step on the screen.
+    /// Starts everything but the database's ports, which [`Server::open_database_ports`] opens.
+    /// Clusters that need recovery are recovered in the background. `steps` shows each step on the
+    /// screen.
     pub async fn start(dir: DataDir, config: &Config, steps: bool) -> Result<Self> {
         Self::start_with_kinds(dir, config, steps, MoreKinds::default()).await
     }
@@ -87,12 +95,16 @@ impl Server {
         let wanted = config.addresses("gateway.listen")?;
         check_walls(Walls::detect(), &wanted)?;
         // Ports first, so that a port in use is reported before anything slow is done.
-        let listeners = wanted
+        let all = wanted_addresses(&wanted, config)?;
+        let ports = wanted
             .iter()
-            .map(|address| bind(*address, "--listen"))
+            .map(|address| Port::bind(database_at(*address), &all))
             .collect::<Result<Vec<_>, _>>()?;
-        let listening = local_addresses(&listeners)?;
-        let mut http = HttpListeners::bind(config)?;
+        let listening = ports
+            .iter()
+            .map(Port::local_addr)
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut http = HttpListeners::bind(config, &all)?;
 
         let step = steps.then(|| Step::begin("certificate"));
         let events = Events::default();
@@ -150,11 +162,12 @@ impl Server {
             web_identity: identities.web,
             no_console: http.no_console.take(),
             face,
+            ports: Mutex::new(ports),
+            opened: CancellationToken::new(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
             checks_own_port: config.networks("gateway.proxy_networks")?.is_empty(),
         };
-        server.serve_database(listeners);
         server.serve_control_socket(control_socket);
         server.watch_certificate(identities.swapped);
         server.serve_http(http, identities.shared.as_ref(), web_places)?;
@@ -216,13 +229,19 @@ impl Server {
         Ok(())
     }
 
-    fn serve_database(&self, listeners: Vec<TcpListener>) {
-        for listener in listeners {
+    /// Accepts clients of the database from now on. A script that waits for the port finds a
+    /// server that answers commands too.
+    pub fn open_database_ports(&self) -> Result<()> {
+        let ports = std::mem::take(&mut *self.ports.lock().unwrap_or_else(PoisonError::into_inner));
+        for port in ports {
+            let listener = port.listen()?;
             let gateway = self.gateway.clone();
             let closing = self.closing.clone();
             self.tasks
                 .spawn(async move { gateway.serve(listener, closing).await });
         }
+        self.opened.cancel();
+        Ok(())
     }
 
     fn serve_control_socket(&self, control_socket: ControlSocket) {
@@ -241,6 +260,7 @@ impl Server {
         let listening = self.listening.clone();
         let tasks = self.tasks.clone();
         let checks_own_port = self.checks_own_port;
+        let opened = self.opened.clone();
         self.tasks.spawn(async move {
             let mut watch = std::pin::pin!(identity.watch());
             loop {
@@ -253,7 +273,11 @@ impl Server {
                 if checks_own_port {
                     let identity = identity.clone();
                     let face = face.borrow().clone();
-                    let check = async move { own_certificate_check::check(&identity, &face).await };
+                    let opened = opened.clone();
+                    let check = async move {
+                        opened.cancelled().await;
+                        own_certificate_check::check(&identity, &face).await;
+                    };
                     tasks.spawn(closing.clone().run_until_cancelled_owned(check));
                 }
             }
@@ -307,6 +331,21 @@ impl Server {
         self.tasks.wait().await;
         self.control.shutdown().await;
     }
+}
+
+fn database_at(address: SocketAddr) -> Wanted {
+    Wanted {
+        address,
+        setting: LISTEN,
+    }
+}
+
+/// Returns all addresses that the server listens on, if no two of them are the same port.
+fn wanted_addresses(database: &[SocketAddr], config: &Config) -> Result<Vec<Wanted>> {
+    let mut all: Vec<Wanted> = database.iter().copied().map(database_at).collect();
+    all.extend(chosen_addresses(config)?);
+    check_overlaps(&all)?;
+    Ok(all)
 }
 
 /// Makes the gateway, with as many connections as the limit of open files allows, and returns it

@@ -112,10 +112,14 @@ impl Gateway {
         let config = Config::load(&parsed.global, folder.path(), &flags, |_| None).unwrap();
         let runtime = Runtime::new().unwrap();
         let dir = lock(folder.path()).unwrap();
-        let started = Server::start_with_kinds(dir, &config, false, MoreKinds(kinds));
-        let started = runtime.block_on(started);
+        let started = runtime.block_on(async {
+            let server = Server::start_with_kinds(dir, &config, false, MoreKinds(kinds)).await;
+            let server = server.unwrap();
+            server.open_database_ports().unwrap();
+            server
+        });
         Self {
-            server: Some(started.unwrap()),
+            server: Some(started),
             runtime,
             folder,
         }

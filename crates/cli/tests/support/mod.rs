@@ -66,7 +66,11 @@ pub fn folder() -> TempDir {
 }
 
 pub fn tidegate(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    prepared(Command::new(env!("CARGO_BIN_EXE_tidegate")), data)
+}
+
+/// Gives a command the environment of these tests.
+fn prepared(mut command: Command, data: &Path) -> Command {
     command
         .env("TIDEGATE_DATA", data)
         .env("NO_COLOR", "1")
@@ -97,10 +101,24 @@ impl Server {
 
     /// Starts a server and reads the JSON that says it is ready.
     pub fn spawn(data: &Path, args: &[&str]) -> (Running, Value) {
+        let program = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        Self::spawn_program(program, data, args)
+    }
+
+    /// As [`Server::spawn`], as `nohup` does it.
+    pub fn spawn_ignoring_hangup(data: &Path, args: &[&str]) -> (Running, Value) {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+        shell.arg(env!("CARGO_BIN_EXE_tidegate"));
+        Self::spawn_program(shell, data, args)
+    }
+
+    /// As [`Server::spawn`], with another program.
+    pub fn spawn_program(program: Command, data: &Path, args: &[&str]) -> (Running, Value) {
         std::fs::create_dir_all(data).unwrap();
         let log = File::create(log_of(data)).unwrap();
         let mut child = Running(
-            tidegate(data)
+            prepared(program, data)
                 .args(args)
                 .stdout(Stdio::piped())
                 .stderr(log)
