@@ -3,6 +3,7 @@
 
 use crate::clean::hex;
 use crate::limits::{CHAIN_MAX, RSA_BITS_MIN};
+use crate::self_signed;
 use crate::settings::Roots;
 use rustls::RootCertStore;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -66,6 +67,10 @@ pub(crate) enum Shape {
 pub(crate) enum Trust {
     Public,
     Private,
+    /// The leaf is its own root, and in the CA file.
+    SelfSigned {
+        is_refused_by_rustls: bool,
+    },
     None(String),
 }
 
@@ -143,22 +148,53 @@ impl Chain {
         let Err(reason) = public else {
             return Trust::Public;
         };
-        match private.map(|roots| self.verify(&roots.store, now)) {
-            Some(Ok(())) => Trust::Private,
-            Some(Err(private)) => Trust::None(private),
-            None => Trust::None(reason),
+        let Some(roots) = private else {
+            return Trust::None(reason);
+        };
+        if let Some(leaf) = self.self_signed_leaf(roots) {
+            return self.trust_self_signed(leaf, roots, now);
+        }
+        match self.verify(&roots.store, now) {
+            Ok(()) => Trust::Private,
+            Err(private) => Trust::None(private),
+        }
+    }
+
+    /// Returns the leaf, if it is self-signed and one of these roots.
+    fn self_signed_leaf(&self, roots: &Roots) -> Option<&CertificateDer<'static>> {
+        let leaf = self.certificates.first()?;
+        let is_own_root = self.leaf()?.is_self_issued() && roots.certificates.contains(leaf);
+        is_own_root.then_some(leaf)
+    }
+
+    fn trust_self_signed(
+        &self,
+        leaf: &CertificateDer<'static>,
+        roots: &Roots,
+        now: OffsetDateTime,
+    ) -> Trust {
+        if let Some(fault) = self_signed::usage_fault(leaf) {
+            return Trust::None(fault.to_owned());
+        }
+        Trust::SelfSigned {
+            is_refused_by_rustls: self.verify_path(&roots.store, now).is_err(),
         }
     }
 
     /// Verifies the chain with these roots only. For an expired leaf the last moment of its life is
     /// taken, because its dates are another finding.
     pub fn verify(&self, roots: &RootCertStore, now: OffsetDateTime) -> Result<(), String> {
+        if self.leaf().is_some_and(ChainFacts::is_self_issued) && self.certificates.len() == 1 {
+            return Err("it is signed by itself".to_owned());
+        }
+        self.verify_path(roots, now)
+    }
+
+    /// Verifies the chain as webpki does, with these roots only.
+    fn verify_path(&self, roots: &RootCertStore, now: OffsetDateTime) -> Result<(), String> {
         let (Some(leaf), Some(facts)) = (self.certificates.first(), self.leaf()) else {
             return Err("no certificate was sent".to_owned());
         };
-        if facts.is_self_issued() && self.certificates.len() == 1 {
-            return Err("it is signed by itself".to_owned());
-        }
         let within = now
             .min(facts.not_after - time::Duration::SECOND)
             .max(facts.not_before);

@@ -150,7 +150,9 @@ findings! {
          out of order or contains other certificates. Skipped for a private CA without --ca."
         "Serve the full chain (leaf first, then each issuer), not the leaf alone.";
     Trust "trust" "C3" "the chain ends in a trusted root"
-        "Fails unless the chain as sent leads to a root of Mozilla's list, or to one of --ca."
+        "Fails unless the chain as sent leads to a root of Mozilla's list, or to one of --ca. A \
+         self-signed certificate passes as with OpenSSL's clients: if --ca contains it, and its key \
+         usages allow a TLS server."
         "Get a certificate from a public CA, or give the private CA's file with --ca.";
     Name "name" "C5" "the certificate is for this name"
         "Fails when none of the certificate's alternative names matches the host, or the name in \

@@ -22,6 +22,7 @@ mod page;
 mod parser_tests;
 mod probes;
 mod report;
+mod self_signed;
 mod settings;
 mod text;
 mod tls;

@@ -10,13 +10,15 @@
 
 mod support;
 
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
-use support::certificates::{Pki, Served};
+use support::certificates::{Pki, Served, self_signed_with};
 use support::crooked::{Crooked, certified, config, greeting, ordinary};
+use support::scan::openssl;
 use support::{Judged, judge, settings, trusting};
 use tidegate_check::{FindingVerdict, Settings};
 
@@ -61,6 +63,71 @@ fn chains_that_are_incomplete_untidy_old_or_foreign() {
     judge(&trusting(server.port, &false_friend.ca()))
         .warns("pinned-root", "ISRG Root X1")
         .passes(&["trust"]);
+}
+
+#[test]
+fn a_self_signed_certificate_as_its_own_ca_is_judged_as_openssl_does() {
+    let ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let server_auth = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let client_auth = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let signs_only = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let signs_and_tls = [signs_only.clone(), vec![KeyUsagePurpose::DigitalSignature]].concat();
+    type Change<'a> = &'a dyn Fn(&mut CertificateParams);
+    let cases: [(Change<'_>, FindingVerdict, &str); 7] = [
+        (&|_| {}, FindingVerdict::Pass, "private: self-signed"),
+        // As `openssl req -x509` makes it.
+        (
+            &|p| p.is_ca = ca,
+            FindingVerdict::Pass,
+            "clients with rustls refuse it",
+        ),
+        (
+            &|p| p.extended_key_usages = server_auth.clone(),
+            FindingVerdict::Pass,
+            "",
+        ),
+        (
+            &|p| p.key_usages = signs_and_tls.clone(),
+            FindingVerdict::Pass,
+            "",
+        ),
+        (
+            &|p| p.extended_key_usages = client_auth.clone(),
+            FindingVerdict::Fail,
+            "serverAuth",
+        ),
+        (
+            &|p| p.key_usages = signs_only.clone(),
+            FindingVerdict::Fail,
+            "allows no TLS server",
+        ),
+        (
+            &|p| {
+                p.is_ca = ca;
+                p.key_usages = signs_only.clone();
+            },
+            FindingVerdict::Fail,
+            "allows no TLS server",
+        ),
+    ];
+    for (change, verdict, words) in cases {
+        let served = self_signed_with(change);
+        let folder = tempfile::tempdir().unwrap();
+        served.write(folder.path());
+        let file = folder.path().join("chain.pem");
+        let server = Crooked::with_tls(Arc::new(ordinary(&served)));
+        let judged = judge(&trusting(server.port, &file));
+        judged
+            .is("trust", verdict, words)
+            .passes(&["chain", "name", "validity"]);
+        let said = openssl(server.port, &["-CAfile", file.to_str().unwrap()]);
+        let verified = said.contains("Verify return code: 0 (ok)");
+        assert_eq!(verified, verdict == FindingVerdict::Pass, "{said}");
+        // Another self-signed certificate of the same name proves nothing.
+        let other = self_signed_with(change);
+        other.write(folder.path());
+        judge(&trusting(server.port, &file)).fails("trust", "");
+    }
 }
 
 /// A resolver with a certificate for every SNI, and none without SNI.

@@ -140,18 +140,40 @@ fn trust(roots: Option<&Roots>, chain: &Chain, now: OffsetDateTime, sheet: &mut 
             sheet.pass(FindingKind::Trust, "public: the CA file is not needed")
         }
         Trust::Public => sheet.pass(FindingKind::Trust, "public: a root of Mozilla's list"),
-        Trust::Private => {
-            let file = roots
-                .map(|r| r.file.display().to_string())
-                .unwrap_or_default();
-            sheet.pass(FindingKind::Trust, format!("private: a root of {file}"));
-        }
+        Trust::Private => sheet.pass(
+            FindingKind::Trust,
+            format!("private: a root of {}", file_of(roots)),
+        ),
+        Trust::SelfSigned {
+            is_refused_by_rustls,
+        } => sheet.pass(
+            FindingKind::Trust,
+            self_signed_words(roots, is_refused_by_rustls),
+        ),
         Trust::None(why) => {
             sheet.fail(FindingKind::Trust, why);
             return false;
         }
     }
     true
+}
+
+fn file_of(roots: Option<&Roots>) -> String {
+    roots
+        .map(|roots| roots.file.display().to_string())
+        .unwrap_or_default()
+}
+
+fn self_signed_words(roots: Option<&Roots>, is_refused_by_rustls: bool) -> String {
+    let file = file_of(roots);
+    if is_refused_by_rustls {
+        format!(
+            "private: self-signed, and in {file}; clients with rustls refuse it, because it is a \
+             CA's certificate"
+        )
+    } else {
+        format!("private: self-signed, and in {file}")
+    }
 }
 
 fn names(name: &ServerName<'_>, chain: &Chain, leaf: &ChainFacts, sheet: &mut Sheet) -> bool {

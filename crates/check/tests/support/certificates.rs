@@ -82,11 +82,17 @@ impl Pki {
 
 /// Makes a self-signed certificate.
 pub fn self_signed() -> Served {
+    self_signed_with(|_| {})
+}
+
+/// Makes a self-signed certificate with changes.
+pub fn self_signed_with(change: impl Fn(&mut CertificateParams)) -> Served {
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()])
-        .unwrap()
-        .self_signed(&key)
-        .unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let begin = OffsetDateTime::now_utc() - Duration::days(1);
+    (params.not_before, params.not_after) = (begin, begin + Duration::days(90));
+    change(&mut params);
+    let certificate = params.self_signed(&key).unwrap();
     Served {
         chain: vec![certificate.pem()],
         key: key.serialize_pem(),
