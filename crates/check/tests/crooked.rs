@@ -39,12 +39,16 @@ fn what_is_no_mysql_is_named_and_nothing_more_is_tried() {
     let cases = [
         (
             b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
-            "no MySQL packet: ",
+            "this is a web server (plain HTTP), not MySQL: \"HTTP/1.1 400",
         ),
+        (b"hello there\r\n".to_vec(), "no MySQL packet: "),
         (frame(0, b"\x09old\0"), "no greeting of protocol 10"),
         (frame(0, &[10]), "no greeting of protocol 10"),
         (error(0, 1040, "Too many connections"), "error 1040"),
-        (b"SSH-2.0-x\x1b[2J\r\n".to_vec(), "no MySQL packet: "),
+        (
+            b"SSH-2.0-x\x1b[2J\r\n".to_vec(),
+            "this is an SSH server, not MySQL: 53 53 48",
+        ),
     ];
     each(cases, |(said, words)| {
         let server = Crooked::saying(said);

@@ -1,7 +1,8 @@
 //! Probe of the greeting: is it MySQL, does it offer TLS, and do old drivers accept its version. It
-//! sends nothing.
+//! sends nothing to a server that speaks first; one that does not is asked what it is.
 
 use super::ProbeTarget;
+use super::other_server::{ask_silent_server, name_first_bytes, name_first_payload};
 use crate::clean::shown;
 use crate::finding::FindingKind;
 use crate::limits::PROBE_MAX;
@@ -39,27 +40,53 @@ pub(crate) fn meet(
         Ok(payload) => greeting(&payload, sheet)
             .map(|g| (g, link))
             .ok_or("no MySQL greeting"),
-        Err(evidence) => {
+        Err(FirstPacketError::Silent(end)) => {
+            drop(link);
+            let evidence = match ask_silent_server(place) {
+                Some(name) => format!("this is {name}, not MySQL"),
+                None => end.words().to_owned(),
+            };
+            sheet.fail(FindingKind::Greeting, evidence);
+            Err("no MySQL greeting")
+        }
+        Err(FirstPacketError::Foreign(bytes)) => {
+            let evidence = match name_first_bytes(&bytes) {
+                Some(name) => format!("this is {name}, not MySQL: {}", shown_text(&bytes)),
+                None => format!("no MySQL packet: {}", shown(&bytes)),
+            };
             sheet.fail(FindingKind::Greeting, evidence);
             Err("no MySQL greeting")
         }
     }
 }
 
-fn first_packet(link: &mut Link) -> Result<Vec<u8>, String> {
+/// Reason for which no packet came first.
+enum FirstPacketError {
+    /// Nothing came until reading ended like this.
+    Silent(End),
+    /// Bytes of another protocol, often text.
+    Foreign(Vec<u8>),
+}
+
+fn first_packet(link: &mut Link) -> Result<Vec<u8>, FirstPacketError> {
     link.mark();
     crate::packet::read(link)
         .map(|(_, payload)| payload)
         .map_err(|error| match link.first() {
-            [] => End::of(&error).words().to_owned(),
-            // A server of another protocol often sends text.
+            [] => FirstPacketError::Silent(End::of(&error)),
             some => {
                 let mut bytes = some.to_vec();
                 link.end_in(std::time::Duration::from_millis(200));
                 bytes.extend(link.gather(SAMPLE).0);
-                format!("no MySQL packet: {}", shown(&bytes))
+                FirstPacketError::Foreign(bytes)
             }
         })
+}
+
+/// Returns the first line of a text, or the bytes if they are no text.
+fn shown_text(bytes: &[u8]) -> String {
+    let line = bytes.split(|b| *b == b'\r' || *b == b'\n').next();
+    shown(line.unwrap_or(bytes))
 }
 
 fn greeting(payload: &[u8], sheet: &mut Sheet) -> Option<Greeting> {
@@ -69,10 +96,11 @@ fn greeting(payload: &[u8], sheet: &mut Sheet) -> Option<Greeting> {
     }
     let parsed = Greeting::parse(payload).filter(|g| g.protocol == 10);
     let Some(greeting) = parsed else {
-        sheet.fail(
-            FindingKind::Greeting,
-            format!("no greeting of protocol 10: {}", shown(payload)),
-        );
+        let evidence = match name_first_payload(payload) {
+            Some(name) => format!("this is {name}"),
+            None => format!("no greeting of protocol 10: {}", shown(payload)),
+        };
+        sheet.fail(FindingKind::Greeting, evidence);
         return None;
     };
     sheet.pass(

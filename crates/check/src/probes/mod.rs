@@ -1,6 +1,6 @@
 //! The probes, one file per topic. Each opens its own connections and writes its own findings. They
-//! share the helpers `secured` and `made_up`; the two rounds that judge a certificate share
-//! `certificate`.
+//! share the helpers `secured`, `made_up`, `http_head` and `other_server`; the two rounds that judge
+//! a certificate share `certificate`.
 
 pub(crate) mod account;
 pub(crate) mod again;
@@ -8,7 +8,9 @@ pub(crate) mod certificate;
 pub(crate) mod denial;
 pub(crate) mod greeting;
 pub(crate) mod handshake;
+mod http_head;
 mod made_up;
+mod other_server;
 pub(crate) mod plaintext;
 mod secured;
 pub(crate) mod silence;

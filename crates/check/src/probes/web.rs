@@ -2,13 +2,13 @@
 //! across protocols. It makes one connection and requests the head of `/`.
 
 use super::ProbeTarget;
+use super::http_head::{HttpHead, first_line, request_head};
 use crate::chain::Chain;
 use crate::clean::clean;
 use crate::finding::FindingKind;
-use crate::limits::{CONNECT_MAX, WEB_HEAD_MAX};
+use crate::limits::CONNECT_MAX;
 use crate::report::Sheet;
-use crate::tls::{self, BOTH, Client, Offer, Stream};
-use std::io::{Read, Write};
+use crate::tls::{self, BOTH, Client, Offer};
 use std::net::SocketAddr;
 
 pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
@@ -42,13 +42,15 @@ pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
         }
     };
     let shared = Chain::read(client.chain()).is_ok_and(|chain| chain.is_for(&place.name));
-    let head = head(&mut stream, &place.settings.name);
+    let answer = request_head(&mut stream, &place.settings.name);
     // A server that does not speak HTTP is not a console.
-    let is_web = head.starts_with("HTTP/");
-    let hsts = head
-        .to_ascii_lowercase()
-        .contains("\nstrict-transport-security:");
-    let status = head.lines().next().map(clean).unwrap_or_default();
+    let head = HttpHead::read(&answer);
+    let lacks_hsts = head
+        .as_ref()
+        .is_some_and(|head| head.header("strict-transport-security").is_none());
+    let status = head
+        .as_ref()
+        .map_or_else(|| clean(&first_line(&answer)), HttpHead::status);
     let mut faults = Vec::new();
     if shared {
         faults.push(format!(
@@ -56,13 +58,13 @@ pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
             place.settings.name
         ));
     }
-    if is_web && !hsts {
+    if lacks_hsts {
         faults.push("no Strict-Transport-Security".to_owned());
     }
     if faults.is_empty() {
         sheet.pass(
             FindingKind::Web,
-            if is_web {
+            if head.is_some() {
                 format!("another name, HSTS; {status}")
             } else {
                 "no web page".to_owned()
@@ -71,26 +73,4 @@ pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     } else {
         sheet.warn(FindingKind::Web, format!("{}; {status}", faults.join(", ")));
     }
-}
-
-/// Requests `/` and returns the response's head, as far as it came.
-fn head(stream: &mut Stream, host: &str) -> String {
-    let request = format!(
-        "HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nUser-Agent: tidegate-check\r\n\r\n"
-    );
-    let mut bytes = Vec::new();
-    if stream
-        .write_all(request.as_bytes())
-        .and_then(|()| stream.flush())
-        .is_ok()
-    {
-        let mut piece = [0; 1024];
-        while bytes.len() < WEB_HEAD_MAX && !bytes.windows(4).any(|w| w == b"\r\n\r\n") {
-            match stream.read(&mut piece) {
-                Ok(0) | Err(_) => break,
-                Ok(n) => bytes.extend(piece.iter().take(n)),
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
