@@ -47,7 +47,7 @@ fn secured_from(source: &str, cluster: &Cluster) -> Probe {
     probe
 }
 
-/// Connections that say nothing; whether each was greeted is not looked at.
+/// Opens connections that send nothing. Their greetings are not read.
 fn stalled(server: &Server, sources: impl Iterator<Item = String>, each: usize) -> Vec<TcpStream> {
     sources
         .flat_map(|source| (0..each).map(move |_| source.clone()))

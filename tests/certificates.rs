@@ -138,7 +138,7 @@ fn case_19_a_pair_that_does_not_fit_never_replaces_a_good_one() {
         let before = bench.server.log().len();
         write_private(&bench.files.join("key.pem"), key);
         write_private(&chain, certificate);
-        // It has looked when it says so.
+        // The log line shows that the files were read.
         soon(&format!("{what}: the log says that it is rejected"), || {
             let log = bench.server.log();
             let new = log.get(before..)?;

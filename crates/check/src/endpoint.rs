@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-/// Default port.
+/// Port of an endpoint that is written without one: the console prints this one for every server.
 pub const PORT: u16 = 4000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Endpoint {
 /// string with a password.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EndpointError {
-    #[error("it has no host, or a bracket without its partner")]
+    #[error("it has no host, or an unclosed bracket")]
     Form,
     #[error("it is a URL or a connection string; only host and port of it are needed")]
     ConnectionString,

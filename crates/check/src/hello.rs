@@ -256,7 +256,7 @@ impl std::fmt::Display for HelloAnswer {
             }
             Self::OldServerHello => f.write_str("a ServerHello of SSL 2"),
             Self::Ended(end) => f.write_str(end.words()),
-            Self::Other(bytes) => write!(f, "bytes that are no TLS: {}", hex(bytes)),
+            Self::Other(bytes) => write!(f, "bytes that are not TLS: {}", hex(bytes)),
         }
     }
 }

@@ -79,7 +79,7 @@ fn run_probes(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'st
         let reason = if probes::greeting::offers_tls(&greeting) {
             probe_tls(&place, sheet);
             probes::certificate::elsewhere(&place, others, sheet);
-            "no handshake of TLS 1.3 or 1.2 ended well"
+            "no TLS 1.3 or 1.2 handshake succeeded"
         } else {
             "the server offers no TLS"
         };
@@ -138,7 +138,7 @@ fn port(settings: &Settings, sheet: &mut Sheet) {
     match settings.endpoint.port {
         4000 => sheet.pass(FindingKind::Port, "4000"),
         // Skipped and not warned about, since the port of an ordinary MySQL server won't change.
-        3306 => sheet.skip(FindingKind::Port, "3306 is MySQL's own"),
+        3306 => sheet.skip(FindingKind::Port, "3306 is MySQL's default port"),
         other => sheet.warn(FindingKind::Port, other.to_string()),
     }
 }
@@ -203,7 +203,7 @@ fn reached(tried: &[(SocketAddr, Option<io::Error>)]) -> (FindingVerdict, String
         }
     }
     let mut evidence = good.join(", ");
-    for (words, some) in [("not ", &bad), ("no way from here to ", &unroutable)] {
+    for (words, some) in [("not ", &bad), ("no route to ", &unroutable)] {
         if !some.is_empty() {
             let between = if evidence.is_empty() { "" } else { "; " };
             evidence = format!("{evidence}{between}{words}{}", some.join(", "));
@@ -240,18 +240,18 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_not_blamed_for_a_way_that_this_machine_does_not_have() {
+    fn an_address_without_a_route_from_here_is_no_fault() {
         let refused = Some(io::ErrorKind::ConnectionRefused);
-        let no_way = Some(io::ErrorKind::NetworkUnreachable);
+        let no_route = Some(io::ErrorKind::NetworkUnreachable);
         assert_eq!(
             judge_two([None, None]),
             (FindingVerdict::Pass, "192.0.2.1, 2001:db8::1".to_owned())
         );
         assert_eq!(
-            judge_two([None, no_way]),
+            judge_two([None, no_route]),
             (
                 FindingVerdict::Pass,
-                "192.0.2.1; no way from here to 2001:db8::1".to_owned()
+                "192.0.2.1; no route to 2001:db8::1".to_owned()
             )
         );
         let (verdict, evidence) = judge_two([None, refused]);
@@ -259,7 +259,7 @@ mod tests {
             verdict == FindingVerdict::Warn && evidence.starts_with("192.0.2.1; not 2001:db8::1: "),
             "{evidence}"
         );
-        assert_eq!(judge_two([refused, no_way]).0, FindingVerdict::Fail);
-        assert_eq!(judge_two([no_way, no_way]).0, FindingVerdict::Fail);
+        assert_eq!(judge_two([refused, no_route]).0, FindingVerdict::Fail);
+        assert_eq!(judge_two([no_route, no_route]).0, FindingVerdict::Fail);
     }
 }

@@ -77,11 +77,11 @@ pub(crate) fn login(
                 steps.push("asked for the password".to_owned());
                 clear(password)
             }
-            _ => return Err(strange("an answer to a login that is none")),
+            _ => return Err(strange("an unexpected answer to the login")),
         };
         packet::write(stream, sequence.wrapping_add(1), &answer)?;
     }
-    Err(strange("a login without end"))
+    Err(strange("too many packets in the login"))
 }
 
 fn strange(what: &str) -> io::Error {
@@ -172,7 +172,7 @@ fn query(
             return Ok(Ok(rows));
         }
     }
-    Err(strange("a result without end"))
+    Err(strange("too many packets in the result"))
 }
 
 /// Runs `SELECT 1` and checks that one row with 1 came.
@@ -181,7 +181,7 @@ pub(crate) fn select_one(stream: &mut (impl Read + Write)) -> io::Result<Result<
         Err(error) => Ok(Err(error)),
         // A row with one column of one character.
         Ok(rows) if rows == [b"\x011"] => Ok(Ok(())),
-        Ok(_) => Err(strange("SELECT 1 brought something else")),
+        Ok(_) => Err(strange("an unexpected result of SELECT 1")),
     }
 }
 

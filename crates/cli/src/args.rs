@@ -197,9 +197,9 @@ pub enum Command {
     ///
     /// Tests TLS, the certificate, its name, old protocol versions, logins without TLS and more, at
     /// any server that speaks the MySQL protocol. Each finding says what was seen and how to fix
-    /// it; docs/check.md explains them all. It opens about twenty connections, takes about 15
-    /// seconds and needs no account. Exit codes: 0: nothing failed; 1: something failed; 2: wrong
-    /// usage.
+    /// it; docs/check.md explains them all. It opens about twenty connections, takes up to
+    /// about 20 seconds and needs no account. Exit codes: 0: nothing failed; 1: something failed;
+    /// 2: wrong usage.
     Check(CheckArgs),
 }
 

@@ -1,6 +1,7 @@
-//! An error of rendering a string.
+//! Errors of rendering a connection string. The hints depend on the caller (command line or API),
+//! so each of them adds its own.
 
-/// Errors of rendering a string.
+/// Reason why a client's string can't be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     #[error("unknown client `{given}`; hint: use one of {known}")]

@@ -32,6 +32,9 @@ pub fn refusal_page(entry: &RefusalEntry) -> String {
         let _ = write!(page, "\n## Cause\n\n{}\n", help.cause.join("\n\n"));
     }
     let _ = write!(page, "\n## Fix\n\n{hint}.\n");
+    if !help.fix.is_empty() {
+        let _ = write!(page, "\n{}\n", help.fix.join("\n\n"));
+    }
     if !help.lines.is_empty() {
         page.push_str(&lines(help.lines));
     }
@@ -44,6 +47,8 @@ pub fn refusal_page(entry: &RefusalEntry) -> String {
 pub struct RefusalHelp {
     /// Paragraphs of the cause, with code between backticks.
     pub cause: Vec<&'static str>,
+    /// Paragraphs about the fix, which follow the hint of the error.
+    pub fix: Vec<&'static str>,
     /// The string of each client, if a client's setting fixes the refusal. None contains a
     /// password.
     pub lines: Vec<ClientLine>,
@@ -62,7 +67,10 @@ pub fn refusal_help(entry: &RefusalEntry) -> RefusalHelp {
     let cause = causes().get(entry.slug);
     RefusalHelp {
         cause: cause
-            .map(|cause| cause.cause.trim().split("\n\n").collect())
+            .map(|cause| paragraphs(&cause.cause))
+            .unwrap_or_default(),
+        fix: cause
+            .map(|cause| paragraphs(&cause.fix))
             .unwrap_or_default(),
         lines: if cause.is_some_and(|cause| cause.lines) {
             client_lines()
@@ -70,6 +78,11 @@ pub fn refusal_help(entry: &RefusalEntry) -> RefusalHelp {
             Vec::new()
         },
     }
+}
+
+fn paragraphs(text: &str) -> Vec<&str> {
+    let all = text.trim().split("\n\n");
+    all.filter(|paragraph| !paragraph.is_empty()).collect()
 }
 
 fn client_lines() -> Vec<ClientLine> {
@@ -113,7 +126,7 @@ fn lines(lines: Vec<ClientLine>) -> String {
         let fence = form.syntax.fence();
         let _ = write!(
             out,
-            "\n### {name}\n\nFrom {minimum_version} on:\n\n```{fence}\n{}\n```\n",
+            "\n### {name}\n\nMinimum version: {minimum_version}.\n\n```{fence}\n{}\n```\n",
             form.text
         );
     }
@@ -124,8 +137,8 @@ fn lines(lines: Vec<ClientLine>) -> String {
 pub fn refusal_index() -> String {
     let mut page = format!(
         "{MADE}\n# Refusals\n\n\
-         For users and operators who got an error from the gateway itself. Each error has a page \
-         with its\ncause and its fix. All other errors come from the cluster's engine.\n\n\
+         This page is for users and operators who get an error from the gateway. Each error has a \
+         page with its\ncause and its fix. All other errors come from the cluster's engine.\n\n\
          | Code | SQLSTATE | Text | Caused by |\n| --- | --- | --- | --- |\n"
     );
     for kind in RefusalKind::ALL {

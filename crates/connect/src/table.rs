@@ -236,6 +236,9 @@ static CAUSES: LazyLock<BTreeMap<String, Cause>> = LazyLock::new(|| {
 #[serde(deny_unknown_fields)]
 pub struct Cause {
     pub cause: String,
+    /// Steps to fix it, where the hint of the error is not enough.
+    #[serde(default)]
+    pub fix: String,
     /// Whether the page shows the string of each client.
     #[serde(default)]
     pub lines: bool,

@@ -77,7 +77,7 @@ macro_rules! refusals {
     };
 }
 
-/// A row of the table.
+/// Row of the table of refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefusalEntry {
     /// Name of its help page.
@@ -102,23 +102,23 @@ refusals! {
     MissingPrefix = "missing-prefix", 1045, "28000", Client, Never, Info,
         "Missing user name prefix.",
         "A user name here is <prefix>.<user>, such as abcdefghjkmn.root; `tidegate connect NAME` \
-         or `tidegate cluster show NAME` prints it whole";
+         or `tidegate cluster show NAME` prints it";
     /// Unknown prefix, unknown user or wrong password. All have the same text and take the same
     /// time.
     AccessDenied = "access-denied", 1045, "28000", Client, Never, Info,
         "Access denied.",
         "Check the whole user name (<prefix>.<user>) and the password; `tidegate cluster password \
-         NAME` makes a new one";
+         NAME` sets a new one";
     /// The password is right, but the account requires TLS, which the engine can't see on the
     /// gateway's connection. Sent only after the password was verified.
     RequiresTls = "requires-tls", 1045, "28000", Client, Never, Info,
-        "The password is right, but the account was made with REQUIRE SSL, which its engine can't \
-         see kept.",
+        "The password is right, but the account has REQUIRE SSL, which the engine can't verify behind \
+         the gateway.",
         "Every connection here is TLS in any case: run ALTER USER ... REQUIRE NONE as another \
          user. For root, `tidegate cluster password NAME` does so";
     /// As `RequiresTls`, for an account that requires a client certificate or a cipher.
     RequiresCertificate = "requires-certificate", 1045, "28000", Client, Never, Info,
-        "The password is right, but the account was made with REQUIRE X509, ISSUER, SUBJECT or \
+        "The password is right, but the account has REQUIRE X509, ISSUER, SUBJECT or \
          CIPHER, and no client is asked for a certificate here.",
         "Run ALTER USER ... REQUIRE NONE as another user, with a long password. For root, \
          `tidegate cluster password NAME` does so";
@@ -163,8 +163,8 @@ refusals! {
     /// The cluster's sessions use more memory of the gateway than their budget, and this one uses
     /// most.
     UnreadAnswers = "unread-answers", 1161, "08S01", Cluster, Soon, Warn,
-        "The connection was closed: the clients of this cluster leave too much data waiting, and \
-         this one the most.",
+        "The connection was closed because this cluster's clients left too much data unread, this one \
+         the most.",
         "Read results as they come, or ask for less at once, then connect again";
     TooManyFromAddress = "too-many-from-address", 1040, "08004", Client, Soon, Info,
         "Too many connections from this address.",
@@ -180,12 +180,12 @@ refusals! {
         "Connect again, or use TLS 1.3, which renews keys by itself";
     BadHandshake = "bad-handshake", 1043, "08S01", Client, Never, Info,
         "Bad handshake.",
-        "What was sent is not a MySQL login; check that the client speaks the MySQL protocol";
+        "Check that the client speaks the MySQL protocol";
     OldProtocol = "old-protocol", 1251, "08004", Client, Never, Info,
         "The client speaks a protocol older than MySQL 4.1, which is not supported.",
         "Use a newer client";
     PacketTooLarge = "packet-too-large", 1153, "08S01", Client, Never, Info,
-        "Got a packet bigger than a login may be.",
+        "The login packet is too large.",
         "Send fewer or shorter connection attributes";
     PacketsOutOfOrder = "packets-out-of-order", 1156, "08S01", Client, Never, Info,
         "Got packets out of order.",
@@ -196,11 +196,11 @@ refusals! {
         "Use a client that knows caching_sha2_password or mysql_native_password";
     LoginTimeout = "login-timeout", 1159, "08S01", Client, Soon, Info,
         "The login took too long.",
-        "A login must be finished within the server's deadline; check the network, then try again";
-    /// The engine ended while a session was open.
+        "Check the network, then try again";
+    /// The engine stopped while a session was open.
     EngineLost = "engine-lost", 1053, "08S01", Cluster, Soon, Warn,
-        "The cluster's engine ended.",
-        "Connect again: it recovers by itself, and what was committed is kept";
+        "The cluster's engine stopped unexpectedly.",
+        "Connect again: the engine recovers automatically, and committed data is kept";
     ServerStopping = "server-stopping", 1053, "08S01", Gateway, Soon, Info,
         "The server is shutting down.",
         "Connect again in a moment";

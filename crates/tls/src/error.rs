@@ -68,17 +68,17 @@ pub enum TlsError {
     NoLocalCa,
     #[error("this server does not use ACME")]
     NoAcme,
-    #[error("an order is running; hint: try again when it is over")]
+    #[error("an order is running; hint: try again when it is finished")]
     OrderUnderWay,
     #[error("the pair was rejected: {0}")]
     NotTaken(String),
     #[error(
         "{} is not a master key of 32 random bytes; hint: restore it from a backup, or delete it: \
-         a new one is made, and what the old one sealed is lost",
+         a new one is created, and data encrypted with the old key is lost",
         .0.display()
     )]
     MasterKey(PathBuf),
-    #[error("a certificate could not be made")]
+    #[error("the certificate could not be created")]
     Issue(#[from] rcgen::Error),
     #[error("TLS failed")]
     Rustls(#[from] rustls::Error),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsEvent {
-    /// A new local CA was made: clients need its `ca.pem`.
+    /// A new local CA was created: clients need its `ca.pem`.
     CaCreated { ca: PathBuf },
     /// An earlier local CA could not be used and was replaced: clients need the new `ca.pem`.
     CaRemade { ca: PathBuf, reason: String },
@@ -33,12 +33,16 @@ impl fmt::Display for TlsEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CaCreated { ca } => {
-                write!(f, "made a local CA; clients verify with {}", ca.display())
+                write!(
+                    f,
+                    "created a local CA; clients verify with {}",
+                    ca.display()
+                )
             }
             Self::CaRemade { ca, reason } => {
                 write!(
                     f,
-                    "made a new local CA ({reason}); clients need the new {}",
+                    "created a new local CA ({reason}); clients need the new {}",
                     ca.display()
                 )
             }
@@ -58,7 +62,7 @@ impl fmt::Display for TlsEvent {
             Self::NameLeftOut { name } => write!(
                 f,
                 "the certificate does not carry `{name}`: the local CA may not sign it; \
-                 hint: run `tidegate trust renew` to make a new CA, then give clients the new \
+                 hint: run `tidegate trust renew` to create a new CA, then give clients the new \
                  ca.pem"
             ),
             Self::ServingInvalid { reason } => {

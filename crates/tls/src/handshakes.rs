@@ -41,7 +41,7 @@ struct Inner {
 struct HandshakeState {
     /// Nanoseconds of processor time that may be used now.
     balance: i64,
-    /// Turns that had to be waited for.
+    /// Number of turns that were delayed.
     waits: u64,
     filled_at: Instant,
     /// Average processor time of a turn, in nanoseconds.

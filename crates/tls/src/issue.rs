@@ -19,7 +19,7 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::extensions::GeneralName;
 use zeroize::{Zeroize, Zeroizing};
 
-/// Beginning of every local root's common name. A mark that is unique to the root follows.
+/// Prefix of every local root's common name. A mark that is unique to the root follows.
 pub const ROOT_NAME: &str = "Tidegate Local Root";
 
 /// Maximum length of a common name (X.520, ub-common-name).

@@ -155,7 +155,8 @@ impl ProducesTickets for Tickets {
         true
     }
 
-    /// Returns the time that even a ticket sealed just before the key's rotation is accepted.
+    /// Returns the minimum time for which every ticket is accepted, also one that was sealed
+    /// just before its key's rotation.
     fn lifetime(&self) -> u32 {
         u32::try_from(TICKET_KEY_TAKEN - TICKET_KEY_ROTATE).unwrap_or(0)
     }

@@ -47,7 +47,7 @@ pub(crate) fn probe_again(
             format!("no handshake: {}", tls::reason(&error)),
         );
     }
-    "without --user only the first round of a watch looks at it"
+    "without --user, only the first round tests this"
 }
 
 /// Runs the handshake, and a login, so that the server ends the connection as an ordinary one.

@@ -132,6 +132,6 @@ fn denied(place: &ProbeTarget<'_>, user: &str) -> Result<Denied, String> {
             error,
             took: began.elapsed(),
         }),
-        Outcome::In => Err(format!("{user} was let in with a made-up password")),
+        Outcome::In => Err(format!("{user} was logged in with a made-up password")),
     }
 }

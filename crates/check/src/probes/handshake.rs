@@ -87,7 +87,7 @@ fn quiet(first: &[u8], sheet: &mut Sheet) {
         [] => sheet.skip(FindingKind::Quiet, "nothing came"),
         other => sheet.fail(
             FindingKind::Quiet,
-            format!("bytes that are no TLS: {}", hex(other)),
+            format!("bytes that are not TLS: {}", hex(other)),
         ),
     }
 }

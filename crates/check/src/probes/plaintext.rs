@@ -15,7 +15,7 @@ use std::io::Write;
 /// Maximum number of bytes of a refusal.
 const ANSWER_MAX: usize = 1024;
 
-/// ClearAnswer to something that must not be accepted.
+/// Answer to clear text that the server must not accept.
 #[derive(Debug)]
 pub(crate) enum ClearAnswer {
     Error(ErrPacket),
@@ -151,7 +151,7 @@ fn plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, sheet: &mut Sheet) {
         Ok(ClearAnswer::Error(error)) if was_judged(&error) => {
             sheet.fail(
                 FindingKind::Plaintext,
-                format!("the login was judged in clear text: {error}"),
+                format!("the password was checked in clear text: {error}"),
             );
             sheet.skip(FindingKind::PlaintextText, "it was not refused");
         }
@@ -188,7 +188,7 @@ fn plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, sheet: &mut Sheet) {
         }
         Ok(ClearAnswer::Strange(bytes)) => sheet.fail(
             FindingKind::Plaintext,
-            format!("a strange answer: {}", shown(&bytes)),
+            format!("an unexpected answer: {}", shown(&bytes)),
         ),
         Err(why) => sheet.skip(FindingKind::Plaintext, why),
     }
@@ -199,7 +199,7 @@ fn refused(sheet: &mut Sheet, kind: FindingKind, answer: Result<ClearAnswer, Str
     match answer {
         Ok(ClearAnswer::Error(error)) if error.says_busy() => sheet.skip(kind, error.to_string()),
         Ok(ClearAnswer::Error(error)) if was_judged(&error) => {
-            sheet.fail(kind, format!("it was judged: {error}"))
+            sheet.fail(kind, format!("the password was checked: {error}"))
         }
         Ok(ClearAnswer::Error(error)) => sheet.pass(kind, error.to_string()),
         Ok(ClearAnswer::Taken(what)) => sheet.fail(kind, format!("answered with {what}")),
@@ -210,7 +210,7 @@ fn refused(sheet: &mut Sheet, kind: FindingKind, answer: Result<ClearAnswer, Str
         Ok(ClearAnswer::Ended(End::Silent)) => sheet.pass(kind, "no answer: it waits for TLS"),
         Ok(ClearAnswer::Ended(end)) => sheet.pass(kind, end.words()),
         Ok(ClearAnswer::Strange(bytes)) => {
-            sheet.fail(kind, format!("a strange answer: {}", shown(&bytes)))
+            sheet.fail(kind, format!("an unexpected answer: {}", shown(&bytes)))
         }
         Err(why) => sheet.skip(kind, why),
     }

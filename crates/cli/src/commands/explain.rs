@@ -47,7 +47,11 @@ pub fn run(
     if explained.verifies {
         return Ok(());
     }
-    Err(Failure::new("this string does not make its client verify the server", "").into())
+    Err(Failure::new(
+        "this string does not make its client verify the server",
+        "use the one that is shown above",
+    )
+    .into())
 }
 
 /// Reads the string from standard input, so that its password does not get into the shell's

@@ -13,7 +13,7 @@ pub struct OwnLoginProber {
     pub face: watch::Receiver<PublicFace>,
 }
 
-/// Returns the only step of a test that could not begin.
+/// Returns a failed test with one step, for a test that could not start.
 fn failed_step(why: String) -> Vec<ProbeStep> {
     vec![ProbeStep {
         step: ProbeStage::Tcp,

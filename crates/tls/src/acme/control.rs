@@ -121,7 +121,9 @@ impl Manager {
         };
         if !self.kinds().contains(&kind) {
             return Err(TlsError::NotTaken(
-                "its key is RSA and acme.rsa is not set".to_owned(),
+                "its key is RSA and acme.rsa is not set; hint: set acme.rsa = \"yes\", or import an \
+                 ECDSA certificate"
+                    .to_owned(),
             ));
         }
         let now = host.now();

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::acme::record::PendingOrder;
 
-    /// The record counts an attempt when it begins, so that of the first one is 1.
+    /// The record counts an attempt when it begins, so the count of the first attempt is 1.
     fn record_with(failures: u32) -> Record {
         Record {
             failures,

@@ -69,6 +69,7 @@ pub fn refusal_page(frame: Frame, slug: &str) -> Option<RefusalPage> {
         frame,
         row: help_row(&entry),
         cause: help.cause,
+        fix: help.fix,
         lines: lines.collect(),
     })
 }

@@ -35,5 +35,6 @@ pub struct RefusalPage {
     pub frame: Frame,
     pub row: HelpRow,
     pub cause: Vec<&'static str>,
+    pub fix: Vec<&'static str>,
     pub lines: Vec<LineView>,
 }
