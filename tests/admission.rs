@@ -110,7 +110,6 @@ fn whoever_loses_its_place_is_told_so_and_so_is_the_log() {
     });
 }
 
-/// Anonymous memory of a process, in KB.
 /// Returns the CPU time that a process has used.
 fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
@@ -122,6 +121,7 @@ fn cpu_seconds(pid: u32) -> f64 {
         .sum()
 }
 
+/// Returns the anonymous memory of a process, in KB.
 fn rss_anon(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
     let line = status

@@ -107,6 +107,7 @@ impl Machine {
             java_home,
             java_file,
         };
+        // The script exits at the first mount that fails (`set -e`).
         if line.trim() != "ready" {
             not_run("no private view of the file system can be made here");
             return None;

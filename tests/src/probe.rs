@@ -64,6 +64,7 @@ pub fn dial(addr: SocketAddr) -> TcpStream {
     stream
         .set_write_timeout(Some(READ_WAIT))
         .expect("a timeout");
+    // The test decides which bytes travel in one segment.
     stream.set_nodelay(true).expect("nodelay");
     stream
 }

@@ -374,11 +374,13 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(mut running) = self.running.take() {
+            // The keeper's standard input closes: it stops the server and removes the folder.
             drop(running.keep.take());
             let _ = running.keeper.wait();
         } else {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
+        // Engines die with their server, so one that is left is a fault.
         let left = processes::engines_of(&self.folder);
         if !left.is_empty() && !std::thread::panicking() {
             panic!("engines left behind: {left:?}");

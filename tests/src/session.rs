@@ -204,6 +204,8 @@ impl Session {
                         Refused::parse(&packet).expect("an error packet"),
                     ));
                 }
+                // A row may begin with 0xfe too (a length of 8 bytes), but is longer than an EOF
+                // packet.
                 0xfe if self.eof_packets() && packet.len() == 5 => {
                     let status = u16::from_le_bytes([packet[3], packet[4]]);
                     return Ok(Outcome::Rows {
@@ -212,6 +214,7 @@ impl Session {
                         status,
                     });
                 }
+                // An OK packet with this head ends the rows. A row with it has at least 16 MB.
                 0xfe if !self.eof_packets() && packet.len() < 0xff_ffff => {
                     let Outcome::Ok { status, .. } = ok(&packet) else {
                         unreachable!()

@@ -28,8 +28,10 @@ impl Visitor {
 
     pub fn open(&self, address: SocketAddr, lifetime: Duration) -> io::Result<Link> {
         self.count();
+        // Before connecting, because the time to the first row includes it.
         let began = Instant::now();
         let stream = TcpStream::connect_timeout(&address, CONNECT_MAX.min(lifetime))?;
+        // The probes that send byte by byte need a segment for each byte.
         stream.set_nodelay(true)?;
         Ok(Link {
             stream,
@@ -125,6 +127,8 @@ impl Read for Link {
             )));
         }
         let room = buffer.len().min(self.left);
+        // Set again for each read: a socket's timeout restarts with every byte, the deadline does
+        // not.
         self.stream.set_read_timeout(Some(self.time_left()?))?;
         let buffer = buffer.get_mut(..room).unwrap_or_default();
         let n = loop {

@@ -69,10 +69,13 @@ pub(crate) fn login(
                     ))
                 })?
             }
+            // caching_sha2_password: the server has the hash in its cache, and an OK packet
+            // follows.
             [0x01, 0x03] => {
                 steps.push("known".to_owned());
                 continue;
             }
+            // caching_sha2_password: the server needs the password itself.
             [0x01, 0x04] => {
                 steps.push("asked for the password".to_owned());
                 clear(password)
@@ -94,6 +97,7 @@ fn switch(rest: &[u8]) -> Option<(String, &[u8])> {
     let salt = salt.get(1..)?;
     Some((
         packet::lossy(name),
+        // The salt ends in a NUL that is not part of it.
         salt.strip_suffix(&[0])
             .filter(|s| s.len() == 20)
             .unwrap_or(salt),
@@ -112,6 +116,7 @@ pub(crate) fn proof(plugin: &str, password: &str, salt: &[u8]) -> Option<Zeroizi
     if !matches!(plugin, "mysql_native_password" | "caching_sha2_password") {
         return None;
     }
+    // For both plugins the proof of an empty password is empty.
     if password.is_empty() {
         return Some(Zeroizing::default());
     }
@@ -161,6 +166,7 @@ fn query(
                     .ok_or_else(|| strange("an error packet that can't be read"))?;
                 return Ok(Err(error));
             }
+            // An OK packet: the statement has no result.
             [0x00, ..] if nth == 0 => return Ok(Ok(rows)),
             // An EOF packet comes after the columns, and one after the rows.
             [0xfe, rest @ ..] if rest.len() < 8 => ends += 1,

@@ -127,6 +127,7 @@ impl Greeting {
             greeting.capabilities |= u32::from(rest) << 16;
             let length = bytes.u8().unwrap_or(0);
             let _reserved = bytes.take(10);
+            // At least 13 bytes, whatever the length says (protocol 10); the last one is a NUL.
             let second = usize::from(length.saturating_sub(8)).max(13);
             let more = bytes.take(second.min(bytes.0.len())).unwrap_or_default();
             salt.extend(more.iter().take(12));
@@ -236,6 +237,7 @@ impl Login<'_> {
             0
         };
         let mut out = head(self.capabilities | with_database);
+        // A NUL would end the name early and shift all fields behind it.
         out.extend(self.user.bytes().filter(|b| *b != 0));
         out.push(0);
         // A proof is a hash of at most 32 bytes.

@@ -176,6 +176,7 @@ fn causes(error: &anyhow::Error) -> Vec<String> {
     let mut texts: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string();
+        // The text of some errors contains that of their source already.
         if !texts.iter().any(|earlier| earlier.contains(&text)) {
             texts.push(text);
         }

@@ -152,6 +152,7 @@ impl Profiles {
 pub fn path(env: Env<'_>) -> Result<PathBuf> {
     let home = || path_from_env(env, "HOME").map(|home| home.join(".config"));
     let config = path_from_env(env, "XDG_CONFIG_HOME")
+        // The XDG specification says to ignore a relative path.
         .filter(|path| path.is_absolute())
         .or_else(home);
     let config = config.ok_or_else(|| {

@@ -28,6 +28,7 @@ pub fn yes(question: &str) -> io::Result<bool> {
 /// Reads a password without showing it, from the terminal itself, so that standard input may be
 /// redirected.
 pub fn password(prompt: &str) -> io::Result<Zeroizing<String>> {
+    // Standard input may be a pipe, for example with statements.
     let tty = File::options().read(true).write(true).open("/dev/tty")?;
     // In the terminal's line mode one read returns one line. A buffered reader would keep a copy of
     // the password in memory.
@@ -61,6 +62,7 @@ impl<'a> NoEcho<'a> {
         let before = tcgetattr(tty)?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
+        // Discards what was typed before the prompt.
         tcsetattr(tty, OptionalActions::Flush, &silent)?;
         Ok(Self { tty, before })
     }
@@ -68,6 +70,7 @@ impl<'a> NoEcho<'a> {
 
 impl Drop for NoEcho<'_> {
     fn drop(&mut self) {
+        // Also after an error, or the terminal would stay without echo.
         let _ = tcsetattr(self.tty, OptionalActions::Now, &self.before);
     }
 }

@@ -48,9 +48,11 @@ impl Chain {
             path: path.to_path_buf(),
         })?;
         let signer = any_supported_type(&key_der);
+        // The signer has its own copy, which aws-lc wipes.
         key_der.zeroize();
         let certified = CertifiedKey::new(certificates, signer.map_err(TlsError::Pair)?);
         match certified.keys_match() {
+            // Unknown: keys of this kind can't be compared, which is no mismatch.
             Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(error) => return Err(TlsError::Pair(error)),
         }

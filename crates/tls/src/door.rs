@@ -47,6 +47,7 @@ impl WebDoor {
         turns: &mut Turns,
     ) -> io::Result<Option<TlsStream<TcpStream>>> {
         let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+        // After the ClientHello: a client that sends nothing must not occupy a turn.
         let Some(turn) = turns.turn().await else {
             return Err(io::Error::other("the server stops"));
         };

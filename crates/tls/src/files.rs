@@ -70,6 +70,7 @@ impl Files {
         let certificate = state::read(&self.certificate)?;
         let key = state::read(&self.key)?;
         let mut hash = Sha256::new();
+        // With the length, bytes can't move from one file to the other without changing the hash.
         hash.update((certificate.len() as u64).to_be_bytes());
         hash.update(&*certificate);
         hash.update(&*key);
@@ -83,6 +84,7 @@ impl Files {
     /// Checks that a pair can be served, whatever its dates, and returns it with its trust.
     fn judge(&self, pair: &Pair, now: OffsetDateTime) -> Result<Served, TlsError> {
         let chain = Chain::from_pem(&pair.certificate, &pair.key, &self.certificate)?;
+        // Mozilla's roots first: clients of a publicly trusted chain need no CA file.
         if chain.verify(&self.public, &self.provider, now).is_ok() {
             return Ok(Served {
                 chain,
@@ -158,6 +160,7 @@ impl CertificateSource for Files {
         };
         self.unreadable = false;
         if self.taken == Some(pair.fingerprint) {
+            // The files are the current pair again, so an earlier rejection is over.
             (self.seen, self.refused) = (None, None);
             return SourceChange::Unchanged;
         }
@@ -168,6 +171,7 @@ impl CertificateSource for Files {
             _ => 1_u32,
         };
         self.seen = Some((pair.fingerprint, times));
+        // Two files can't be replaced at once, so a pair must stay the same before it is judged.
         if times < SETTLED_READS {
             return SourceChange::Unchanged;
         }

@@ -77,6 +77,7 @@ impl HandshakeState {
     fn fill(&mut self, now: Instant) {
         let passed = nanos(now.saturating_duration_since(self.filled_at));
         self.filled_at = now;
+        // Debt is bounded like credit, so that one expensive turn can't delay all others for long.
         self.balance = (self.balance + passed / REAL_PER_WORK).clamp(-nanos(BURST), nanos(BURST));
     }
 
@@ -87,9 +88,12 @@ impl HandshakeState {
         let oldest = self.sessions.first_key_value().map(|(_, since)| *since);
         let protects =
             oldest.is_some_and(|since| now.saturating_duration_since(since) >= SETTLED_AFTER);
+        // Without an older session there is nobody to protect: handshakes may use the whole
+        // processor.
         if protects && self.balance <= 0 {
             return None;
         }
+        // An estimate: the real time is known only after the work, and `settle` corrects it.
         self.balance -= self.typical;
         Some(self.typical)
     }
@@ -122,6 +126,7 @@ impl Handshakes {
     /// Asks for a turn, or joins the queue. Must be called on a runtime's thread.
     fn ask(&self, path: &NetworkPath, known: bool) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = self.inner.lock();
+        // A new connection must not overtake those that already wait.
         if state.queue.is_empty()
             && let Some(taken) = state.grant(Instant::now())
         {
@@ -133,6 +138,7 @@ impl Handshakes {
         let (sender, receiver) = oneshot::channel();
         state.waits += 1;
         state.queue.push(path, known, sender);
+        // One task distributes the turns of all connections.
         if !std::mem::replace(&mut state.distributing, true) {
             tokio::spawn(self.clone().distribute());
         }
@@ -159,6 +165,8 @@ impl Handshakes {
 
     fn ends_distribution(&self) -> bool {
         let mut state = self.inner.lock();
+        // Decided under the lock: no connection can join the queue between the test and the task's
+        // end.
         let ends = state.queue.is_empty();
         state.distributing = !ends;
         ends
@@ -188,6 +196,7 @@ impl Handshakes {
         state.balance += taken;
         if let Some(used) = used.map(nanos) {
             state.balance -= used;
+            // A moving average: one slow turn changes the estimate by a sixteenth only.
             state.typical = ((state.typical * 15 + used) / 16).max(nanos(SHORTEST_TURN));
         }
     }
@@ -225,6 +234,7 @@ impl Turn {
         let (done, elsewhere) = work();
         let used = thread_time().saturating_sub(before) + elsewhere;
         self.handshakes
+            // Taken, so that the drop of this turn does not return the estimate a second time.
             .settle(std::mem::take(&mut self.taken), Some(used));
         done
     }
@@ -239,6 +249,7 @@ impl Drop for Turn {
 }
 
 fn thread_time() -> Duration {
+    // Not real time: on a busy machine the thread is interrupted in the middle of a handshake.
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 

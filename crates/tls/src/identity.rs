@@ -90,12 +90,14 @@ impl Identity {
                 settings.ca.as_deref(),
                 provider.clone(),
             )),
+            // A lone certificate or key is a mistake: the local CA's certificate would hide it.
             None if settings.certificate.is_some() || settings.key.is_some() => {
                 return Err(TlsError::HalfPair);
             }
             None => {
                 let local = LocalCa::new(&settings, provider.clone())?;
                 match &manager {
+                    // Until the CA has issued the first certificate, the local CA's is served.
                     Some(manager) => Box::new(Acme {
                         manager: manager.clone(),
                         until_then: local,
@@ -113,6 +115,7 @@ impl Identity {
             noted.note(now().unix_timestamp(), &event);
             on_event(event);
         };
+        // After the history is open, so that the events of this start are recorded.
         let served = source.open(clock(), &on_event)?;
         history.note_served(clock().unix_timestamp(), &served);
         let resolver = Arc::new(Resolver {
@@ -226,6 +229,7 @@ impl Identity {
         let identity = self.clone();
         let ordering = self.order_when_due();
         async move {
+            // Dropped with this future, which stops the ACME manager.
             let _ordering = ordering;
             let mut ticks = tokio::time::interval(POLL_EVERY);
             // After the machine was suspended, one poll is enough for all ticks missed.
@@ -311,6 +315,7 @@ impl Identity {
         let mut noted = self.unseen();
         if *noted != unseen {
             noted.clone_from(&unseen);
+            // Unlocked first: a listener of events may ask for the status, which locks it too.
             drop(noted);
             if let Some(what) = unseen {
                 self.tell(TlsEvent::Alarm {
@@ -355,6 +360,7 @@ impl Identity {
         let names = fresh.chain.names.clone();
         let not_after_unix = fresh.chain.not_after.unix_timestamp();
         let fresh = Arc::new(fresh);
+        // Served before it is recorded: writing the history may fail or take long.
         self.inner.resolver.served.store(fresh.clone());
         self.inner
             .history

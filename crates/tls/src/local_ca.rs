@@ -98,6 +98,7 @@ impl LocalCa {
                 Ok(found)
             }
             Err(TlsError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                // Read before the new `ca.pem` replaces it.
                 let left_over = ca.exists();
                 let made = self.make(now)?;
                 tell(if left_over {
@@ -218,6 +219,7 @@ impl LocalCa {
         let now = authority.no_earlier(now);
         let text = authority.issue(names, now)?;
         let chain = authority.chain(text.as_bytes(), &self.leaf)?;
+        // Verified before it is written: a leaf that clients refuse must not replace a good one.
         chain.verify(authority.root(), &self.provider, now)?;
         state::write_whole(&self.leaf, text.as_bytes(), SECRET_MODE)?;
         Ok(Served {

@@ -52,6 +52,7 @@ impl Master {
                 fresh
             }
         };
+        // Never replaced automatically: everything that the real key sealed would be lost.
         if bytes.len() != KEY_LENGTH {
             return Err(unusable(path));
         }

@@ -38,6 +38,7 @@ impl Name {
             .and_then(|rest| rest.strip_suffix(']'))
             .unwrap_or(text);
         if let Ok(address) = bare.parse::<IpAddr>() {
+            // Certificates contain an IPv4-mapped address as IPv4.
             return Ok(Self::Ip(address.to_canonical()));
         }
         let dns = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
@@ -127,10 +128,13 @@ impl Permitted {
                 .collect(),
         };
         for name in machine.iter().chain(given) {
+            // A name within the fixed ranges needs no further subtree.
             if permitted.allows(name) {
                 continue;
             }
             match name {
+                // A subtree contains all names below it (RFC 5280, 4.2.1.10), so it covers the
+                // wildcard too.
                 Name::Dns(dns) => permitted
                     .dns
                     .push(dns.strip_prefix("*.").unwrap_or(dns).to_owned()),
@@ -161,6 +165,7 @@ impl Permitted {
             Name::Dns(dns) => {
                 let dns = dns.strip_prefix("*.").unwrap_or(dns);
                 self.dns.iter().any(|base| {
+                    // At the border of a label only: `mytest` is not below `test`.
                     dns.strip_suffix(base.as_str())
                         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
                 })

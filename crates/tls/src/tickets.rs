@@ -164,6 +164,7 @@ impl ProducesTickets for Tickets {
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let keys = self.keys.load();
         let key = keys.first()?;
+        // The id is authenticated with the ticket, so it can't be exchanged for another key's.
         Some([key.id.as_slice(), &master::seal(&key.key, &key.id, plain)?].concat())
     }
 
@@ -171,6 +172,7 @@ impl ProducesTickets for Tickets {
         let (id, sealed) = ticket.split_first_chunk::<ID>()?;
         let keys = self.keys.load();
         let now = OffsetDateTime::now_utc().unix_timestamp();
+        // Checked here too: a key may have expired since the last rotation.
         let key = keys.iter().find(|key| key.id == *id && key.is_taken(now))?;
         master::unseal(&key.key, id, sealed).map(|plain| plain.to_vec())
     }

@@ -37,6 +37,7 @@ pub(crate) fn probe_login(place: &ProbeTarget<'_>, account: &Account, sheet: &mu
     match first_row(place, account, Some(DATABASE)) {
         Err(Failed::Refused(error)) if NO_DATABASE.contains(&error.code) => {
             sheet.warn(FindingKind::Database, error.to_string());
+            // User and password may still be right, so the login is repeated without a database.
             judge_login(first_row(place, account, None), account, sheet);
         }
         other => {
@@ -85,6 +86,7 @@ fn first_row(
         return Err(Failed::Refused(error));
     }
     login::select_one(&mut stream)?.map_err(Failed::Refused)?;
+    // Taken before the next query, which is not part of the finding.
     let took = began.elapsed();
     let tls = login::tls_version(&mut stream);
     login::quit(&mut stream);

@@ -25,6 +25,7 @@ struct Denied {
 impl Denied {
     /// Returns the error's text without the user's name.
     fn text(&self) -> String {
+        // Servers repeat the name in the error, which reveals nothing.
         self.error.text.replace(&self.user, "USER")
     }
 
@@ -121,6 +122,7 @@ fn exchanges(place: &ProbeTarget<'_>, known: &Denied, first: Denied, sheet: &mut
 fn denied(place: &ProbeTarget<'_>, user: &str) -> Result<Denied, String> {
     let (mut stream, greeting, _) = secured(place, None).map_err(|e| tls::reason(&e))?;
     let password = made_up_password();
+    // After the handshake: only the time of the server's answer is compared.
     let began = Instant::now();
     let course =
         login::login(&mut stream, &greeting, user, &password, None).map_err(|e| tls::reason(&e))?;

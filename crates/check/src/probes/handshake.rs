@@ -118,6 +118,7 @@ fn take_tickets(shaken: &mut Shaken) -> Option<io::Error> {
         .stream
         .read(&mut [0])
         .err()
+        // A timeout is normal: the server waits for the login.
         .filter(|error| tls::alert(error).is_some())
 }
 

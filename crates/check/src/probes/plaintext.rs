@@ -36,6 +36,7 @@ pub(crate) fn probe_plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, shee
             FindingKind::TlsBit,
             ask(place, &packet::frame(1, &login(greeting, ORDINARY | SSL))),
         );
+        // In one write with the TLS request, so that a server that buffers reads has all of it.
         let mut bytes = packet::frame(1, &packet::ssl_request());
         bytes.extend(packet::frame(2, &login(greeting, ORDINARY)));
         bytes.extend(packet::frame(0, b"\x03SELECT 'tidegate-check'"));
@@ -92,6 +93,7 @@ pub(crate) fn read_answer(bytes: &[u8], end: End) -> ClearAnswer {
     match bytes {
         [] => ClearAnswer::Ended(end),
         [21, 3, _, _, _, _level, alert, ..] => ClearAnswer::Alert(*alert),
+        // An alert that was cut off.
         [21, 3, ..] => ClearAnswer::Ended(end),
         [a, b, c, _, payload @ ..] => {
             // Bytes after the first packet are not part of it.

@@ -17,6 +17,7 @@ pub(super) fn secured(
     database: Option<&str>,
 ) -> io::Result<(Stream, Greeting, Instant)> {
     let mut link = place.visitor.open(place.address, LOGIN_MAX)?;
+    // From the connect on, which is what a client's connect timeout measures.
     let began = link.began;
     let (_, payload) = packet::read(&mut link)?;
     if let Some(error) = ErrPacket::parse(&payload) {

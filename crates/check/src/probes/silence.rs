@@ -57,6 +57,7 @@ fn silent(mut link: Link, wait: Duration) -> Option<u64> {
 fn drip(mut link: Link, wait: Duration) -> Option<u64> {
     let began = Instant::now();
     let request = packet::frame(1, &packet::ssl_request());
+    // The same packet again and again, so that there is always a next byte.
     for byte in request.iter().cycle() {
         let left = wait.checked_sub(began.elapsed())?;
         link.end_in(left.min(DRIP_PAUSE));

@@ -45,6 +45,7 @@ fn wrong_name(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
         chain.trust(place.settings.roots.as_ref(), OffsetDateTime::now_utc()),
         Trust::None(_)
     );
+    // A self-signed certificate for every name deceives no client that verifies.
     if chain.is_for(&name) && trusted {
         sheet.fail(
             FindingKind::WrongName,

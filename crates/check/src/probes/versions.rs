@@ -102,6 +102,7 @@ fn refused(
             Err(why) => (FindingVerdict::Skip, why.clone()),
         };
         worst = worst.max(verdict);
+        // Both hellos of a finding often get the same answer, which is shown once.
         if !words.contains(&text) {
             words.push(text);
         }

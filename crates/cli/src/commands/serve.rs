@@ -40,6 +40,7 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     }
     let runtime = builder
         .enable_all()
+        // So that no handshake waits for the seed of its thread's random generator.
         .on_thread_start(tidegate_tls::warm_thread)
         .build()
         .context("starting threads")?;
@@ -51,6 +52,7 @@ pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     };
     let ended = runtime.block_on(run_server(&reload, dir, mode));
     runtime.shutdown_timeout(limits::RUNTIME_STOP_MAX);
+    // After the runtime, whose last tasks still log.
     if let Some(file) = file {
         file.flush(limits::LOG_FLUSH_MAX);
     }
@@ -67,6 +69,7 @@ fn workers() -> usize {
 /// Starts the server, runs it until a signal asks for a stop, and stops it.
 async fn run_server(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: Mode) -> Result<()> {
     let context = reload.context;
+    // Before the start, which a signal must be able to interrupt in order.
     let mut signals = Signals::listen(if mode == Mode::Up {
         Hangup::Stops
     } else {
@@ -101,6 +104,7 @@ async fn run_server(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: M
     if mode == Mode::Up && ended.is_ok() {
         screen::say("\nstopping: sessions first, engines last (Ctrl-C again exits immediately)");
     }
+    // Before the stop, which may take long.
     signals.exit_at_the_next();
     server.stop().await;
     if mode == Mode::Up && ended.is_ok() {

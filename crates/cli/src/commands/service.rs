@@ -46,6 +46,7 @@ fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
     system.check("install")?;
     check_program(&system, &unit.program)?;
     check_data_owner(&system, &data, &unit.user)?;
+    // All checks come before the first change.
     for path in [UNIT_FILE, USER_FILE] {
         is_ours(&system.file(path))?;
     }
@@ -59,10 +60,12 @@ fn install(context: &Context, args: &ServiceInstall) -> Result<()> {
         None => drop(delete_file(&system.file(USER_FILE))?),
     }
     write_file(&system.file(UNIT_FILE), &unit.text())?;
+    // The files are those of an image that does not run, so there is nothing to start.
     if !system.running {
         system.tool("systemctl", &["enable", UNIT])?;
         return screen::print(&format!("installed in {}\n", system.root.display()));
     }
+    // Until then systemd has the previous unit in memory.
     system.tool("systemctl", &["daemon-reload"])?;
     system.tool("systemctl", &["enable", UNIT])?;
     screen::say("starting; the first start takes a few seconds");

@@ -31,6 +31,7 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     })?;
     let password = password(args, &endpoint.user)?;
     let options = options_file(&password)?;
+    // `exec` runs no destructors, so the password is wiped here.
     drop(password);
     let mut flags = tidegate_connect::argv(client.id, &endpoint)?.into_iter();
     // The first word is the name of the program.
@@ -42,6 +43,7 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
         "--defaults-file=/proc/self/fd/{}",
         options.as_raw_fd()
     ));
+    // The option file has the password, so the client must not ask for it.
     command.args(flags.filter(|flag| flag != "-p"));
     // Both clients take the last of two values.
     if let Some(database) = &args.database {
@@ -102,6 +104,7 @@ fn options_file(password: &str) -> Result<File> {
     let line = Zeroizing::new(format!("[client]\npassword=\"{}\"\n", *escaped(password)));
     file.write_all(line.as_bytes())?;
     file.rewind()?;
+    // The client must inherit the file: it opens it by its number.
     fcntl_setfd(&file, FdFlags::empty())?;
     Ok(file)
 }

@@ -137,6 +137,7 @@ fn swap(store: &dyn Store, root: &LocalRoot, former: &[LocalRoot]) -> Result<Vec
     let older: Vec<_> = store
         .ours()?
         .into_iter()
+        // Only roots of this data directory: another server on this machine may have one too.
         .filter(|found| found != root && former.contains(found))
         .collect();
     let mut lines = if older.is_empty() {
@@ -153,6 +154,7 @@ fn swap(store: &dyn Store, root: &LocalRoot, former: &[LocalRoot]) -> Result<Vec
 fn remove(context: &Context, all: bool) -> Result<()> {
     need_root(context, if all { "remove --all" } else { "remove" })?;
     let root = if all {
+        // With --all the data directory may have been deleted.
         LocalRoot::current(&context.data).ok().flatten()
     } else {
         Some(current(context)?)
@@ -282,6 +284,7 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
         "Create a new local CA? Every client that has the old ca.pem refuses this server until it \
          gets the new one.",
     )?;
+    // Read before the new CA replaces the file.
     let in_stores = trust::stores()
         .iter()
         .any(|store| store.trusts(&old).unwrap_or(false));

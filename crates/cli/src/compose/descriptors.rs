@@ -44,6 +44,7 @@ impl Places {
         let left = rest
             .saturating_sub(others)
             .saturating_sub(web.descriptors_max());
+        // A session takes two descriptors: the client's socket and the engine's.
         let sessions = usize::try_from(left / 2).unwrap_or(usize::MAX);
         Self {
             open_files,

@@ -60,6 +60,8 @@ impl HttpListeners {
         if config.text("console.enabled")? == "yes" {
             for address in config.addresses("console.listen")? {
                 let wanted = console_at(address);
+                // A chosen address was compared with all others already. The default one is
+                // compared here, so that a conflict costs the console only and not the start.
                 let is_free = if config.is_chosen("console.listen") {
                     Ok(())
                 } else {

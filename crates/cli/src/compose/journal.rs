@@ -98,6 +98,7 @@ impl Journal for FanOut {
 fn within_budget(closed: &ConnectionClosed) -> bool {
     let budget = LogBudget::of_process();
     match (&closed.facts.user, closed.facts.cluster) {
+        // A cluster with many logins must not use up the lines of the others.
         (Some(_), Some(cluster)) => budget.take_for(cluster),
         _ => budget.take(),
     }
@@ -111,6 +112,7 @@ fn ms(duration: Duration) -> f64 {
 fn log_connection(c: &ConnectionClosed) {
     let (end, why) = ending(&c.end);
     let facts = &c.facts;
+    // A macro, because the level of an event must be a constant.
     macro_rules! line {
         ($level:ident) => {
             $level!(

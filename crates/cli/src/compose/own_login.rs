@@ -103,6 +103,7 @@ pub async fn login_steps(
     .await;
     let mut steps = record.steps;
     if bound.is_err() {
+        // The step that was running is the first one without a result.
         let step = match steps.len() {
             0 => ProbeStage::Tcp,
             1 => ProbeStage::Tls,
@@ -216,6 +217,7 @@ async fn read_greeting(port: &OwnPort<'_>) -> Result<(Greeting, TcpStream)> {
     let mut tcp = TcpStream::connect(port.address)
         .await
         .with_context(|| format!("connecting to {}", port.address))?;
+    // Each packet is small and waits for its reply, which Nagle's algorithm would delay.
     tcp.set_nodelay(true)?;
     let packet = read_packet(&mut tcp).await?;
     match Opening::parse(&packet.payload).context("reading the greeting")? {
@@ -229,6 +231,7 @@ async fn upgrade_to_tls(
     greeting: &Greeting,
     mut tcp: TcpStream,
 ) -> Result<TlsStream<TcpStream>> {
+    // The TLS request is the head of a login. It has no user, since it is sent in clear text.
     let response = handshake_response(greeting, "", "", None).encode();
     let (request, _) = response
         .split_at_checked(SSL_REQUEST_LEN)
@@ -292,6 +295,7 @@ where
     if asked.payload != PERFORM_FULL_AUTHENTICATION {
         return Err(unexpected(&asked, "the request for the password"));
     }
+    // The capacity is set in advance: a buffer that grows would leave the password in freed memory.
     let mut clear = Zeroizing::new(Vec::with_capacity(password.len() + 1));
     clear.extend_from_slice(password.as_bytes());
     clear.push(0);

@@ -9,6 +9,7 @@ const LISTENING: &str = "0A";
 
 /// Returns the process that listens on this port, if this user is allowed to see it.
 fn find_holder(address: SocketAddr) -> Option<(u32, String)> {
+    // Both families: a listener on [::] has the port on IPv4 too.
     let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .into_iter()
         .filter_map(|file| std::fs::read_to_string(file).ok())
@@ -59,6 +60,7 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
     let port = format!(":{port:04X}");
     table
         .lines()
+        // The first line contains the headings.
         .skip(1)
         .filter_map(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();

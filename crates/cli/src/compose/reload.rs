@@ -26,8 +26,10 @@ pub struct Reload<'a> {
 
 impl Reload<'_> {
     pub async fn run(&self, server: &Server) {
+        // systemd needs the time at which a reload began (Type=notify-reload).
         let _ = NotifyState::monotonic_usec_now()
             .and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now]));
+        // Before the settings: an invalid configuration must not delay a renewed certificate.
         server.check_certificate_source().await;
         let status = match self.apply_settings() {
             Ok(waiting) if waiting.is_empty() => {

@@ -275,6 +275,7 @@ impl Server {
                     let face = face.borrow().clone();
                     let opened = opened.clone();
                     let check = async move {
+                        // A certificate may be swapped before the database's ports are open.
                         opened.cancelled().await;
                         own_certificate_check::check(&identity, &face).await;
                     };
@@ -327,6 +328,7 @@ impl Server {
     pub async fn stop(self) {
         self.closing.cancel();
         self.gateway.stop().await;
+        // A tracker's `wait` returns only after `close`.
         self.tasks.close();
         self.tasks.wait().await;
         self.control.shutdown().await;

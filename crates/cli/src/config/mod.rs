@@ -95,6 +95,7 @@ impl Config {
             .unwrap_or_else(|| data.join(FILE_NAME));
         match std::fs::read_to_string(&path) {
             Ok(text) => config.set_from_file(&path, &text)?,
+            // The file in the data directory is optional; one that --config names is not.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && global.config.is_none() => {}
             Err(error) => {
                 return Err(Failure::usage(
@@ -107,6 +108,7 @@ impl Config {
         }
         config.set_from_environment(env)?;
         config.set_from_flags(flags);
+        // After all origins: a flag may contradict the file.
         checks::check_certificates(&config)?;
         Ok(config)
     }
@@ -146,6 +148,7 @@ impl Config {
     }
 
     fn set_from_flags(&mut self, flags: &ServeArgs) {
+        // Without `..`, so that a new flag does not compile until it is added here.
         let ServeArgs {
             listen,
             name,

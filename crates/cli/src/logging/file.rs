@@ -44,6 +44,7 @@ impl LogFile {
     }
 
     fn rotate(&mut self) -> io::Result<()> {
+        // From the oldest, so that no rename overwrites a file that has yet to be moved.
         for number in (1..LOG_FILES_KEPT).rev() {
             match fs::rename(self.numbered(number), self.numbered(number + 1)) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
@@ -66,6 +67,7 @@ fn append(path: &Path) -> io::Result<File> {
 
 impl Sink for LogFile {
     fn write_lines(&mut self, lines: &[u8]) -> io::Result<()> {
+        // An empty file is never rotated: a text above the maximum would leave only empty files.
         if self.length > 0 && self.length + lines.len() as u64 > self.max {
             // If files can't be renamed, the log still never takes more than one file's size.
             if self.rotate().is_err() {

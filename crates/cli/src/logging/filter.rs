@@ -29,6 +29,7 @@ impl LineFilter {
         let debugging = level
             .max_level_hint()
             .is_none_or(|most| most >= LevelFilter::DEBUG);
+        // At DEBUG somebody looks for a fault, which may be in a library.
         let libraries = if debugging {
             LevelFilter::TRACE
         } else {

@@ -52,6 +52,7 @@ where
         let mut fields = JsonFields::default();
         event.record(&mut fields);
         let meta = event.metadata();
+        // Lines of the `log` crate all have one target; the real one is in a field.
         let target = fields.target.as_deref().unwrap_or(meta.target());
         out.write_str("{\"timestamp\":\"")?;
         SystemTime.format_time(&mut out)?;
@@ -174,6 +175,7 @@ impl Write for Bounded {
         let (head, rest) = text.split_at(text.floor_char_boundary(room));
         self.text.push_str(head);
         self.cut |= !rest.is_empty();
+        // The error stops the formatter, so that a huge value is not formatted to its end.
         if self.cut { Err(fmt::Error) } else { Ok(()) }
     }
 }

@@ -80,6 +80,7 @@ impl LogQueue {
             return;
         }
         state.waiting.extend_from_slice(line);
+        // Unlocked first, so that the writer does not wake up only to wait for the lock.
         drop(state);
         self.0.filled.notify_one();
     }
@@ -140,6 +141,8 @@ impl LogQueue {
             .filled
             .wait_timeout_while(state, WITHHELD_INTERVAL, |state| state.waiting.is_empty());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        // Set under the same lock: `flush` must not see an empty queue while lines are being
+        // written.
         state.writing = !state.waiting.is_empty();
         (
             std::mem::take(&mut state.waiting),

@@ -37,6 +37,7 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
         .mode(MODE)
         .open(&new)
         .with_context(writing)?;
+    // The umask may have removed bits, and every program must be able to read a store.
     file.set_permissions(Permissions::from_mode(MODE))
         .with_context(writing)?;
     file.write_all(text.as_bytes())

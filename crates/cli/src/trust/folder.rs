@@ -117,6 +117,7 @@ impl Store for FolderStore {
             }
         }
         lines.push(self.refresh()?);
+        // The tool may succeed and still leave the file out, so the bundle is read.
         if self.trusts(root)? {
             return Ok(lines);
         }
@@ -168,6 +169,7 @@ impl Store for FolderStore {
             tool::must(&program, args, &[])?;
             lines.push(format!("ran {name} {}", args.join(" ")));
         }
+        // A bundle that can't be read may still contain the root.
         match roots.iter().find(|root| self.trusts(root).unwrap_or(true)) {
             Some(root) => {
                 let cause = format!(

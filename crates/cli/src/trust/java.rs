@@ -67,9 +67,11 @@ impl JavaStore {
     fn keytool(&self, args: &[&str]) -> Result<ToolResult> {
         let file = self.file.to_string_lossy();
         let store = [
+            // The output is parsed, so its language must not depend on the machine.
             "-J-Duser.language=en",
             "-keystore",
             &file,
+            // Not as an argument, which all users of the machine can read in the list of processes.
             "-storepass:env",
             PASSWORD,
         ];
@@ -106,6 +108,7 @@ impl JavaStore {
     }
 
     fn change(&self, args: &[&str]) -> Result<()> {
+        // Cleared first: a change may fail after it was made in part.
         *self.read.borrow_mut() = None;
         self.must(args).map(drop)
     }
@@ -126,6 +129,7 @@ struct Entry {
 }
 
 fn split(listed: &str) -> Vec<Entry> {
+    // The first part is keytool's heading.
     let blocks = listed.split("Alias name: ").skip(1);
     let entry = |block: &str| {
         let (alias, text) = block.split_once('\n')?;
@@ -153,6 +157,7 @@ fn homes() -> Vec<PathBuf> {
     let listed = HOMES
         .iter()
         .flat_map(|folder| files::entries(Path::new(folder)).unwrap_or_default());
+    // On macOS the home is inside the folder.
     let listed = listed.flat_map(|home| [home.join("Contents/Home"), home]);
     set.into_iter()
         .chain(on_path)

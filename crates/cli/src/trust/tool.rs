@@ -87,6 +87,7 @@ async fn to_end(mut command: Command) -> std::io::Result<ToolResult> {
     let mut child = command.spawn()?;
     let out = child.stdout.take();
     let err = child.stderr.take();
+    // At the same time: a tool that fills one pipe would block while the other is read.
     let (out, err, status) = tokio::join!(read(out), read(err), child.wait());
     let out = out?;
     let err = err?;

@@ -174,6 +174,7 @@ fn verifying_forms(
 ) -> Result<VerifyingForms, ConnectError> {
     let endpoint = Endpoint {
         host: shown.host.as_deref().unwrap_or("HOST").to_owned(),
+        // 3306 in a string is MySQL's default; this endpoint's default is 4000.
         port: shown.port.filter(|port| *port != 3306).unwrap_or(4000),
         user: shown.user.as_deref().unwrap_or("PREFIX.USER").to_owned(),
         database: shown.database.as_deref().unwrap_or("test").to_owned(),

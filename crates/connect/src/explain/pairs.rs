@@ -68,6 +68,7 @@ fn take<'a>(key: &str, value: &'a str, code: bool, values: &mut ReadValues) -> &
         || ["host", "port", "user", "username", "database"]
             .iter()
             .any(|word| key_name.ends_with(word));
+    // In code a bare word here is a variable's name; a number is the port itself.
     if !(code && names && text.parse::<u16>().is_err()) {
         put(key, text, values);
     }

@@ -196,6 +196,7 @@ fn one(values: &[String]) -> Option<&str> {
         .iter()
         .filter(|value| !value.is_empty() && !value.contains(HIDDEN));
     let first = named.next()?;
+    // With two different values it is unknown which one the client uses, so neither is shown.
     (first.len() <= SHOWN_MAX && named.all(|other| other == first)).then_some(first.as_str())
 }
 

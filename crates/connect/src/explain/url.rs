@@ -50,6 +50,7 @@ pub fn read<'a>(text: &'a str, found: &Found, values: &mut ReadValues) -> (&'a s
     let rest = part(text, found.after_scheme..);
     let quote = before.chars().next_back().filter(|c| is_quote(*c));
     let end = match quote {
+        // Inside quotes a URL ends at the closing one: it may contain blanks.
         Some(quote) => rest.find(quote),
         None => rest.find([' ', '\t', '\n']),
     };
@@ -58,6 +59,7 @@ pub fn read<'a>(text: &'a str, found: &Found, values: &mut ReadValues) -> (&'a s
         .unwrap_or((rest, ""));
     let (place, query) = address.split_once('?').unwrap_or((address, ""));
     let (authority, path) = place.split_once('/').unwrap_or((place, ""));
+    // At the last `@`, as the WHATWG standard says: a password may contain another one.
     let endpoint = match authority.rsplit_once('@') {
         Some((user, endpoint)) => {
             login(user, values);

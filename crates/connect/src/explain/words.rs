@@ -51,7 +51,9 @@ pub fn split(text: &str) -> Option<Vec<Range<usize>>> {
     let mut open = None;
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
+        // Inside single quotes a backslash is an ordinary character.
         if c == '\\' && open != Some('\'') {
+            // A backslash at the end of a line joins it to the next one.
             let joins = chars.next_if(|(_, next)| *next == '\n').is_some();
             if !joins {
                 start = start.or(Some(at));
@@ -83,6 +85,7 @@ pub fn blanks(text: &str) -> Vec<Range<usize>> {
 /// Returns the words, the index of the program, and the client whose options it has. None if this
 /// is not a command line.
 pub fn program(text: &str) -> Option<(Vec<Range<usize>>, usize, &'static str)> {
+    // With an unclosed quote the shell's rules don't apply, so blanks separate the words.
     let words = split(text).unwrap_or_else(|| blanks(text));
     let at = words
         .iter()

@@ -89,6 +89,7 @@ pub async fn create(
     let bound = ca.eab.as_ref().map(external).transpose()?;
     let created = retry_bad_nonce!(create_account(ca, patience, &wanted, bound.as_ref()));
     let (account, credentials) = created.map_err(|error| {
+        // An API error is the CA's answer about the account; any other is a fault on the way to it.
         let step = if matches!(error, Error::Api(_)) {
             Step::Account
         } else {
@@ -119,6 +120,7 @@ async fn create_account(
 fn external(eab: &ExternalAccount) -> Result<ExternalAccountKey, Failure> {
     let read = state::read(&eab.key_file).map_err(Failure::at(Step::Account))?;
     let text = read.trim_ascii();
+    // The key has no padding (RFC 8555, 7.3.4), but one that was padded is accepted too.
     let text = text.split(|byte| *byte == b'=').next().unwrap_or_default();
     let key = BASE64URL_NOPAD.decode(text).map(Zeroizing::new);
     let key = key.map_err(|_| {

@@ -69,6 +69,7 @@ impl Alpn01 {
 impl Drop for Alpn01 {
     fn drop(&mut self) {
         let mut answers = locked(&self.answers.0);
+        // Only this order's names: another order may be running.
         answers.retain(|name, _| !self.names.contains(name));
     }
 }
@@ -83,6 +84,7 @@ pub fn is_asked(hello: &ClientHello<'_>) -> bool {
 /// Makes the server profile that answers validators.
 pub fn server_config(answers: Arc<Answers>) -> Result<Arc<ServerConfig>, TlsError> {
     let config = ServerConfig::builder_with_provider(profile::provider())
+        // RFC 8737 requires TLS 1.2 or later.
         .with_protocol_versions(&[&TLS13, &TLS12])?;
     let mut config = config.with_no_client_auth().with_cert_resolver(answers);
     config.alpn_protocols = vec![PROTOCOL.to_vec()];

@@ -46,6 +46,7 @@ impl Manager {
             return STORAGE_RETRY;
         }
         self.under_way.store(true, Ordering::Relaxed);
+        // A failed attempt answers the request as well; the record then delays the next one.
         locked(&self.asked).retain(|asked| *asked != attempt.kind);
         for ca in &self.settings.authorities {
             let patience = RetryAfter::default();
@@ -89,6 +90,7 @@ impl Manager {
         let wait = schedule::wait(record.failures, at, life);
         record.next_attempt = at + schedule::jittered(wait, random()).max(1);
         record.unplanned = schedule::recent(&record.unplanned, at).collect();
+        // A resumed order was counted when it was placed.
         if attempt.why == OrderReason::Need && record.pending.is_none() {
             record.unplanned.push(at);
         }
@@ -169,6 +171,8 @@ impl Manager {
         account: &Account,
     ) -> Option<(Order, Zeroizing<String>)> {
         let pending = attempt.record.pending.as_ref()?;
+        // The configuration may have changed since then: such an order is for another CA or other
+        // names.
         if pending.directory != ca.directory || pending.names != self.settings.domains {
             return None;
         }
@@ -184,6 +188,7 @@ impl Manager {
         attempt: &mut Attempt,
         order: Order,
     ) -> Result<(Order, Zeroizing<String>), Failure> {
+        // The key is stored before the order: an order without its key could never be completed.
         let key = attempt.kind.generate()?;
         self.store
             .keep_pending_key(attempt.kind, &key)
@@ -287,6 +292,7 @@ impl Manager {
         let record = &mut attempt.record;
         let asked_for =
             locked(patience).map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(0));
+        // The CA's Retry-After makes the delay longer, never shorter.
         record.next_attempt = record.next_attempt.max(now + asked_for);
         record.last_error = Some(LastError {
             at: now,

@@ -121,8 +121,8 @@ impl Manager {
         };
         if !self.kinds().contains(&kind) {
             return Err(TlsError::NotTaken(
-                "its key is RSA and acme.rsa is not set; hint: set acme.rsa = \"yes\", or import an \
-                 ECDSA certificate"
+                "its key is RSA and acme.rsa is not set; hint: set acme.rsa = \"yes\", or import \
+                 one with an ECDSA key"
                     .to_owned(),
             ));
         }

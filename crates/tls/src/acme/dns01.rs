@@ -112,6 +112,7 @@ async fn run_hook(program: &Path, arguments: [&str; 3]) -> Result<(), HookError>
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        // A hook that exceeds its time limit must not run on after the order.
         .kill_on_drop(true);
     let mut child = command.spawn()?;
     let words = child.stderr.take();

@@ -98,6 +98,7 @@ impl Zone {
             .set_name(absolute(name)?)
             .set_query_type(RecordType::TXT);
         message.add_query(query);
+        // Asked at the updated server itself: a resolver might still cache the old answer.
         let answer = Message::from_vec(&self.exchange(&message).await?).map_err(failed)?;
         Ok(answer.answers.iter().any(|record| match &record.data {
             RData::TXT(found) => found.to_string().trim_matches('"') == text,

@@ -42,6 +42,7 @@ impl Http01 {
 impl Drop for Http01 {
     fn drop(&mut self) {
         let mut answers = locked(&self.answers);
+        // Only this order's tokens: another order may be running.
         answers.retain(|token, _| !self.tokens.contains(token));
     }
 }

@@ -67,6 +67,7 @@ where
     });
     let mut open = JoinSet::new();
     loop {
+        // Finished tasks stay in the set until they are joined.
         while open.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, peer)) => {

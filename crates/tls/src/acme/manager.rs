@@ -97,6 +97,7 @@ impl Manager {
         };
         if self.settings.rsa
             && let Ok(Some(second)) = self.store.pair(KeyKind::Rsa)
+            // Only the ECDSA pair is required, so an expired RSA leaf is left out.
             && second.chain.check_dates(now).is_ok()
         {
             chain.rsa = Some(second.chain.certified);
@@ -155,6 +156,7 @@ impl Manager {
     pub(super) fn serve_stored(&self, host: &dyn Host) -> Result<(), TlsError> {
         if let Some(served) = self.stored(host.now())? {
             *locked(&self.fresh) = Some(served);
+            // The problem is over: if it comes back, it is reported again.
             *locked(&self.last_alarm) = None;
             host.poll_source();
         }

@@ -104,6 +104,7 @@ pub async fn carry_out(
 ) -> Result<String, Failure> {
     if order.state().status == OrderStatus::Pending {
         let proved = prove(order, request.challenge, solver).await;
+        // Also after a failure: no answer may stay in the DNS or at a port.
         solver.clean_up().await;
         proved?;
     }
@@ -164,6 +165,7 @@ async fn answer_all(
     let mut authorizations = order.authorizations();
     while let Some(found) = authorizations.next().await {
         let mut authorization = found.map_err(Failure::at(Step::Challenge))?;
+        // CAs reuse authorizations: a name that was proven recently needs no challenge.
         if authorization.status == AuthorizationStatus::Valid {
             continue;
         }
@@ -185,6 +187,7 @@ async fn answer_all(
             .await?;
         ready.push(challenge.url.clone());
     }
+    // The CA may validate at once, so every answer must be visible before a challenge is ready.
     solver.settle().await?;
     let mut authorizations = order.authorizations();
     while let Some(found) = authorizations.next().await {

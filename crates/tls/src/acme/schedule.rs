@@ -50,6 +50,8 @@ pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Dec
             if now < due {
                 return Decision::Wait(due);
             }
+            // A CA may suggest an early renewal again and again, so early ones are limited per
+            // week.
             if now < early && record.pending.is_none() && spent(record, now).is_some() {
                 return Decision::Wait(early);
             }
@@ -63,6 +65,7 @@ pub fn decide(now: i64, pair: Option<Life>, record: &Record, asked: bool) -> Dec
     };
     // If the clock was fast for a while, the next attempt must not be later than the longest delay.
     let attempt = record.next_attempt.min(now + longest());
+    // A request of an operator does not wait for the delay after a failure.
     if now < attempt && !asked {
         return Decision::Wait(attempt);
     }

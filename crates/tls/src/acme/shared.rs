@@ -105,6 +105,7 @@ impl AcmeShared {
     where
         S: Future<Output = ()> + Send + 'static,
     {
+        // Locked while the ports open: a second order waits and then uses the same listeners.
         let mut slot = slot.lock().await;
         if let Some(open) = slot.upgrade() {
             return Ok(open);
@@ -121,6 +122,7 @@ impl AcmeShared {
             }
         };
         let open = Arc::new(OpenListeners::serve(listeners, serve));
+        // A weak reference: the listeners close with the last order that uses them.
         *slot = Arc::downgrade(&open);
         Ok(open)
     }

@@ -88,6 +88,7 @@ impl Store {
     /// certificate.
     pub fn keep(&self, kind: KeyKind, chain: &str, key: &str) -> Result<(), TlsError> {
         self.write_pair(kind, "pem", chain, key)?;
+        // A pair that was held back is older than this one.
         self.forget(kind, "held.pem")
     }
 

@@ -38,11 +38,13 @@ impl Manager {
         loop {
             let mut wait = CHECK_DELAY_MAX;
             for kind in self.kinds() {
+                // An import must not replace the files in the middle of an order.
                 let _busy = self.busy.lock().await;
                 wait = wait.min(self.check_kind(*kind, host).await);
             }
             tokio::select! {
                 () = tokio::time::sleep(wait.clamp(CHECK_DELAY_MIN, CHECK_DELAY_MAX)) => {}
+                // An operator asked for a certificate.
                 () = self.wake.notified() => {}
             }
         }

@@ -51,6 +51,7 @@ impl Hidden {
     }
 
     pub fn cut(&mut self, text: &str) {
+        // Ranges that different readings found may overlap.
         self.stretches.sort_by_key(|stretch| stretch.start);
         let mut at = 0;
         for stretch in &self.stretches {
