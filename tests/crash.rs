@@ -65,6 +65,7 @@ fn all_there(server: &Server, cluster: &Cluster, acknowledged: u64) {
     let max: u64 = rows[0][1].parse().unwrap();
     assert_eq!(count, max, "a gap");
     assert!(
+        // The last insert may be committed without its acknowledgement having arrived.
         max == acknowledged || max == acknowledged + 1,
         "{max} rows, {acknowledged} acknowledged"
     );
@@ -81,6 +82,7 @@ fn harmed(server: &mut Server, rounds: u32, harm: fn(&mut Server)) {
         let before = acknowledged.load(Ordering::Relaxed);
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| write_until(&cluster, &acknowledged, &stop));
+            // Another number in each round, so that the kill comes at another moment.
             let enough = before + 20 + u64::from(round) * 13;
             soon("some rows", || {
                 (acknowledged.load(Ordering::Relaxed) >= enough).then_some(())
@@ -269,6 +271,7 @@ fn a_login_in_flight_at_a_crash_gets_a_lease_on_the_next_run() {
     let cluster = server.create("flight");
     Session::open(&cluster).value("SELECT 1");
     let engine = server.engine();
+    // The kernel still accepts connections for a stopped engine, but nothing answers them.
     processes::kill(engine, Signal::STOP);
     let login = {
         let cluster = cluster.clone();

@@ -94,6 +94,7 @@ fn case_72_com_process_kill_is_mapped() {
     killer.probe.command(&command);
     assert_eq!(killer.probe.expect()[0], 0x00);
     assert!(interrupted(&mut victim));
+    // COM_PROCESS_KILL with an id that no session has.
     killer.probe.command(&[0x0c, 0xff, 0xff, 0xff, 0xff]);
     assert_eq!(
         Refused::parse(&killer.probe.expect())

@@ -59,6 +59,7 @@ fn case_47_many_waiting_logins_cause_one_start() {
         assert_eq!(client.join().unwrap(), "1");
     }
     let mut session = Session::open(&cluster);
+    // This counter begins at 0 with each run of the engine.
     let uptime = session
         .query("SHOW GLOBAL STATUS LIKE 'Connections'")
         .text();

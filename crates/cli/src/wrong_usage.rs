@@ -65,6 +65,7 @@ fn failure_of(error: &clap::Error, words: &[OsString]) -> Failure {
     let first: Vec<&str> = text
         .lines()
         .map(str::trim)
+        // An empty line separates clap's reason from its usage and tips.
         .take_while(|line| !line.is_empty())
         .collect();
     let tip = text

@@ -111,6 +111,7 @@ fn style() -> TextStyle {
     let terminal = std::io::stdout().is_terminal();
     let size = rustix::termios::tcgetwinsize(std::io::stdout())
         .ok()
+        // A terminal whose size is unknown has 0 columns.
         .filter(|size| terminal && size.ws_col > 0);
     TextStyle {
         colours: terminal && screen::colours(),

@@ -150,6 +150,7 @@ fn challenges(config: &Config, domains: &[String]) -> Result<Vec<ChallengeKind>>
     if found.is_empty() {
         return Err(Failure::usage("acme.challenges is empty", hint).into());
     }
+    // CAs validate wildcards by DNS only.
     if let Some(wild) = domains.iter().find(|name| name.starts_with("*."))
         && found.iter().any(|kind| *kind != ChallengeKind::Dns01)
     {

@@ -107,6 +107,7 @@ impl Manager {
     /// Imports a pair as if a configured CA had issued it: it is judged and renewed in the same
     /// way.
     pub fn import(&self, chain_pem: &str, key_pem: &str, host: &dyn Host) -> Result<(), TlsError> {
+        // Not awaited: an order may take minutes.
         let Ok(_busy) = self.busy.try_lock() else {
             return Err(TlsError::OrderUnderWay);
         };

@@ -72,6 +72,7 @@ async fn exchange(
     let authority = uri.authority().ok_or("the URL names no host")?;
     let host = authority
         .host()
+        // An IPv6 address has brackets in a URL, but not as a server name.
         .trim_start_matches('[')
         .trim_end_matches(']');
     let port = authority.port_u16().unwrap_or(443);
@@ -86,6 +87,7 @@ async fn exchange(
     request
         .headers_mut()
         .insert(HOST, HeaderValue::from_str(authority.as_str())?);
+    // HTTP/1.1 requests contain the path only; the host is in its header.
     *request.uri_mut() = uri
         .path_and_query()
         .map_or(Uri::from_static("/"), |path| Uri::from(path.clone()));

@@ -63,6 +63,7 @@ impl ChainJudge {
             error => Failure::caused(Step::Judge, &error),
         })?;
         let public = chain.verify(&self.public, &self.provider, now);
+        // Without configured roots clients have no file for the CA, so its chain must be public.
         let Some(file) = &ca.roots else {
             return public
                 .map(|()| Trust::Public)

@@ -112,6 +112,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
             socket
         }
     };
+    // So that the next order does not wait for closed connections in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(CHALLENGE_CONNECTIONS_MAX)
