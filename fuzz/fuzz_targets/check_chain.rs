@@ -12,5 +12,5 @@ fuzz_target!(|bytes: &[u8]| {
         chain.push(certificate);
         rest = after;
     }
-    tidegate_check::doors::chain(&chain);
+    tidegate_check::fuzz_entry_points::chain(&chain);
 });

@@ -2,4 +2,4 @@
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| tidegate_check::doors::hello(bytes));
+fuzz_target!(|bytes: &[u8]| tidegate_check::fuzz_entry_points::hello(bytes));

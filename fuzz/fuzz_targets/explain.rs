@@ -3,14 +3,14 @@
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use std::fmt::Write;
-use tidegate_connect::{Ask, explain};
+use tidegate_connect::{ExplainOptions, explain};
 
 /// Text that no other output contains.
 const MARK: &str = "qZx";
 
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
-    let _ = explain(&text, &Ask::default());
+    let _ = explain(&text, &ExplainOptions::default());
 
     let password = format!("{MARK}{}{MARK}", text.replace(MARK, ""));
     let mut percent = String::new();
@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
             quoted.replace('"', "")
         ),
     ] {
-        if let Ok(told) = explain(&text, &Ask::default()) {
+        if let Ok(told) = explain(&text, &ExplainOptions::default()) {
             let shown = format!("{told:?}");
             assert!(!shown.contains(MARK), "{text}\n{shown}");
         }

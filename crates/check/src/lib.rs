@@ -7,10 +7,10 @@ mod chain;
 mod chain_tests;
 mod changes;
 mod clean;
-#[cfg(feature = "fuzzing")]
-pub mod doors;
 mod endpoint;
 mod finding;
+#[cfg(feature = "fuzzing")]
+pub mod fuzz_entry_points;
 mod hello;
 mod judge;
 pub mod limits;

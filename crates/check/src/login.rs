@@ -10,16 +10,16 @@ use zeroize::Zeroizing;
 
 /// Result of a login.
 #[derive(Debug)]
-pub(crate) enum Outcome {
-    In,
+pub(crate) enum LoginOutcome {
+    LoggedIn,
     Refused(ErrPacket),
 }
 
-/// Course of a login: the kinds of packets that came, and the result.
+/// LoginTrace of a login: the kinds of packets that came, and the result.
 #[derive(Debug)]
-pub(crate) struct Course {
+pub(crate) struct LoginTrace {
     pub steps: Vec<String>,
-    pub outcome: Outcome,
+    pub outcome: LoginOutcome,
 }
 
 /// Logs in with sequence numbers that follow the TLS request. `stream` must be verified TLS.
@@ -29,7 +29,7 @@ pub(crate) fn login(
     user: &str,
     password: &str,
     database: Option<&str>,
-) -> io::Result<Course> {
+) -> io::Result<LoginTrace> {
     let proof = proof(&greeting.plugin, password, &greeting.salt).unwrap_or_default();
     let login = Login {
         capabilities: ORDINARY | SSL,
@@ -44,17 +44,17 @@ pub(crate) fn login(
         let (sequence, payload) = packet::read(stream)?;
         let answer = match payload.as_slice() {
             [0x00, ..] => {
-                return Ok(Course {
+                return Ok(LoginTrace {
                     steps,
-                    outcome: Outcome::In,
+                    outcome: LoginOutcome::LoggedIn,
                 });
             }
             [0xff, ..] => {
                 let error = ErrPacket::parse(&payload)
                     .ok_or_else(|| strange("an error packet that can't be read"))?;
-                return Ok(Course {
+                return Ok(LoginTrace {
                     steps,
-                    outcome: Outcome::Refused(error),
+                    outcome: LoginOutcome::Refused(error),
                 });
             }
             [0xfe, rest @ ..] => {

@@ -38,12 +38,12 @@ pub(crate) const ONLY_12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS
 #[derive(Debug)]
 pub(crate) struct Client {
     config: Arc<ClientConfig>,
-    witness: Arc<Witness>,
+    witness: Arc<HandshakeFacts>,
 }
 
 /// Facts that rustls' callbacks recorded.
 #[derive(Debug)]
-struct Witness {
+struct HandshakeFacts {
     algorithms: WebPkiSupportedAlgorithms,
     cache: ClientSessionMemoryCache,
     asked_for_certificate: AtomicBool,
@@ -65,7 +65,7 @@ pub(crate) fn provider() -> CryptoProvider {
 impl Client {
     pub fn new(offer: &Offer) -> Result<Self, Error> {
         let provider = Arc::new(provider());
-        let witness = Arc::new(Witness {
+        let witness = Arc::new(HandshakeFacts {
             algorithms: provider.signature_verification_algorithms,
             cache: ClientSessionMemoryCache::new(8),
             asked_for_certificate: AtomicBool::new(false),
@@ -203,7 +203,7 @@ pub(crate) fn alert(error: &io::Error) -> Option<u8> {
     }
 }
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for HandshakeFacts {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -244,7 +244,7 @@ impl ServerCertVerifier for Witness {
     }
 }
 
-impl ResolvesClientCert for Witness {
+impl ResolvesClientCert for HandshakeFacts {
     /// rustls calls this only if the server asks for a certificate.
     fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.asked_for_certificate.store(true, Ordering::Relaxed);
@@ -256,7 +256,7 @@ impl ResolvesClientCert for Witness {
     }
 }
 
-impl ClientSessionStore for Witness {
+impl ClientSessionStore for HandshakeFacts {
     fn set_kx_hint(&self, server_name: ServerName<'static>, group: NamedGroup) {
         self.cache.set_kx_hint(server_name, group);
     }

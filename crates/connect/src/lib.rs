@@ -19,7 +19,8 @@ pub use client_hints::client_hints;
 pub use endpoint::{Endpoint, RenderOptions, TlsMinimum, bracketed};
 pub use error::ConnectError;
 pub use explain::{
-    Ask, CheckAnswer, ClientChecks, EXPLAIN_MAX, ExplainError, Explanation, VerifyingForms, explain,
+    CheckAnswer, ClientChecks, EXPLAIN_MAX, ExplainError, ExplainOptions, Explanation,
+    VerifyingForms, explain,
 };
 pub use guide::guide;
 pub use quote::Syntax;

@@ -10,7 +10,7 @@
 mod support;
 
 use support::told;
-use tidegate_connect::{Ask, EXPLAIN_MAX, ExplainError, explain};
+use tidegate_connect::{EXPLAIN_MAX, ExplainError, ExplainOptions, explain};
 
 #[test]
 fn the_endpoint_is_read_and_goes_into_the_string_that_verifies() {
@@ -171,15 +171,15 @@ fn another_form_inside_a_password_hides_nothing_else() {
 
 #[test]
 fn a_client_that_is_named_decides() {
-    let ask = Ask {
+    let ask = ExplainOptions {
         client: Some("mariadb"),
-        ..Ask::default()
+        ..ExplainOptions::default()
     };
     let told = explain("--host=h.example --ssl-mode=VERIFY_IDENTITY", &ask);
     assert!(told.is_err() || told.is_ok_and(|told| told.client.contains("MariaDB")));
-    let ask = Ask {
+    let ask = ExplainOptions {
         client: Some("psql"),
-        ..Ask::default()
+        ..ExplainOptions::default()
     };
     assert!(matches!(
         explain("mysql://h/", &ask),
@@ -197,13 +197,16 @@ fn told_candidates(text: &str) -> Vec<&'static str> {
 
 #[test]
 fn what_is_no_connection_string_is_told_so() {
-    assert_eq!(explain("  \n", &Ask::default()), Err(ExplainError::Empty));
     assert_eq!(
-        explain("good morning", &Ask::default()),
+        explain("  \n", &ExplainOptions::default()),
+        Err(ExplainError::Empty)
+    );
+    assert_eq!(
+        explain("good morning", &ExplainOptions::default()),
         Err(ExplainError::NotRecognised)
     );
     assert_eq!(
-        explain(&"x".repeat(EXPLAIN_MAX + 1), &Ask::default()),
+        explain(&"x".repeat(EXPLAIN_MAX + 1), &ExplainOptions::default()),
         Err(ExplainError::TooLong)
     );
 }

@@ -7,7 +7,7 @@
 )]
 
 use proptest::prelude::*;
-use tidegate_connect::{Ask, explain};
+use tidegate_connect::{ExplainOptions, explain};
 
 /// All forms with a place for the password, quoted and unquoted, as people write them.
 const HOLES: &[&str] = &[
@@ -103,9 +103,9 @@ fn nothing_of_it(text: &str, secret: &str) {
     for client in [None, Some("mysql"), Some("mariadb"), Some("general")] {
         match explain(
             text,
-            &Ask {
+            &ExplainOptions {
                 client,
-                ..Ask::default()
+                ..ExplainOptions::default()
             },
         ) {
             Ok(told) => {
@@ -270,7 +270,7 @@ proptest! {
     /// Any text is read without a panic.
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,200}", hole in proptest::sample::select(HOLES)) {
-        let _ = explain(&text, &Ask::default());
-        let _ = explain(&hole.replace("{}", &text), &Ask::default());
+        let _ = explain(&text, &ExplainOptions::default());
+        let _ = explain(&hole.replace("{}", &text), &ExplainOptions::default());
     }
 }

@@ -5,7 +5,7 @@ use crate::chain::{Chain, mozilla_roots, roots};
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::limits::SETTLED_READS;
-use crate::source::{CertificateSource, Served, SourceChange, Tell};
+use crate::source::{CertificateSource, EventListener, Served, SourceChange};
 use crate::state;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
@@ -82,7 +82,7 @@ impl Files {
     }
 
     /// Checks that a pair can be served, whatever its dates, and returns it with its trust.
-    fn judge(&self, pair: &Pair, now: OffsetDateTime) -> Result<Served, TlsError> {
+    fn check_pair(&self, pair: &Pair, now: OffsetDateTime) -> Result<Served, TlsError> {
         let chain = Chain::from_pem(&pair.certificate, &pair.key, &self.certificate)?;
         // Mozilla's roots first: clients of a publicly trusted chain need no CA file.
         if chain.verify(&self.public, &self.provider, now).is_ok() {
@@ -102,13 +102,13 @@ impl Files {
 
     /// Checks a pair that would replace the current one: it must also be valid now, and trusted as
     /// widely.
-    fn judge_successor(
+    fn check_successor(
         &self,
         pair: &Pair,
         now: OffsetDateTime,
         served: &Served,
     ) -> Result<Served, TlsError> {
-        let successor = self.judge(pair, now)?;
+        let successor = self.check_pair(pair, now)?;
         successor.chain.check_dates(now)?;
         if served.trust == Trust::Public && successor.trust != Trust::Public {
             return Err(TlsError::TrustWouldFall(successor.chain.names.join(", ")));
@@ -116,7 +116,7 @@ impl Files {
         Ok(successor)
     }
 
-    fn tell_if_exposed(&self, tell: Tell<'_>) {
+    fn tell_if_exposed(&self, tell: EventListener<'_>) {
         let mode = std::fs::metadata(&self.key).map_or(0, |meta| meta.permissions().mode() & 0o777);
         // Read access for a group is intended (Debian's group ssl-cert shares keys so); access for
         // everybody is not.
@@ -130,9 +130,9 @@ impl Files {
 }
 
 impl CertificateSource for Files {
-    fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError> {
+    fn open(&mut self, now: OffsetDateTime, tell: EventListener<'_>) -> Result<Served, TlsError> {
         let pair = self.read()?;
-        let served = self.judge(&pair, now)?;
+        let served = self.check_pair(&pair, now)?;
         self.taken = Some(pair.fingerprint);
         // At the start an expired certificate is served, since there is no better one: clients then
         // report the cause, and a renewed pair replaces it as soon as it arrives.
@@ -145,7 +145,12 @@ impl CertificateSource for Files {
         Ok(served)
     }
 
-    fn poll(&mut self, now: OffsetDateTime, served: &Served, tell: Tell<'_>) -> SourceChange {
+    fn poll(
+        &mut self,
+        now: OffsetDateTime,
+        served: &Served,
+        tell: EventListener<'_>,
+    ) -> SourceChange {
         let pair = match self.read() {
             Ok(pair) => pair,
             // Reported once: a file may be missing for a moment while it is replaced, or for long.
@@ -175,7 +180,7 @@ impl CertificateSource for Files {
         if times < SETTLED_READS {
             return SourceChange::Unchanged;
         }
-        match self.judge_successor(&pair, now, served) {
+        match self.check_successor(&pair, now, served) {
             Ok(successor) => {
                 self.taken = Some(pair.fingerprint);
                 self.refused = None;

@@ -17,12 +17,12 @@ use std::sync::{Mutex, MutexGuard};
 pub struct HistoryEntry {
     pub at: i64,
     #[serde(flatten)]
-    pub what: Happening,
+    pub what: HistoryEvent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
-pub enum Happening {
+pub enum HistoryEvent {
     /// New handshakes get this certificate from now on.
     Served {
         key: String,
@@ -64,10 +64,10 @@ impl History {
     /// Records an event, if it is about the certificate.
     pub fn note(&self, at: i64, event: &TlsEvent) {
         let what = match event {
-            TlsEvent::Rejected { reason } => Happening::Rejected {
+            TlsEvent::Rejected { reason } => HistoryEvent::Rejected {
                 reason: short(reason),
             },
-            TlsEvent::Alarm { kind, what } => Happening::Alarm {
+            TlsEvent::Alarm { kind, what } => HistoryEvent::Alarm {
                 kind: kind.as_str().to_owned(),
                 reason: short(what),
             },
@@ -83,7 +83,7 @@ impl History {
         let rsa = read_rsa_leaf(&served.chain).ok().flatten();
         for leaf in leaf.into_iter().chain(rsa) {
             let is_known = self.lock().iter().find_map(|entry| match &entry.what {
-                Happening::Served { key, serial, .. } if *key == leaf.key => {
+                HistoryEvent::Served { key, serial, .. } if *key == leaf.key => {
                     Some(*serial == leaf.serial)
                 }
                 _ => None,
@@ -91,7 +91,7 @@ impl History {
             if is_known == Some(true) {
                 continue;
             }
-            let what = Happening::Served {
+            let what = HistoryEvent::Served {
                 key: leaf.key.to_owned(),
                 names: leaf.names,
                 serial: leaf.serial,
@@ -109,7 +109,7 @@ impl History {
         let mut served = 0;
         let mut others = 0;
         entries.retain(|entry| {
-            let count = if matches!(entry.what, Happening::Served { .. }) {
+            let count = if matches!(entry.what, HistoryEvent::Served { .. }) {
                 &mut served
             } else {
                 &mut others
@@ -150,7 +150,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.json");
         let history = History::open(path.clone());
-        let what = Happening::Served {
+        let what = HistoryEvent::Served {
             key: "ecdsa".into(),
             names: vec!["db.test".into()],
             serial: "01".into(),
@@ -172,7 +172,7 @@ mod tests {
         let kept = History::open(path.clone()).entries();
         assert_eq!(kept, history.entries());
         assert_eq!((kept.len(), kept.last()), (HISTORY_MAX + 1, Some(&first)));
-        let Happening::Alarm { reason, .. } = &kept[0].what else {
+        let HistoryEvent::Alarm { reason, .. } = &kept[0].what else {
             panic!()
         };
         assert_eq!(reason.len(), HISTORY_TEXT_MAX);

@@ -20,6 +20,7 @@ use crate::tickets::Tickets;
 use crate::{profile, source, state};
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -83,29 +84,7 @@ impl Identity {
             )?)),
             None => None,
         };
-        let mut source: Box<dyn CertificateSource> = match settings.pair() {
-            Some((certificate, key)) => Box::new(Files::new(
-                certificate,
-                key,
-                settings.ca.as_deref(),
-                provider.clone(),
-            )),
-            // A lone certificate or key is a mistake: the local CA's certificate would hide it.
-            None if settings.certificate.is_some() || settings.key.is_some() => {
-                return Err(TlsError::HalfPair);
-            }
-            None => {
-                let local = LocalCa::new(&settings, provider.clone())?;
-                match &manager {
-                    // Until the CA has issued the first certificate, the local CA's is served.
-                    Some(manager) => Box::new(Acme {
-                        manager: manager.clone(),
-                        until_then: local,
-                    }),
-                    None => Box::new(local),
-                }
-            }
-        };
+        let mut source = choose_source(&settings, manager.as_ref(), &provider)?;
         state::private_folder(&settings.key_folder())?;
         let history = Arc::new(History::open(settings.key_folder().join("history.json")));
         let clock: Arc<Clock> = Arc::new(Box::new(clock));
@@ -346,7 +325,7 @@ impl Identity {
         // If the new key can't be written, tickets sealed with it stop working after a restart.
         let _ = inner.tickets.rotate_if_due((inner.clock)());
         let served = inner.resolver.served.load_full();
-        let tell: source::Tell<'_> = &*inner.on_event;
+        let tell: source::EventListener<'_> = &*inner.on_event;
         match source.poll((inner.clock)(), &served, tell) {
             SourceChange::Unchanged => {}
             SourceChange::Reject(error) => tell(TlsEvent::Rejected {
@@ -384,6 +363,37 @@ impl Identity {
         self.serve(fresh);
         Ok(())
     }
+}
+
+/// Returns the certificate source that the settings choose: files, ACME or the local CA.
+fn choose_source(
+    settings: &TlsSettings,
+    manager: Option<&Arc<Manager>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Box<dyn CertificateSource>, TlsError> {
+    Ok(match settings.pair() {
+        Some((certificate, key)) => Box::new(Files::new(
+            certificate,
+            key,
+            settings.ca.as_deref(),
+            provider.clone(),
+        )),
+        // A lone certificate or key is a mistake: the local CA's certificate would hide it.
+        None if settings.certificate.is_some() || settings.key.is_some() => {
+            return Err(TlsError::HalfPair);
+        }
+        None => {
+            let local = LocalCa::new(settings, provider.clone())?;
+            match manager {
+                // Until the CA has issued the first certificate, the local CA's is served.
+                Some(manager) => Box::new(Acme {
+                    manager: manager.clone(),
+                    until_then: local,
+                }),
+                None => Box::new(local),
+            }
+        }
+    })
 }
 
 impl Host for Identity {

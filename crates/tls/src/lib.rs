@@ -46,7 +46,7 @@ pub use door::WebDoor;
 pub use error::TlsError;
 pub use event::TlsEvent;
 pub use handshakes::{Handshakes, RunningSession, Turn, Turns};
-pub use history::{Happening, HistoryEntry};
+pub use history::{HistoryEntry, HistoryEvent};
 pub use identity::Identity;
 pub use leaf::LeafStatus;
 pub use local_ca::renew_at_next_start;

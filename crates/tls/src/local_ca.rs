@@ -9,7 +9,7 @@ use crate::limits::{NAMES_MAX, RENEW_RETRY};
 use crate::names::{Name, Permitted, machine};
 use crate::root::keep_former;
 use crate::settings::TlsSettings;
-use crate::source::{CertificateSource, Served, SourceChange, Tell};
+use crate::source::{CertificateSource, EventListener, Served, SourceChange};
 use crate::state::{self, PUBLIC_MODE, SECRET_MODE};
 use rustls::crypto::CryptoProvider;
 use std::path::{Path, PathBuf};
@@ -86,7 +86,11 @@ impl LocalCa {
     }
 
     /// Loads the CA from disk, or makes a new one if there is none or it can't be used.
-    fn load_or_make(&self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Authority, TlsError> {
+    fn load_or_make(
+        &self,
+        now: OffsetDateTime,
+        tell: EventListener<'_>,
+    ) -> Result<Authority, TlsError> {
         let ca = self.ca.clone();
         match self.load(now) {
             Ok(found) => {
@@ -141,7 +145,7 @@ impl LocalCa {
     }
 
     /// Replaces a CA that could still be used.
-    fn remake(&self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Authority, TlsError> {
+    fn remake(&self, now: OffsetDateTime, tell: EventListener<'_>) -> Result<Authority, TlsError> {
         let there = self.ca.exists();
         let made = self.make(now)?;
         let ca = self.ca.clone();
@@ -161,7 +165,7 @@ impl LocalCa {
     fn remake_if_asked(
         &self,
         now: OffsetDateTime,
-        tell: Tell<'_>,
+        tell: EventListener<'_>,
     ) -> Result<Option<Authority>, TlsError> {
         let mark = mark(&self.folder);
         if !mark.exists() {
@@ -173,7 +177,7 @@ impl LocalCa {
     }
 
     /// Returns the configured names that this CA may sign, and reports the others.
-    fn permitted(&self, authority: &Authority, tell: Tell<'_>) -> Vec<Name> {
+    fn permitted(&self, authority: &Authority, tell: EventListener<'_>) -> Vec<Name> {
         let (allowed, left_out): (Vec<_>, Vec<_>) = self
             .names
             .iter()
@@ -243,7 +247,7 @@ fn renew_at(served: &Served) -> OffsetDateTime {
 }
 
 impl CertificateSource for LocalCa {
-    fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError> {
+    fn open(&mut self, now: OffsetDateTime, tell: EventListener<'_>) -> Result<Served, TlsError> {
         state::private_folder(&self.folder)?;
         let authority = match self.remake_if_asked(now, tell)? {
             Some(made) => made,
@@ -256,7 +260,12 @@ impl CertificateSource for LocalCa {
         }
     }
 
-    fn poll(&mut self, now: OffsetDateTime, served: &Served, _tell: Tell<'_>) -> SourceChange {
+    fn poll(
+        &mut self,
+        now: OffsetDateTime,
+        served: &Served,
+        _tell: EventListener<'_>,
+    ) -> SourceChange {
         if now < renew_at(served) || self.retry_at.is_some_and(|at| now < at) {
             return SourceChange::Unchanged;
         }
@@ -272,7 +281,11 @@ impl CertificateSource for LocalCa {
         }
     }
 
-    fn renew_ca(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError> {
+    fn renew_ca(
+        &mut self,
+        now: OffsetDateTime,
+        tell: EventListener<'_>,
+    ) -> Result<Served, TlsError> {
         let authority = self.remake(now, tell)?;
         self.new_leaf(&authority, &self.permitted(&authority, tell), now)
     }

@@ -22,15 +22,20 @@ pub enum SourceChange {
 }
 
 /// Listener for events.
-pub type Tell<'a> = &'a dyn Fn(TlsEvent);
+pub type EventListener<'a> = &'a dyn Fn(TlsEvent);
 
 /// A certificate source. Both calls may block on the disk.
 pub trait CertificateSource: Send {
     /// Loads or makes the first chain.
-    fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError>;
+    fn open(&mut self, now: OffsetDateTime, tell: EventListener<'_>) -> Result<Served, TlsError>;
 
     /// Looks for a better chain than the current one.
-    fn poll(&mut self, now: OffsetDateTime, served: &Served, tell: Tell<'_>) -> SourceChange;
+    fn poll(
+        &mut self,
+        now: OffsetDateTime,
+        served: &Served,
+        tell: EventListener<'_>,
+    ) -> SourceChange;
 
     /// Returns the source's current problem, if it has one.
     fn trouble(&self) -> Option<String> {
@@ -38,7 +43,11 @@ pub trait CertificateSource: Send {
     }
 
     /// Makes a new CA and a chain of it, where this source has its own CA.
-    fn renew_ca(&mut self, _now: OffsetDateTime, _tell: Tell<'_>) -> Result<Served, TlsError> {
+    fn renew_ca(
+        &mut self,
+        _now: OffsetDateTime,
+        _tell: EventListener<'_>,
+    ) -> Result<Served, TlsError> {
         Err(TlsError::NoLocalCa)
     }
 }

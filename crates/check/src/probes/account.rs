@@ -5,7 +5,7 @@ use super::ProbeTarget;
 use super::secured::secured;
 use crate::finding::FindingKind;
 use crate::limits::{FIRST_ROW_WISHED, LOGIN_MAX};
-use crate::login::{self, Outcome};
+use crate::login::{self, LoginOutcome};
 use crate::packet::ErrPacket;
 use crate::report::Sheet;
 use crate::settings::Account;
@@ -82,7 +82,7 @@ fn first_row(
         &account.password,
         database,
     )?;
-    if let Outcome::Refused(error) = course.outcome {
+    if let LoginOutcome::Refused(error) = course.outcome {
         return Err(Failed::Refused(error));
     }
     login::select_one(&mut stream)?.map_err(Failed::Refused)?;

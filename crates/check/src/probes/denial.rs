@@ -7,7 +7,7 @@ use super::made_up::{made_up_password, stranger};
 use super::secured::secured;
 use crate::finding::FindingKind;
 use crate::limits::{DENIAL_BAND, STRANGERS_MAX};
-use crate::login::{self, Course, Outcome};
+use crate::login::{self, LoginOutcome, LoginTrace};
 use crate::packet::ErrPacket;
 use crate::report::Sheet;
 use crate::settings::Account;
@@ -126,14 +126,14 @@ fn denied(place: &ProbeTarget<'_>, user: &str) -> Result<Denied, String> {
     let began = Instant::now();
     let course =
         login::login(&mut stream, &greeting, user, &password, None).map_err(|e| tls::reason(&e))?;
-    let Course { steps, outcome } = course;
+    let LoginTrace { steps, outcome } = course;
     match outcome {
-        Outcome::Refused(error) => Ok(Denied {
+        LoginOutcome::Refused(error) => Ok(Denied {
             user: user.to_owned(),
             course: steps,
             error,
             took: began.elapsed(),
         }),
-        Outcome::In => Err(format!("{user} was logged in with a made-up password")),
+        LoginOutcome::LoggedIn => Err(format!("{user} was logged in with a made-up password")),
     }
 }

@@ -13,7 +13,7 @@ use std::fmt::Write;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use tidegate_connect::{
-    Ask, CheckAnswer, EXPLAIN_MAX, ExplainError, Explanation, RenderOptions, explain,
+    CheckAnswer, EXPLAIN_MAX, ExplainError, ExplainOptions, Explanation, RenderOptions, explain,
 };
 use tidegate_model::{Trust, printable};
 use zeroize::Zeroizing;
@@ -33,7 +33,7 @@ pub fn run(
         "system" => Trust::Public,
         file => Trust::Private(Some(PathBuf::from(file))),
     });
-    let ask = Ask {
+    let ask = ExplainOptions {
         client: args.client.as_deref(),
         wish,
         trust: trust.as_ref(),
@@ -170,7 +170,7 @@ mod tests {
     fn the_page_says_what_is_missing_and_has_a_string_without_the_password() {
         let told = explain(
             "abc.root:qZx@tcp(db.example.com:4000)/shop?tls=skip-verify",
-            &Ask::default(),
+            &ExplainOptions::default(),
         )
         .unwrap();
         let page = page(&told, Paint::none());

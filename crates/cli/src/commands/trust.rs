@@ -4,7 +4,7 @@
 use crate::args::TrustCommand;
 use crate::context::{Context, ask, shell_word};
 use crate::failure::{Failure, one_line};
-use crate::trust::{self, State, Store, StoreContent, store_name};
+use crate::trust::{self, State, StoreContent, TrustStore, store_name};
 use crate::{screen, terminal};
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn current(context: &Context) -> Result<LocalRoot> {
     })
 }
 
-fn stores() -> Result<Vec<Box<dyn Store>>> {
+fn stores() -> Result<Vec<Box<dyn TrustStore>>> {
     let found = trust::stores();
     if found.is_empty() {
         let hint = "install the package `ca-certificates`, or give clients the CA file that \
@@ -73,7 +73,7 @@ struct Report {
 }
 
 impl Report {
-    fn add(&mut self, store: &dyn Store, done: Result<Vec<String>>, idle: &str) {
+    fn add(&mut self, store: &dyn TrustStore, done: Result<Vec<String>>, idle: &str) {
         let title = store.title();
         let place = store.place();
         screen::say(&format!("{title} ({})", place.display()));
@@ -133,7 +133,7 @@ fn install(context: &Context) -> Result<()> {
 
 /// Removes older CAs and installs the current one. The old ones go first, since otherwise a store
 /// that is generated from the system's would get them again.
-fn swap(store: &dyn Store, root: &LocalRoot, former: &[LocalRoot]) -> Result<Vec<String>> {
+fn swap(store: &dyn TrustStore, root: &LocalRoot, former: &[LocalRoot]) -> Result<Vec<String>> {
     let older: Vec<_> = store
         .ours()?
         .into_iter()
@@ -228,7 +228,7 @@ fn store_names(roots: &[LocalRoot]) -> Vec<String> {
     roots.iter().map(store_name).collect()
 }
 
-fn store_json(store: &dyn Store, content: &StoreContent) -> Value {
+fn store_json(store: &dyn TrustStore, content: &StoreContent) -> Value {
     json!({
         "store": store.title(),
         "path": store.place(),
@@ -238,7 +238,7 @@ fn store_json(store: &dyn Store, content: &StoreContent) -> Value {
     })
 }
 
-fn store_row(store: &dyn Store, content: &StoreContent) -> Vec<String> {
+fn store_row(store: &dyn TrustStore, content: &StoreContent) -> Vec<String> {
     let state = match content.state {
         State::Installed => "installed",
         State::Older => "older CA",

@@ -96,14 +96,7 @@ impl Server {
         check_walls(Walls::detect(), &wanted)?;
         // Ports first, so that a port in use is reported before anything slow is done.
         let all = wanted_addresses(&wanted, config)?;
-        let ports = wanted
-            .iter()
-            .map(|address| Port::bind(database_at(*address), &all))
-            .collect::<Result<Vec<_>, _>>()?;
-        let listening = ports
-            .iter()
-            .map(Port::local_addr)
-            .collect::<Result<Vec<_>, _>>()?;
+        let (ports, listening) = bind_database_ports(&wanted, &all)?;
         let mut http = HttpListeners::bind(config, &all)?;
 
         let step = steps.then(|| Step::begin("certificate"));
@@ -340,6 +333,22 @@ fn database_at(address: SocketAddr) -> Wanted {
         address,
         setting: LISTEN,
     }
+}
+
+/// Binds the database's ports, which accept no connections yet. Returns them with their addresses.
+fn bind_database_ports(
+    wanted: &[SocketAddr],
+    all: &[Wanted],
+) -> Result<(Vec<Port>, Vec<SocketAddr>)> {
+    let ports = wanted
+        .iter()
+        .map(|address| Port::bind(database_at(*address), all))
+        .collect::<Result<Vec<_>, _>>()?;
+    let listening = ports
+        .iter()
+        .map(Port::local_addr)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok((ports, listening))
 }
 
 /// Returns all addresses that the server listens on, if no two of them are the same port.

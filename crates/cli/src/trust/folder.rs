@@ -2,7 +2,7 @@
 //! Only files with our names are written and removed; the tool makes bundles and hashes.
 
 use super::kinds::{KINDS, Kind};
-use super::store::{NAME, Store, store_name};
+use super::store::{NAME, TrustStore, store_name};
 use super::tool::files_under;
 use super::{files, tool};
 use crate::failure::Failure;
@@ -68,7 +68,7 @@ impl FolderStore {
     }
 }
 
-impl Store for FolderStore {
+impl TrustStore for FolderStore {
     fn title(&self) -> String {
         self.kind.title.to_owned()
     }

@@ -3,7 +3,7 @@
 //! gave them.
 
 use super::files;
-use super::store::{NAME, Store, store_name};
+use super::store::{NAME, TrustStore, store_name};
 use super::tool::{self, ToolResult};
 use crate::failure::Failure;
 use anyhow::{Context, Result};
@@ -166,7 +166,7 @@ fn homes() -> Vec<PathBuf> {
         .collect()
 }
 
-impl Store for JavaStore {
+impl TrustStore for JavaStore {
     fn title(&self) -> String {
         "Java's store".to_owned()
     }

@@ -1,7 +1,7 @@
 //! System keychain of macOS, changed by `security`. Written from its manual and never run
 //! (docs/trust.md).
 
-use super::store::{Store, store_name};
+use super::store::{TrustStore, store_name};
 use super::tool;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ impl Keychain {
     }
 }
 
-impl Store for Keychain {
+impl TrustStore for Keychain {
     fn title(&self) -> String {
         "macOS's system keychain".to_owned()
     }

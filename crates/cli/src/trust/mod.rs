@@ -11,19 +11,20 @@ pub mod tool;
 
 use anyhow::Result;
 use std::path::Path;
-pub use store::{Store, store_name};
+pub use store::{TrustStore, store_name};
 use tidegate_tls::LocalRoot;
 
 /// Returns the stores of this machine, the system's first, because Java's may be generated from it.
-pub fn stores() -> Vec<Box<dyn Store>> {
-    let system: Option<Box<dyn Store>> = if cfg!(target_os = "macos") {
+pub fn stores() -> Vec<Box<dyn TrustStore>> {
+    let system: Option<Box<dyn TrustStore>> = if cfg!(target_os = "macos") {
         Some(Box::new(macos::Keychain))
     } else {
-        folder::FolderStore::find(Path::new("/")).map(|store| Box::new(store) as Box<dyn Store>)
+        folder::FolderStore::find(Path::new("/"))
+            .map(|store| Box::new(store) as Box<dyn TrustStore>)
     };
     let java = java::JavaStore::find()
         .into_iter()
-        .map(|store| Box::new(store) as Box<dyn Store>);
+        .map(|store| Box::new(store) as Box<dyn TrustStore>);
     system.into_iter().chain(java).collect()
 }
 
@@ -57,7 +58,7 @@ pub struct StoreContent {
 
 /// Reads what a store contains.
 pub fn store_content(
-    store: &dyn Store,
+    store: &dyn TrustStore,
     current: Option<&LocalRoot>,
     former: &[LocalRoot],
 ) -> Result<StoreContent> {

@@ -21,7 +21,7 @@ pub fn store_name(root: &LocalRoot) -> String {
 }
 
 /// Trust store.
-pub trait Store {
+pub trait TrustStore {
     /// Name of the store, for people.
     fn title(&self) -> String;
     /// Folder or file in which the store keeps our roots.

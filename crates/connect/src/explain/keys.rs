@@ -2,7 +2,7 @@
 
 /// Meaning of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum KeyRole {
     Host,
     Port,
     User,
@@ -34,24 +34,24 @@ pub fn normal(key: &str) -> String {
 }
 
 /// Returns the meaning of a normalised key.
-pub fn role(key: &str) -> Role {
+pub fn role(key: &str) -> KeyRole {
     if SECRET.iter().any(|word| key.contains(word)) {
-        return Role::Password;
+        return KeyRole::Password;
     }
     if key.contains("ssl") || key.starts_with("tls") {
-        return Role::Option;
+        return KeyRole::Option;
     }
     match key {
         "server" | "servername" | "datasource" | "address" | "addr" | "hostname"
-        | "networkaddress" => Role::Host,
-        "uid" | "userid" | "username" => Role::User,
+        | "networkaddress" => KeyRole::Host,
+        "uid" | "userid" | "username" => KeyRole::User,
         "db" | "dbname" | "database" | "databasename" | "schema" | "initialcatalog" => {
-            Role::Database
+            KeyRole::Database
         }
-        _ if key.ends_with("host") => Role::Host,
-        _ if key.ends_with("port") => Role::Port,
-        _ if key.ends_with("user") || key.ends_with("username") => Role::User,
-        _ if key.ends_with("database") => Role::Database,
-        _ => Role::Option,
+        _ if key.ends_with("host") => KeyRole::Host,
+        _ if key.ends_with("port") => KeyRole::Port,
+        _ if key.ends_with("user") || key.ends_with("username") => KeyRole::User,
+        _ if key.ends_with("database") => KeyRole::Database,
+        _ => KeyRole::Option,
     }
 }

@@ -1,7 +1,7 @@
 //! Recognises the keys of connection strings, of all families.
 
 use super::families;
-use super::keys::{Role, normal, role};
+use super::keys::{KeyRole, normal, role};
 
 /// Other keys that are common in connection strings, beside those of the endpoint and of TLS.
 const OTHERS: &[&str] = &[
@@ -28,7 +28,7 @@ const OTHERS: &[&str] = &[
 /// Whether connection strings have this key.
 pub fn is_known(key: &str) -> bool {
     let key = normal(key);
-    role(&key) != Role::Option
+    role(&key) != KeyRole::Option
         || ["ssl", "tls"].iter().any(|word| key.contains(word))
         || families::is_read(&key)
         || OTHERS.contains(&key.as_str())

@@ -38,7 +38,7 @@ const GENERAL: &str = "general";
 
 /// Options of an explanation.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Ask<'a> {
+pub struct ExplainOptions<'a> {
     /// Id of the client that the string is for.
     pub client: Option<&'a str>,
     /// Options of rendering the string that verifies.
@@ -90,7 +90,7 @@ pub struct VerifyingForms {
 ///
 /// # Errors
 /// If it is empty, too long or not a connection string; if client or platform is unknown.
-pub fn explain(text: &str, ask: &Ask<'_>) -> Result<Explanation, ExplainError> {
+pub fn explain(text: &str, ask: &ExplainOptions<'_>) -> Result<Explanation, ExplainError> {
     if text.len() > EXPLAIN_MAX {
         return Err(ExplainError::TooLong);
     }
@@ -170,7 +170,7 @@ fn candidates(family: &Family) -> Vec<&'static str> {
 fn verifying_forms(
     client: &str,
     shown: &ShownValues,
-    ask: &Ask<'_>,
+    ask: &ExplainOptions<'_>,
 ) -> Result<VerifyingForms, ConnectError> {
     let endpoint = Endpoint {
         host: shown.host.as_deref().unwrap_or("HOST").to_owned(),

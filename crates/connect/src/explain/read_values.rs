@@ -1,7 +1,7 @@
 //! Values that were read from a pasted string: endpoint and options. A value that does not have its
 //! expected form, or of which a part was hidden, is never returned.
 
-use super::keys::{Role, normal, role};
+use super::keys::{KeyRole, normal, role};
 use super::text::HIDDEN;
 use std::net::Ipv6Addr;
 
@@ -49,12 +49,12 @@ impl ReadValues {
     pub fn put(&mut self, key: &str, value: &str) {
         let key = normal(key);
         match role(&key) {
-            Role::Password => self.secret(value),
-            Role::Host => self.authority(value),
-            Role::Port => self.port.push(value.to_owned()),
-            Role::User => self.user(value),
-            Role::Database => self.database(value),
-            Role::Option => self.option(&key, value),
+            KeyRole::Password => self.secret(value),
+            KeyRole::Host => self.authority(value),
+            KeyRole::Port => self.port.push(value.to_owned()),
+            KeyRole::User => self.user(value),
+            KeyRole::Database => self.database(value),
+            KeyRole::Option => self.option(&key, value),
         }
     }
 

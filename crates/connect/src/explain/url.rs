@@ -11,14 +11,14 @@ pub const NETS: [&str; 6] = ["@tcp(", "@tcp4(", "@tcp6(", "@unix(", "@tcp/", "@/
 
 /// Position of an address in a text, and its scheme in lower case (`mysql+pymysql`,
 /// `jdbc:mariadb`).
-pub struct Found {
+pub struct FoundAddress {
     pub scheme: String,
     start: usize,
     after_scheme: usize,
 }
 
 /// Finds the first address of a MySQL scheme.
-pub fn find(text: &str) -> Option<Found> {
+pub fn find(text: &str) -> Option<FoundAddress> {
     let mut from = 0;
     while let Some(at) = text.get(from..)?.find("://").map(|at| at + from) {
         let before = text.get(..at)?;
@@ -33,7 +33,7 @@ pub fn find(text: &str) -> Option<Found> {
             .any(|head| scheme.starts_with(head))
             .then_some(scheme);
         if let Some(scheme) = scheme {
-            return Some(Found {
+            return Some(FoundAddress {
                 start: at - scheme.len(),
                 scheme,
                 after_scheme: at + 3,
@@ -45,7 +45,11 @@ pub fn find(text: &str) -> Option<Found> {
 }
 
 /// Reads the address. Returns the text before and after it, which may contain further options.
-pub fn read<'a>(text: &'a str, found: &Found, values: &mut ReadValues) -> (&'a str, &'a str) {
+pub fn read<'a>(
+    text: &'a str,
+    found: &FoundAddress,
+    values: &mut ReadValues,
+) -> (&'a str, &'a str) {
     let before = part(text, ..found.start);
     let rest = part(text, found.after_scheme..);
     let quote = before.chars().next_back().filter(|c| is_quote(*c));

@@ -4,7 +4,7 @@ use super::Secret;
 use crate::timestamp::rfc3339_date;
 use serde::{Deserialize, Serialize};
 use tidegate_tls::{
-    AcmeStatus, CertificateStatus, Happening, HistoryEntry, KeptStatus, LeafStatus,
+    AcmeStatus, CertificateStatus, HistoryEntry, HistoryEvent, KeptStatus, LeafStatus,
 };
 use utoipa::ToSchema;
 
@@ -153,7 +153,7 @@ impl From<HistoryEntry> for CertificateChange {
     fn from(entry: HistoryEntry) -> Self {
         let at = rfc3339_date(entry.at);
         match entry.what {
-            Happening::Served {
+            HistoryEvent::Served {
                 key,
                 names,
                 serial,
@@ -168,8 +168,8 @@ impl From<HistoryEntry> for CertificateChange {
                 reason: None,
                 ..Self::without_certificate(at, "served", String::new())
             },
-            Happening::Rejected { reason } => Self::without_certificate(at, "rejected", reason),
-            Happening::Alarm { reason, .. } => Self::without_certificate(at, "alarm", reason),
+            HistoryEvent::Rejected { reason } => Self::without_certificate(at, "rejected", reason),
+            HistoryEvent::Alarm { reason, .. } => Self::without_certificate(at, "alarm", reason),
         }
     }
 }

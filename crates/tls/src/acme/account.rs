@@ -6,7 +6,7 @@ use crate::acme::limits::BAD_NONCE_TRIES;
 use crate::acme::order::is_problem;
 use crate::acme::order::retry_bad_nonce;
 use crate::acme::settings::{CaSettings, ExternalAccount};
-use crate::acme::store::Store;
+use crate::acme::store::AcmeFiles;
 use crate::profile::{Roots, client_config};
 use crate::state;
 use data_encoding::BASE64URL_NOPAD;
@@ -23,7 +23,7 @@ const AGENT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 /// Loads the account at this CA, or creates one.
 pub async fn open(
     ca: &CaSettings,
-    store: &Store,
+    store: &AcmeFiles,
     patience: &RetryAfter,
 ) -> Result<Account, Failure> {
     let kept = store
@@ -42,7 +42,7 @@ pub async fn open(
 }
 
 /// Loads the stored account, if there is one and the CA answers.
-pub async fn open_kept(ca: &CaSettings, store: &Store) -> Option<Account> {
+pub async fn open_kept(ca: &CaSettings, store: &AcmeFiles) -> Option<Account> {
     let kept = store.account(&ca.directory).ok()??;
     Account::builder_with_http(https(ca, &RetryAfter::default()).ok()?)
         .from_credentials(kept)
@@ -72,7 +72,7 @@ pub async fn directory(ca: &CaSettings) -> Result<String, Failure> {
 /// Creates an account and stores it.
 pub async fn create(
     ca: &CaSettings,
-    store: &Store,
+    store: &AcmeFiles,
     patience: &RetryAfter,
 ) -> Result<Account, Failure> {
     let contact: Vec<String> = ca

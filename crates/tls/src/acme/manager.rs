@@ -12,7 +12,7 @@ use crate::acme::order::{OrderRequest, place};
 use crate::acme::record::Record;
 use crate::acme::schedule::Life;
 use crate::acme::settings::{AcmeSettings, CaSettings};
-use crate::acme::store::{Store, StoredPair};
+use crate::acme::store::{AcmeFiles, StoredPair};
 use crate::alarm::{Alarm, AlarmKind};
 use crate::chain::Chain;
 use crate::error::TlsError;
@@ -31,7 +31,7 @@ use tokio::sync::Notify;
 
 pub struct Manager {
     pub(super) settings: AcmeSettings,
-    pub(super) store: Store,
+    pub(super) store: AcmeFiles,
     pub(super) judge: ChainJudge,
     /// A new chain that the certificate source has not taken yet.
     fresh: Mutex<Option<Served>>,
@@ -68,7 +68,7 @@ impl Manager {
         }
         Ok(Self {
             settings,
-            store: Store::new(tls, master),
+            store: AcmeFiles::new(tls, master),
             judge: ChainJudge::new(provider),
             fresh: Mutex::default(),
             asked: Mutex::default(),

@@ -6,7 +6,7 @@ use crate::alarm::AlarmKind;
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::local_ca::LocalCa;
-use crate::source::{CertificateSource, Served, SourceChange, Tell};
+use crate::source::{CertificateSource, EventListener, Served, SourceChange};
 use std::sync::Arc;
 use tidegate_model::{Trust, error_chain};
 use time::OffsetDateTime;
@@ -18,7 +18,7 @@ pub struct Acme {
 }
 
 impl CertificateSource for Acme {
-    fn open(&mut self, now: OffsetDateTime, tell: Tell<'_>) -> Result<Served, TlsError> {
+    fn open(&mut self, now: OffsetDateTime, tell: EventListener<'_>) -> Result<Served, TlsError> {
         match self.manager.stored(now) {
             Ok(Some(served)) => {
                 if let Err(error) = served.chain.check_dates(now) {
@@ -43,7 +43,12 @@ impl CertificateSource for Acme {
         self.until_then.open(now, tell)
     }
 
-    fn poll(&mut self, now: OffsetDateTime, served: &Served, tell: Tell<'_>) -> SourceChange {
+    fn poll(
+        &mut self,
+        now: OffsetDateTime,
+        served: &Served,
+        tell: EventListener<'_>,
+    ) -> SourceChange {
         if let Some(fresh) = self.manager.take_fresh() {
             return SourceChange::Replace(fresh);
         }

@@ -19,13 +19,13 @@ pub struct StoredPair {
 }
 
 #[derive(Clone)]
-pub struct Store {
+pub struct AcmeFiles {
     folder: PathBuf,
     accounts: PathBuf,
     master: Master,
 }
 
-impl Store {
+impl AcmeFiles {
     pub fn new(settings: &TlsSettings, master: Master) -> Self {
         Self {
             folder: settings.data.join("acme"),

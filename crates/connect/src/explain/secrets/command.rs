@@ -3,7 +3,7 @@
 //! follows a password, the rest of the line is hidden.
 
 use super::hidden::Hidden;
-use crate::explain::keys::{Role, normal, role};
+use crate::explain::keys::{KeyRole, normal, role};
 use crate::explain::text::part;
 use crate::explain::words::{self, LONG, SHORT};
 use std::ops::Range;
@@ -115,7 +115,7 @@ impl Word {
         }
         let name_end = word.find('=').unwrap_or(word.len());
         let name = part(word, ..name_end);
-        let secret = role(&normal(name)) == Role::Password;
+        let secret = role(&normal(name)) == KeyRole::Password;
         let value_at = if name_end < word.len() {
             name_end + 1
         } else {

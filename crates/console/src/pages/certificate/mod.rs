@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use tidegate_model::{Trust, error_chain};
-use tidegate_tls::{CertificateStatus, Happening, HistoryEntry, LeafStatus, TlsError};
+use tidegate_tls::{CertificateStatus, HistoryEntry, HistoryEvent, LeafStatus, TlsError};
 use view::{CertificatePage, ChainLink, HistoryRow, LeafView};
 
 pub async fn show_certificate(State(web): State<Web>, who: SignedIn) -> Response {
@@ -161,7 +161,7 @@ fn chain_links(status: &CertificateStatus) -> Vec<ChainLink> {
 
 fn history_row(whose: &str, entry: &HistoryEntry) -> HistoryRow {
     let (what, class) = match &entry.what {
-        Happening::Served {
+        HistoryEvent::Served {
             key,
             names,
             not_after,
@@ -176,11 +176,11 @@ fn history_row(whose: &str, entry: &HistoryEntry) -> HistoryRow {
                 "good",
             )
         }
-        Happening::Rejected { reason } => (
+        HistoryEvent::Rejected { reason } => (
             format!("New certificate rejected: {}", sentence(reason)),
             "bad",
         ),
-        Happening::Alarm { reason, .. } => (sentence(reason), "bad"),
+        HistoryEvent::Alarm { reason, .. } => (sentence(reason), "bad"),
     };
     HistoryRow {
         at: Moment::from_unix(entry.at),
