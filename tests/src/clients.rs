@@ -38,6 +38,7 @@ impl Said {
 /// Runs `mariadb` with these flags before those of the login.
 pub fn mariadb_command(cluster: &Cluster, flags: &[&str]) -> Command {
     let mut command = Command::new("mariadb");
+    // The option files of this machine must not change the test.
     command.arg("--no-defaults").args(flags).args([
         "--batch",
         "--skip-column-names",

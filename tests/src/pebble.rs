@@ -111,6 +111,7 @@ impl Pebble {
                 "",
                 "-doh",
                 "",
+                // No IPv6 addresses: the servers of the tests listen on 127.0.0.1.
                 "-defaultIPv6",
                 "",
                 "-dnsserver",
@@ -159,10 +160,12 @@ impl Pebble {
         }
         std::fs::write(self.file("pebble.json"), config.to_string()).expect("our own folder");
         let mut env = vec![("PEBBLE_WFE_NONCEREJECT", self.wanted.bad_nonces.to_string())];
+        // By default Pebble's validators wait for a random time.
         match self.wanted.delay {
             0 => env.push(("PEBBLE_VA_NOSLEEP", "1".to_owned())),
             delay => env.push(("PEBBLE_VA_SLEEPTIME", delay.to_string())),
         }
+        // Without reuse, each order validates its names again.
         env.push(("PEBBLE_AUTHZREUSE", "0".to_owned()));
         let config = self.file("pebble.json");
         let dns = format!("127.0.0.1:{}", self.dns);

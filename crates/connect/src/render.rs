@@ -284,7 +284,7 @@ impl Rendered {
     }
 
     /// Returns the client's error text for this setting, if the table has it.
-    pub fn looks(&self, setting: Setting) -> Option<&'static str> {
+    pub fn error_text(&self, setting: Setting) -> Option<&'static str> {
         self.fails
             .iter()
             .find(|fails| fails.setting == setting)

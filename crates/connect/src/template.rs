@@ -18,6 +18,7 @@ pub fn fill(
     values: &BTreeMap<&'static str, Value>,
 ) -> Result<String, Error> {
     let mut environment = Environment::new();
+    // A missing value is an error where it is written, but a condition may test for it.
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.set_syntax(
         SyntaxConfig::builder()

@@ -106,6 +106,7 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
         let (before, after) = url::read(text, &found, values);
         pairs::read(before, values);
         pairs::read(after, values);
+        // A scheme with a driver (`mysql+pymysql`) is SQLAlchemy's.
         if found.scheme.contains('+') {
             values.option("sqlalchemy", "");
         }
@@ -127,6 +128,7 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
         .split_once(';')
         .filter(|_| !text.contains('\n'))
         .map(|(first, _)| first);
+    // In code the part before the first `;` is a statement and not one pair.
     if first.is_some_and(|first| first.matches('=').count() == 1 && !first.contains('(')) {
         pairs::semicolons(text, values);
         return Some(("a list of keys and values", families::of_semicolons(values)));
