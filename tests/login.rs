@@ -248,7 +248,7 @@ fn requirements_of_an_account_are_told_only_with_its_password() {
     let mut root = Session::open(&cluster);
     let denied = refused(&cluster, &cluster.login("nobody"), "right");
     for (user, clause, text) in [
-        ("tls", "REQUIRE SSL", "made with REQUIRE SSL, which"),
+        ("tls", "REQUIRE SSL", "has REQUIRE SSL, which"),
         (
             "cert",
             "REQUIRE X509",
@@ -296,7 +296,7 @@ fn requirements_of_an_account_are_told_only_with_its_password() {
     assert!(
         mariadb(&cluster, "SELECT 1")
             .err
-            .contains("made with REQUIRE SSL, which")
+            .contains("has REQUIRE SSL, which")
     );
     assert_eq!(refused(&cluster, &cluster.user, "wrong"), denied);
     let renewed = SERVER.json(&["cluster", "password", "require"]);
