@@ -21,6 +21,7 @@ use tidegate_e2e::{Options, Server, tls};
 fn a_crash_loop_costs_one_order() {
     let Some(mut bench) = ordinary(
         Wanted {
+            // The validators wait, so that the server is killed while an order runs.
             delay: 12,
             ..Wanted::default()
         },

@@ -24,6 +24,7 @@ fn up_waits_for_its_certificate_and_connects_by_the_name() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
+    // Each engine has its own user, which must be able to enter the folder.
     std::fs::set_permissions(
         folder.path(),
         std::os::unix::fs::PermissionsExt::from_mode(0o711),

@@ -138,6 +138,7 @@ fn more_unproven_connections_than_one_source_may_hold_get_1040() {
     assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"));
     drop(_held);
     tidegate_e2e::limits::soon("a place", || {
+        // The probe panics as long as no place is free.
         let mut probe = std::panic::catch_unwind(|| {
             Probe::secured(cluster.addr(), tls::verified(&cluster.ca, tls::BOTH))
         })

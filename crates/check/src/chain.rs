@@ -261,7 +261,7 @@ impl ChainFacts {
         })
     }
 
-    /// Returns the name of a known root that signed this certificate, or that it is.
+    /// Returns the name of the known root that signed this certificate or is identical to it.
     fn root_above(&self, roots: &[&RootCertStore]) -> Option<String> {
         let is_below = self.is_self_issued() || roots.iter().any(|store| self.is_issued_by(store));
         is_below.then(|| self.issuer.clone())

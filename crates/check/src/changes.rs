@@ -73,7 +73,6 @@ mod tests {
     fn only_another_verdict_is_a_change_and_a_skip_is_none() {
         let mut history = CheckHistory::default();
         for (verdict, evidence, changes) in [
-            // In the first report every finding is a change.
             (FindingVerdict::Pass, "60 days", 1),
             (FindingVerdict::Pass, "59 days", 0),
             (FindingVerdict::Skip, "no connection", 0),
