@@ -104,6 +104,52 @@ fn exit_codes_and_errors_with_a_cause_and_a_hint() {
     }
 }
 
+/// Returns what `tidegate open` prints with this folder's programs and this display.
+fn open(desktop: &std::path::Path, display: &str) -> String {
+    let out = SERVER
+        .command(&["open"])
+        .env("PATH", desktop)
+        .env("DISPLAY", display)
+        .env_remove("WAYLAND_DISPLAY")
+        .env("XDG_RUNTIME_DIR", desktop)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{out:?}");
+    String::from_utf8(out.stdout).unwrap()
+}
+
+#[test]
+fn open_gives_the_browser_a_private_page_and_prints_the_link_without_a_desktop() {
+    let desktop = tempfile::tempdir().unwrap();
+    let said = desktop.path().join("arguments");
+    let browser = desktop.path().join("xdg-open");
+    let script = format!("#!/bin/sh\necho \"$@\" > {}\n", said.display());
+    std::fs::write(&browser, script).unwrap();
+    std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let printed = open(desktop.path(), "");
+    assert!(
+        printed.starts_with("https://") && printed.contains("/link/"),
+        "{printed}"
+    );
+    assert!(!said.exists(), "no desktop, no browser");
+    assert_eq!(open(desktop.path(), ":0"), "");
+    let page = desktop.path().join("tidegate-open.html");
+    let arguments = std::fs::read_to_string(&said).unwrap();
+    assert_eq!(arguments.trim(), page.display().to_string());
+    assert_eq!(mode(&page), 0o600);
+    let written = std::fs::read_to_string(&page).unwrap();
+    assert!(
+        written.contains("url=https://") && written.contains("/link/"),
+        "{written}"
+    );
+    std::fs::remove_file(&browser).unwrap();
+    assert!(
+        open(desktop.path(), ":0").contains("/link/"),
+        "a browser that can't be opened"
+    );
+    assert!(!page.exists());
+}
+
 #[test]
 fn twice_the_same_name_is_refused() {
     SERVER.create("once");

@@ -63,7 +63,7 @@ pub struct Global {
     )]
     pub data: Option<PathBuf>,
 
-    /// Configuration file [default: DIR/tidegate.toml, if it exists]
+    /// Configuration file [default: DIR/tidegate.toml]
     ///
     /// A TOML file with a section for each part of the server. `tidegate config show` prints every
     /// key with its current value and where the value comes from.
@@ -177,6 +177,12 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Cert(CertCommand),
 
+    /// Open the web console in a browser, signed in
+    ///
+    /// Uses xdg-open where there is a desktop. Elsewhere it prints a link that signs in once,
+    /// within 15 minutes.
+    Open,
+
     /// Print a link that signs in to the web console
     #[command(subcommand, arg_required_else_help = true)]
     Operator(OperatorCommand),
@@ -193,7 +199,16 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Config(ConfigCommand),
 
-    /// Test any MySQL endpoint from outside: is it safe on a public network?
+    /// Print the version
+    #[command(hide = true)]
+    Version,
+
+    /// Print a script that completes commands and options in a shell
+    ///
+    /// For bash, for example: `source <(tidegate completion bash)` in ~/.bashrc.
+    Completion(CompletionArgs),
+
+    /// Test a MySQL endpoint: is it safe on a public network?
     ///
     /// Tests TLS, the certificate, its name, old protocol versions, logins without TLS and more, at
     /// any server that speaks the MySQL protocol. Each finding says what was seen and how to fix
@@ -201,6 +216,13 @@ pub enum Command {
     /// about 20 seconds and needs no account. Exit codes: 0: nothing failed; 1: something failed;
     /// 2: wrong usage.
     Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionArgs {
+    /// Shell that reads the script
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Subcommand)]

@@ -166,6 +166,26 @@ fn a_wrong_verb_gets_a_hint_on_standard_error() {
 }
 
 #[test]
+fn bash_completes_commands_with_the_printed_script() {
+    let program = env!("CARGO_BIN_EXE_tidegate");
+    let script = format!(
+        "source <({program} completion bash); COMP_WORDS=(tidegate cluster sle); COMP_CWORD=2; \
+         _tidegate tidegate sle cluster; echo \"${{COMPREPLY[@]}}\""
+    );
+    let out = Command::new("bash").args(["-c", &script]).output().unwrap();
+    assert_eq!(text(&out.stdout), "sleep\n", "{}", text(&out.stderr));
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        let out = tidegate(&["completion", shell]);
+        assert!(
+            out.status.success() && text(&out.stdout).contains("sleep"),
+            "{shell}"
+        );
+    }
+    let out = tidegate(&["version"]);
+    assert_eq!(text(&out.stdout), text(&tidegate(&["--version"]).stdout));
+}
+
+#[test]
 fn help_and_version_are_data_and_0() {
     for args in [
         &["--help"][..],

@@ -3,6 +3,7 @@
 mod cert;
 mod check;
 pub mod cluster;
+mod completion;
 mod config;
 mod connect;
 mod endpoint;
@@ -10,6 +11,7 @@ mod explain;
 mod forms;
 mod installed_client;
 mod key;
+mod open;
 mod operator;
 mod profile;
 mod serve;
@@ -20,6 +22,7 @@ mod status;
 mod system;
 mod trust;
 mod up;
+mod version;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;
@@ -65,6 +68,9 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Service(command) => service::run(&context, &command),
         Command::Trust(command) => trust::run(&context, &command),
         Command::Profile(command) => profile::run(&context, &command),
+        Command::Open => open::run(&context),
+        Command::Version => version::run(&context),
+        Command::Completion(args) => completion::run(&args),
         Command::Operator(command) => operator::run(&context, &command),
         Command::Key(command) => key::run(&context, &command),
         Command::Config(command) => config::run(&context, &command),
@@ -80,6 +86,7 @@ fn asks_a_server(command: &Command) -> bool {
         | Command::Connect(_)
         | Command::Sql(_)
         | Command::Cert(_)
+        | Command::Open
         | Command::Operator(_)
         | Command::Key(_) => true,
         Command::Serve(_)
@@ -88,6 +95,8 @@ fn asks_a_server(command: &Command) -> bool {
         | Command::Trust(_)
         | Command::Profile(_)
         | Command::Config(_)
+        | Command::Version
+        | Command::Completion(_)
         | Command::Check(_) => false,
     }
 }
