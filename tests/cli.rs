@@ -11,6 +11,7 @@
 use rustix::process::Signal;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 use tidegate_e2e::limits::soon;
@@ -148,6 +149,30 @@ fn open_gives_the_browser_a_private_page_and_prints_the_link_without_a_desktop()
         "a browser that can't be opened"
     );
     assert!(!page.exists());
+}
+
+#[test]
+fn another_user_is_told_where_the_server_runs() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can run a command as another user");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    assert!(SERVER.data().is_absolute(), "its server runs");
+    let out = Command::new(binary())
+        .args(["cluster", "list"])
+        .uid(65_534)
+        .gid(65_534)
+        .env("HOME", home.path())
+        .env_remove("TIDEGATE_DATA")
+        .output()
+        .unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    let said = err(&out);
+    // Servers of other tests may run too.
+    assert!(said.contains("a server of root runs on /"), "{said}");
+    assert!(said.contains("`sudo tidegate ... --data /"), "{said}");
+    assert!(!said.contains("start it with"), "{said}");
 }
 
 #[test]

@@ -4,11 +4,13 @@
 use crate::args::{Global, ServeArgs};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::other_server::OtherServer;
+use crate::paths;
 use crate::profiles::Remote;
 use crate::server_options::ServerOptions;
 pub use crate::server_options::shell_word;
 use anyhow::{Context as _, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tidegate_console::types::Warning;
 use tidegate_console::{Client, ClientError};
 
@@ -59,12 +61,27 @@ pub fn refused(error: ClientError) -> Failure {
         error.code(),
         Some("bad_name" | "bad_limits" | "bad_parameters")
     );
-    let hint = error.hint();
+    let hint = match &error {
+        ClientError::NoServer { data } => other_server_hint(data),
+        _ => None,
+    };
+    let hint = hint.unwrap_or_else(|| error.hint());
     let code = error.program_code().to_owned();
     let mut failure = Failure::of(error, hint);
     failure.usage = usage;
     failure.code = Some(code);
     failure
+}
+
+/// Returns a hint about the server of another user, for a command that looked for one in this user's
+/// default data directory only.
+fn other_server_hint(data: &Path) -> Option<String> {
+    let root = rustix::process::geteuid().is_root();
+    let default = paths::data_dir(None, root, |name| std::env::var_os(name)).ok()?;
+    if data != default {
+        return None;
+    }
+    Some(OtherServer::find()?.hint())
 }
 
 /// Returns a warning as the lines of a labelled row.

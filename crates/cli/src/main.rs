@@ -12,6 +12,7 @@ mod failure;
 mod help_pages;
 mod limits;
 mod logging;
+mod other_server;
 mod paths;
 mod profiles;
 mod screen;
