@@ -183,7 +183,7 @@ fn new_limits_apply_to_the_next_login_and_to_sleep() {
             &shown["limits"]["sleep_after_seconds"],
             &shown["limits"]["connections_max"]
         ),
-        (&1.0.into(), &2.into())
+        (&1.into(), &2.into())
     );
     CALM.wait_state("limited", "asleep");
     let nothing = CALM.cli(&["cluster", "set", "limited"]);

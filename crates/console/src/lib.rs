@@ -15,7 +15,7 @@ pub mod probe;
 mod serve;
 pub mod socket;
 mod state;
-mod timestamp;
+pub mod timestamp;
 pub mod types;
 pub mod web;
 

@@ -1,5 +1,6 @@
-//! Dates in the API and on pages.
+//! Dates and lengths of time in the API and on pages.
 
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -9,4 +10,10 @@ pub fn rfc3339_date(unix: i64) -> String {
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
         .format(&Rfc3339)
         .unwrap_or_default()
+}
+
+/// Returns a length of time in whole seconds, rounded up.
+pub fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs()
+        .saturating_add(u64::from(time.subsec_nanos() > 0))
 }

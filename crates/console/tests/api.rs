@@ -302,7 +302,8 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
         .unwrap();
     assert_eq!(
         (made.limits.connections_max, made.limits.sleep_after_seconds),
-        (7, 1.5)
+        (7, 2),
+        "rounded up"
     );
     let first = made.password.clone().unwrap();
     assert!(!format!("{made:?}").contains(first.reveal()));

@@ -277,7 +277,7 @@ fn machine_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
     let usage = cluster.usage.as_ref();
     let cpu = match usage.and_then(|usage| usage.cpu_seconds) {
         Some(used) => format!(
-            "weight {}, {used:.1} s used since the server started",
+            "weight {}, {used} s used since the server started",
             limits.cpu_weight
         ),
         None => format!("weight {}", limits.cpu_weight),
@@ -313,8 +313,8 @@ fn machine_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
     rows
 }
 
-fn duration_text(seconds: f64) -> String {
-    write_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+fn duration_text(seconds: u64) -> String {
+    write_duration(Duration::from_secs(seconds))
 }
 
 fn delete(context: &Context, client: &Client, name: &str, yes: bool) -> Result<()> {

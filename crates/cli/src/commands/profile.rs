@@ -86,17 +86,12 @@ fn read_key() -> Result<Secret> {
 
 fn list(context: &Context, profiles: &Profiles) -> Result<()> {
     if context.global.json {
-        let object: serde_json::Map<_, _> = profiles
+        let list: Vec<_> = profiles
             .profile
             .iter()
-            .map(|(name, p)| {
-                (
-                    name.clone(),
-                    serde_json::json!({ "server": p.server, "ca": p.ca }),
-                )
-            })
+            .map(|(name, p)| serde_json::json!({ "name": name, "server": p.server, "ca": p.ca }))
             .collect();
-        return screen::print_json(&object);
+        return screen::print_json(&list);
     }
     if profiles.profile.is_empty() {
         screen::say("no profiles; `tidegate profile add NAME URL` creates one");

@@ -41,17 +41,14 @@ fn session_row(session: &Session) -> Vec<String> {
 }
 
 /// Writes an age in the largest unit that is at least two of that unit.
-fn age(seconds: f64) -> String {
-    let whole = Duration::try_from_secs_f64(seconds.floor())
-        .unwrap_or_default()
-        .as_secs();
-    let unit = match whole {
+fn age(seconds: u64) -> String {
+    let unit = match seconds {
         0..120 => 1,
         120..7_200 => 60,
         7_200..172_800 => 3_600,
         _ => 86_400,
     };
-    match whole / unit * unit {
+    match seconds / unit * unit {
         0 => "0s".to_owned(),
         rounded => write_duration(Duration::from_secs(rounded)),
     }
@@ -64,11 +61,11 @@ mod tests {
     #[test]
     fn ages_have_one_readable_unit() {
         for (seconds, want) in [
-            (0.4, "0s"),
-            (59.9, "59s"),
-            (150.0, "2m"),
-            (7300.0, "2h"),
-            (200_000.0, "2d"),
+            (0, "0s"),
+            (59, "59s"),
+            (150, "2m"),
+            (7300, "2h"),
+            (200_000, "2d"),
         ] {
             assert_eq!(age(seconds), want);
         }

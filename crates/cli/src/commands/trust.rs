@@ -10,6 +10,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::os::unix::fs::MetadataExt;
 use tidegate_console::ClientError;
+use tidegate_console::timestamp::rfc3339_date;
 use tidegate_model::printable;
 use tidegate_tls::LocalRoot;
 
@@ -202,7 +203,7 @@ fn status(context: &Context) -> Result<()> {
                 "subject": root.name,
                 "name": store_name(root),
                 "fingerprint": root.fingerprint,
-                "not_after_unix": root.not_after.unix_timestamp(),
+                "not_after": rfc3339_date(root.not_after.unix_timestamp()),
             })
         });
         return screen::print_json(&json!({ "ca": ca, "stores": stores }));

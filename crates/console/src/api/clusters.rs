@@ -5,7 +5,7 @@ use super::json_body::JsonObject;
 use crate::auth::scoped::ApiCaller;
 use crate::errors::ApiError;
 use crate::state::Api;
-use crate::timestamp::rfc3339_date;
+use crate::timestamp::{rfc3339_date, whole_seconds};
 use crate::types::{
     ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, EngineKind, EngineKindList,
     ErrorBody, Limits, Secret, Warning,
@@ -295,8 +295,8 @@ impl Api {
             sessions: view.sessions,
             limits: Limits {
                 connections_max: view.limits.connections_max,
-                sleep_after_seconds: view.limits.sleep_after.as_secs_f64(),
-                transaction_idle_max_seconds: view.limits.transaction_idle_max.as_secs_f64(),
+                sleep_after_seconds: whole_seconds(view.limits.sleep_after),
+                transaction_idle_max_seconds: whole_seconds(view.limits.transaction_idle_max),
                 memory_max_bytes: view.limits.memory_max_bytes,
                 disk_max_bytes: view.limits.disk_max_bytes,
                 cpu_weight: view.limits.cpu_weight,

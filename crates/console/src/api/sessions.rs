@@ -83,6 +83,6 @@ fn session_body(view: SessionView) -> Session {
         user: view.user,
         client: view.client.to_string(),
         tls: view.tls.to_owned(),
-        age_seconds: view.age.as_secs_f64(),
+        age_seconds: view.age.as_secs(),
     }
 }

@@ -13,12 +13,13 @@ pub struct Limits {
     /// Maximum number of open sessions.
     #[schema(example = 200)]
     pub connections_max: u32,
-    /// Time without a busy session or an open transaction after which the cluster goes to sleep.
-    #[schema(example = 300.0)]
-    pub sleep_after_seconds: f64,
-    /// Time after which an idle transaction no longer keeps the cluster awake.
-    #[schema(example = 3600.0)]
-    pub transaction_idle_max_seconds: f64,
+    /// Time without a busy session or an open transaction after which the cluster goes to sleep. A
+    /// part of a second is rounded up.
+    #[schema(example = 300)]
+    pub sleep_after_seconds: u64,
+    /// Time after which an idle transaction no longer keeps the cluster awake, rounded up.
+    #[schema(example = 3600)]
+    pub transaction_idle_max_seconds: u64,
     /// Memory of its engine.
     #[schema(example = 1_073_741_824_u64)]
     pub memory_max_bytes: u64,
@@ -46,8 +47,8 @@ pub struct Usage {
     pub file_size_waits: bool,
     /// Memory of its engine that the kernel can't reclaim.
     pub memory_bytes: Option<u64>,
-    /// Processor time of its engine since the server started.
-    pub cpu_seconds: Option<f64>,
+    /// Whole seconds of processor time of its engine since the server started.
+    pub cpu_seconds: Option<u64>,
     pub tasks: Option<u64>,
 }
 
@@ -61,7 +62,7 @@ impl From<ClusterUsage> for Usage {
             memory_bytes: usage.memory_bytes,
             cpu_seconds: usage
                 .cpu_micros
-                .map(|micros| Duration::from_micros(micros).as_secs_f64()),
+                .map(|micros| Duration::from_micros(micros).as_secs()),
             tasks: usage.tasks,
         }
     }

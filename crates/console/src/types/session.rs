@@ -18,7 +18,8 @@ pub struct Session {
     pub client: String,
     #[schema(example = "TLS 1.3")]
     pub tls: String,
-    pub age_seconds: f64,
+    /// Whole seconds since the login.
+    pub age_seconds: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
