@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::Output;
 use tidegate_e2e::Server;
 
-/// What a command with --json does in this test.
+/// Result of a command with --json in this test.
 enum Outcome {
     /// Exit code 0 and JSON on standard output.
     Answers,
@@ -206,6 +206,14 @@ fn check_error(line: &str, out: &Output) {
         assert!(error[name].is_string(), "{line}: {error}");
     }
     assert!(error["causes"].is_array(), "{line}: {error}");
+    let hint = error["hint"].as_str().unwrap();
+    for command in hint.split('`').skip(1).step_by(2) {
+        let needs_data = command.starts_with("tidegate ") && !command.ends_with("--help");
+        assert!(
+            !needs_data || command.contains(" --data /"),
+            "{line}: {hint}"
+        );
+    }
     let is_word = |c: char| c.is_ascii_lowercase() || c == '_';
     assert!(
         error["code"].as_str().unwrap().chars().all(is_word),

@@ -73,8 +73,8 @@ pub fn refused(error: ClientError) -> Failure {
     failure
 }
 
-/// Returns a hint about the server of another user, for a command that looked for one in this user's
-/// default data directory only.
+/// Returns a hint about the server of another user, for a command that looked for one in this
+/// user's default data directory only.
 fn other_server_hint(data: &Path) -> Option<String> {
     let root = rustix::process::geteuid().is_root();
     let default = paths::data_dir(None, root, |name| std::env::var_os(name)).ok()?;
@@ -85,9 +85,7 @@ fn other_server_hint(data: &Path) -> Option<String> {
 }
 
 /// Returns a warning as the lines of a labelled row.
-pub fn warning_lines(warning: &Warning) -> String {
-    format!(
-        "{}\n{}\nhint: {}",
-        warning.message, warning.meaning, warning.hint
-    )
+pub fn warning_lines(context: &Context, warning: &Warning) -> String {
+    let hint = ServerOptions::of(&context.global).add_to(&warning.hint);
+    format!("{}\n{}\nhint: {hint}", warning.message, warning.meaning)
 }

@@ -31,8 +31,8 @@ const KNOWN_VERBS: &[(&str, &[&str], &str)] = &[
     (
         "",
         &["create", "new", "add", "launch", "init", "deploy"],
-        "`tidegate up` starts a server with a first cluster; `tidegate cluster create NAME` creates \
-      another",
+        "`tidegate up` starts a server with a first cluster; `tidegate cluster create NAME` \
+      creates another",
     ),
     (
         "",
@@ -81,8 +81,8 @@ const KNOWN_VERBS: &[(&str, &[&str], &str)] = &[
         &[
             "mysql", "mariadb", "psql", "query", "exec", "execute", "console", "ssh", "sh",
         ],
-        "`tidegate sql NAME` opens a SQL session, and `tidegate operator link` prints a link to the \
-      web console",
+        "`tidegate sql NAME` opens a SQL session, and `tidegate operator link` prints a link to \
+      the web console",
     ),
     (
         "",
@@ -98,8 +98,8 @@ const KNOWN_VERBS: &[(&str, &[&str], &str)] = &[
             "proxy",
             "credentials",
         ],
-        "`tidegate connect NAME` prints how to connect; `tidegate connect NAME --format url` prints \
-      only a URL",
+        "`tidegate connect NAME` prints how to connect; `tidegate connect NAME --format url` \
+      prints only a URL",
     ),
     (
         "",

@@ -224,7 +224,7 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
     rows.extend(machine_rows(cluster));
     rows.push(("created", cluster.created_at.clone()));
     if let Some(warning) = &cluster.incomplete_accounts {
-        rows.insert(2, ("accounts", warning_lines(warning)));
+        rows.insert(2, ("accounts", warning_lines(context, warning)));
     }
     if let Some(failure) = &cluster.failure {
         rows.insert(2, ("failure", failure.clone()));

@@ -73,9 +73,9 @@ fn write_page(page: &Path, link: &str) -> std::io::Result<()> {
         .mode(0o600)
         .open(page)?;
     // The server makes links of a host, a port and hexadecimal digits: nothing needs escaping.
-    write!(
+    writeln!(
         file,
         "<!doctype html><meta charset=utf-8><title>Tidegate</title>\
-         <meta http-equiv=refresh content=\"0;url={link}\"><a href=\"{link}\">Sign in</a>\n"
+         <meta http-equiv=refresh content=\"0;url={link}\"><a href=\"{link}\">Sign in</a>"
     )
 }

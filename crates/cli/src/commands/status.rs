@@ -11,17 +11,17 @@ pub fn run(context: &Context) -> Result<()> {
     if context.global.json {
         return screen::print_json(&server);
     }
-    screen::print(&screen::labelled(&rows(&server)))
+    screen::print(&screen::labelled(&rows(context, &server)))
 }
 
-fn rows(server: &Server) -> Vec<(&'static str, String)> {
+fn rows(context: &Context, server: &Server) -> Vec<(&'static str, String)> {
     let recovery = if server.ready {
         "done"
     } else {
         "in progress: clusters that did not stop cleanly are being recovered"
     };
     let disk = match &server.disk_full {
-        Some(warning) => warning_lines(warning),
+        Some(warning) => warning_lines(context, warning),
         None => "has free space".to_owned(),
     };
     vec![
