@@ -379,7 +379,7 @@ const KNOWN_VERBS: &[(&str, &[&str], &str)] = &[
     (
         "service",
         &["status", "stop", "restart", "logs"],
-        "systemctl and journalctl control the service `tidegate`; `tidegate status` shows the server",
+        "systemctl and journalctl control it; `tidegate status` shows the running server",
     ),
     (
         "cert",
