@@ -59,6 +59,17 @@ macro_rules! findings {
     };
 }
 
+impl FindingKind {
+    /// Whether it judges a house rule: a promise of Tidegate's own endpoint that other MySQL servers
+    /// don't make, and that is no fault of theirs.
+    pub fn is_house_rule(self) -> bool {
+        matches!(
+            self,
+            Self::Alpn | Self::ClientCertificate | Self::Port | Self::Database
+        )
+    }
+}
+
 findings! {
     Addresses "addresses" "-" "the name resolves and every address answers"
         "Fails when the name has no address or none accepts a TCP connection; warns when only some \
@@ -142,7 +153,8 @@ findings! {
         "Share the ticket keys between all processes and hosts behind this address, or send no \
          tickets.";
     ClientCertificate "client-certificate" "C6" "no client certificate is asked for"
-        "Fails when the server sends a CertificateRequest: the promise is one-way TLS."
+        "Warns when the server sends a CertificateRequest: the promise is one-way TLS. Fails when \
+         no handshake works without a certificate."
         "Turn the request off (`verify none`). MySQL and MariaDB always ask, and continue without \
          a certificate: only an endpoint in front of them can keep the promise.";
     ChainSent "chain" "C3" "the chain is complete and in order"

@@ -27,6 +27,10 @@ a verdict, the evidence, and a hint how to fix it.
 | fail | a promise is broken |
 | skip | could not be judged; the evidence gives the reason |
 
+Some promises are house rules of Tidegate that other MySQL servers need not keep: port 4000, refusing
+web protocols by ALPN, not asking for a client certificate, the database `test`. A house rule that is
+not kept is a warning under a heading of its own. It does not change the verdict of the whole report.
+
 Exit codes: 0, nothing failed (warnings are allowed); 1, something failed; 2, wrong usage.
 
 It opens about twenty connections, most of them one after the other, each with a deadline and a
@@ -65,11 +69,14 @@ pub fn page() -> String {
     out.push_str("\n## The findings\n");
     for kind in FindingKind::ALL {
         let entry = kind.entry();
-        let promise = if entry.promise == "-" {
+        let mut promise = if entry.promise == "-" {
             String::new()
         } else {
             format!(" ({})", entry.promise)
         };
+        if kind.is_house_rule() {
+            promise.push_str(" (house rule)");
+        }
         // Writing to a String can't fail.
         let _ = write!(
             out,

@@ -19,6 +19,8 @@ pub struct Counts {
     pub warn: usize,
     pub fail: usize,
     pub skip: usize,
+    /// Number of the warnings that are about house rules.
+    pub house_rules: usize,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -42,6 +44,7 @@ impl Serialize for CheckFinding {
             id: &'a str,
             promise: Option<&'a str>,
             title: &'a str,
+            house_rule: bool,
             verdict: FindingVerdict,
             evidence: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +58,7 @@ impl Serialize for CheckFinding {
             id: entry.id,
             promise: (entry.promise != "-").then_some(entry.promise),
             title: entry.title,
+            house_rule: self.kind.is_house_rule(),
             verdict: self.verdict,
             evidence: &self.evidence,
             hint: self.hint(),
@@ -65,6 +69,11 @@ impl Serialize for CheckFinding {
 }
 
 impl CheckFinding {
+    /// Whether it warns of a house rule that is not kept. A failure is a fault of any MySQL server.
+    pub fn is_broken_house_rule(&self) -> bool {
+        self.verdict == FindingVerdict::Warn && self.kind.is_house_rule()
+    }
+
     /// Returns the hint to fix it, for a warning or failure.
     pub fn hint(&self) -> Option<&'static str> {
         matches!(self.verdict, FindingVerdict::Warn | FindingVerdict::Fail)
@@ -131,6 +140,7 @@ impl Counts {
     pub fn of(findings: &[CheckFinding]) -> Self {
         let mut counts = Self::default();
         for finding in findings {
+            counts.house_rules += usize::from(finding.is_broken_house_rule());
             match finding.verdict {
                 FindingVerdict::Pass => counts.pass += 1,
                 FindingVerdict::Warn => counts.warn += 1,
@@ -141,11 +151,13 @@ impl Counts {
         counts
     }
 
-    /// Returns the verdict of all findings. Skipped ones don't change it.
+    /// Returns the verdict of all findings. Skipped ones and house rules don't change it.
     pub fn verdict(self) -> FindingVerdict {
         match self {
             Self { fail: 1.., .. } => FindingVerdict::Fail,
-            Self { warn: 1.., .. } => FindingVerdict::Warn,
+            Self {
+                warn, house_rules, ..
+            } if warn > house_rules => FindingVerdict::Warn,
             _ => FindingVerdict::Pass,
         }
     }

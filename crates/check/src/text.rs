@@ -23,6 +23,9 @@ const EVIDENCE_COLUMN: usize = 28;
 /// Maximum number of skipped findings of one reason that are named; more are counted.
 const SKIPPED_NAMED_MAX: usize = 6;
 
+/// Heading above the house rules.
+const HOUSE_RULES: &str = "\nHouse rules of Tidegate, which other MySQL servers need not keep:\n";
+
 /// Minimum columns of the evidence. A narrower terminal wraps.
 const EVIDENCE_COLUMNS_MIN: usize = 30;
 
@@ -51,17 +54,20 @@ fn written(report: &CheckReport, style: TextStyle, short: bool) -> String {
             // Skipped findings follow by reason, and those passed are in the list above.
             FindingVerdict::Skip => {}
             FindingVerdict::Pass if short => {}
+            _ if finding.is_broken_house_rule() => {}
             _ => line(&mut out, finding, style),
         }
     }
     skipped(&mut out, report, style);
+    house_rules(&mut out, report, style);
     let counts = report.counts;
     // Writing to a String can't fail.
     let _ = write!(
         out,
-        "\n{} passed, {} warned, {} failed, {} skipped; {} connection{}, {:.1} s\n",
+        "\n{} passed, {} warned{}, {} failed, {} skipped; {} connection{}, {:.1} s\n",
         counts.pass,
         counts.warn,
+        house_rule_count(counts.house_rules),
         counts.fail,
         counts.skip,
         report.connections,
@@ -164,6 +170,24 @@ fn passed(out: &mut String, report: &CheckReport, style: TextStyle) {
         let _ = writeln!(out, "  {word}  {line}");
         // The verdict is in the first line only.
         word = " ".repeat(FindingVerdict::Pass.word().len());
+    }
+}
+
+/// Writes the house rules that are not kept, apart from the faults.
+fn house_rules(out: &mut String, report: &CheckReport, style: TextStyle) {
+    let mut heading = HOUSE_RULES;
+    for finding in report.findings.iter().filter(|f| f.is_broken_house_rule()) {
+        out.push_str(heading);
+        heading = "";
+        line(out, finding, style);
+    }
+}
+
+fn house_rule_count(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => " (1 house rule)".to_owned(),
+        more => format!(" ({more} house rules)"),
     }
 }
 
@@ -298,6 +322,55 @@ mod tests {
         assert!(
             unlimited.lines().any(|l| l.len() > 80),
             "a program that reads the report gets one line per finding"
+        );
+    }
+
+    #[test]
+    fn house_rules_are_listed_apart_from_faults_and_do_not_change_the_verdict() {
+        let mut sheet = crate::report::Sheet::default();
+        sheet.warn(crate::FindingKind::Port, "4001");
+        sheet.warn(crate::FindingKind::Alpn, "ignored");
+        sheet.pass(crate::FindingKind::Name, "localhost");
+        let findings = sheet.close("not judged");
+        let counts = crate::Counts::of(&findings);
+        assert_eq!((counts.warn, counts.house_rules), (2, 2));
+        assert_eq!(counts.verdict(), FindingVerdict::Pass);
+        let report = CheckReport {
+            at: String::new(),
+            endpoint: "h:4001".to_owned(),
+            name: "h".to_owned(),
+            verdict: counts.verdict(),
+            counts,
+            connections: 1,
+            seconds: 1.0,
+            findings,
+        };
+        let text = text(&report, plain_style(None));
+        let (faults, rules) = text.split_once(HOUSE_RULES).unwrap();
+        assert!(
+            !faults.contains("port  ") && faults.contains("name"),
+            "{text}"
+        );
+        assert!(
+            rules.contains("port  ") && rules.contains("alpn  "),
+            "{text}"
+        );
+        assert!(
+            text.contains("2 warned (2 house rules), 0 failed"),
+            "{text}"
+        );
+
+        let mut sheet = crate::report::Sheet::default();
+        sheet.warn(crate::FindingKind::Port, "4001");
+        sheet.warn(crate::FindingKind::Silent, "still open");
+        let counts = crate::Counts::of(&sheet.close(""));
+        assert_eq!(counts.verdict(), FindingVerdict::Warn);
+        let mut sheet = crate::report::Sheet::default();
+        sheet.fail(crate::FindingKind::Alpn, "it chose http/1.1");
+        let counts = crate::Counts::of(&sheet.close(""));
+        assert_eq!(
+            (counts.house_rules, counts.verdict()),
+            (0, FindingVerdict::Fail)
         );
     }
 

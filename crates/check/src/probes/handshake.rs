@@ -96,15 +96,13 @@ fn quiet(first: &[u8], sheet: &mut Sheet) {
 /// whether it worked without one.
 fn asked_for_certificate(client: &Client, kind: FindingKind, sheet: &mut Sheet) {
     if client.was_asked_for_certificate() {
-        let then = if sheet.has_passed(kind) {
-            "none was needed"
+        if sheet.has_passed(kind) {
+            let evidence = "a CertificateRequest came; none was needed";
+            sheet.warn(FindingKind::ClientCertificate, evidence);
         } else {
-            "without one the handshake failed"
-        };
-        sheet.fail(
-            FindingKind::ClientCertificate,
-            format!("a CertificateRequest came; {then}"),
-        );
+            let evidence = "a CertificateRequest came; without one the handshake failed";
+            sheet.fail(FindingKind::ClientCertificate, evidence);
+        }
     } else if !client.chain().is_empty() {
         sheet.pass_if_open(FindingKind::ClientCertificate, "no CertificateRequest came");
     }
