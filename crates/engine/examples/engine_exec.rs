@@ -1,5 +1,6 @@
 //! The helper by itself, for this room's tests: what `tidegate engine-exec` is in the product. With
-//! `hold FOLDER` it is a server that keeps cluster 1 awake until it is killed. Never anything else.
+//! `hold FOLDER` it is a server that keeps cluster 1 awake until it is killed. It does nothing
+//! else.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -28,7 +29,7 @@ fn serve(folder: std::path::PathBuf) {
             args: vec![tidegate_engine::EXEC_COMMAND.into()],
         });
         let memory = Arc::new(common::Memory::default());
-        let engines = common::House::engines(&settings, &memory).await;
+        let engines = common::EnginesFixture::engines(&settings, &memory).await;
         engines
             .adopt(common::spec(1, ClusterLimits::default()), true)
             .await

@@ -4,7 +4,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use common::{Client, House};
+use common::{Client, EnginesFixture};
 use std::time::{Duration, Instant};
 use tidegate_model::Waker;
 
@@ -29,7 +29,7 @@ fn main() {
 
 #[expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
 async fn measure() {
-    let house = House::open().await;
+    let fixture = EnginesFixture::open().await;
     let mut create = vec![];
     let mut first = vec![];
     let mut wake = vec![];
@@ -37,17 +37,17 @@ async fn measure() {
     let mut killed = vec![];
     for n in 1..=ROUNDS {
         let begun = Instant::now();
-        let id = house.create(n).await;
+        let id = fixture.create(n).await;
         create.push(begun.elapsed());
-        first.push(begun.elapsed() + row(&house, id).await);
+        first.push(begun.elapsed() + row(&fixture, id).await);
         let begun = Instant::now();
-        house.engines.sleep(id).await.unwrap();
+        fixture.engines.sleep(id).await.unwrap();
         sleep.push(begun.elapsed());
-        wake.push(row(&house, id).await);
-        common::kill_9(house.pid(id).unwrap());
+        wake.push(row(&fixture, id).await);
+        common::kill_9(fixture.pid(id).unwrap());
         let begun = Instant::now();
         common::eventually("up again", async || {
-            house
+            fixture
                 .engines
                 .attach(id, begun + Duration::from_secs(60))
                 .await
@@ -55,7 +55,7 @@ async fn measure() {
         })
         .await;
         killed.push(begun.elapsed());
-        house.engines.remove(id).await.unwrap();
+        fixture.engines.remove(id).await.unwrap();
     }
     for (name, times) in [
         ("create", create),
@@ -66,13 +66,13 @@ async fn measure() {
     ] {
         report(name, times);
     }
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
-async fn row(house: &House, id: tidegate_model::ClusterId) -> Duration {
+async fn row(fixture: &EnginesFixture, id: tidegate_model::ClusterId) -> Duration {
     let begun = Instant::now();
-    let lease = house.attach(id).await;
+    let lease = fixture.attach(id).await;
     let mut root = Client::login(&lease.address, "root", "first")
         .await
         .unwrap();

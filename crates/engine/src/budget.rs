@@ -1,6 +1,7 @@
 //! The awake budget: the memory that all awake engines together may use. Before a start that would
-//! exceed it, clusters that nobody uses are put to sleep. One that is busy or in a transaction is
-//! ended only if it is far above its share of the budget; one that is always on, never.
+//! exceed it, clusters that nobody uses are put to sleep. A cluster that is busy or in a
+//! transaction is ended only if it is far above its share of the budget; a cluster that is always
+//! on is never ended.
 
 use crate::error::StartError;
 use crate::fair_share::{ShareContest, far_above_share};
@@ -37,7 +38,7 @@ struct BudgetState {
     members: HashMap<ClusterId, BudgetMember>,
     /// Starts that were admitted and are not over.
     starting: u64,
-    /// Starts that ended since the last measurement, which it therefore lacks.
+    /// Starts that ended after the last measurement and are not included in it.
     started_since: u64,
     /// Clusters that did not fall asleep when asked, and when.
     stayed: HashMap<ClusterId, Instant>,
@@ -46,9 +47,9 @@ struct BudgetState {
 pub struct AwakeBudget {
     max_bytes: u64,
     state: Arc<Mutex<BudgetState>>,
-    /// The last measurement. Held while one start is judged, so that two never count on the same
-    /// room.
-    judging: tokio::sync::Mutex<Option<Measured>>,
+    /// The last measurement. Locked while a start is decided on, so that two starts never use the
+    /// same free memory.
+    last_measured: tokio::sync::Mutex<Option<Measured>>,
 }
 
 /// A start's place in the budget, until its engine is measured like the others. Dropping it frees
@@ -73,7 +74,7 @@ impl AwakeBudget {
         Self {
             max_bytes,
             state: Arc::default(),
-            judging: tokio::sync::Mutex::new(None),
+            last_measured: tokio::sync::Mutex::new(None),
         }
     }
 
@@ -89,16 +90,18 @@ impl AwakeBudget {
         state.stayed.remove(&cluster);
     }
 
-    /// Admits the start of a cluster's engine, after room was made for it. The refusal says why
-    /// there is none.
+    /// Admits the start of a cluster's engine, after freeing memory for it if need be. The refusal
+    /// says why there is too little.
     pub async fn admit(&self, cluster: ClusterId) -> Result<BudgetPlace, StartError> {
         let began = Instant::now();
         let mut contest = ShareContest::default();
         loop {
-            let used = match self.judge(cluster, &mut contest).await {
+            let used = match self.make_room(cluster, &mut contest).await {
                 Ok(place) => return Ok(place),
                 Err(used) => used,
             };
+            // Waiting helps only while a cluster is above its share: it will be ended. Otherwise
+            // the refusal is immediate.
             if contest.is_empty() || began.elapsed() >= BUDGET_WAIT_MAX {
                 return Err(self.refusal(used));
             }
@@ -106,15 +109,17 @@ impl AwakeBudget {
         }
     }
 
-    /// Makes room as far as that is possible now. `Err`: memory that all would use with this one.
-    async fn judge(
+    /// Frees memory as far as possible now and admits the start. `Err`: memory that all engines and
+    /// this one would use.
+    async fn make_room(
         &self,
         cluster: ClusterId,
         contest: &mut ShareContest,
     ) -> Result<BudgetPlace, u64> {
-        let mut judging = self.judging.lock().await;
+        let mut last_measured = self.last_measured.lock().await;
         let fresh = |recent: &&Measured| recent.at.elapsed() < MEMORY_FRESH_FOR;
-        if let Some(recent) = judging.as_ref().filter(fresh)
+        // The last measurement may admit a start, but a refusal needs a new one.
+        if let Some(recent) = last_measured.as_ref().filter(fresh)
             && self.with_one_more(recent) <= self.max_bytes
         {
             return Ok(self.place());
@@ -122,16 +127,19 @@ impl AwakeBudget {
         let measured = self.measure().await;
         let used = self.with_one_more(&measured);
         if used <= self.max_bytes {
-            *judging = Some(measured);
+            *last_measured = Some(measured);
             return Ok(self.place());
         }
-        *judging = None;
+        // Clusters are put to sleep below, so this measurement is not valid for the next start.
+        *last_measured = None;
         let mut above = far_above_share(&measured.awake, self.max_bytes);
+        // The operator has decided that clusters which are always on stay awake.
         above.retain(|(id, _)| self.member(*id).is_some_and(|m| !m.shared.always_on()));
-        contest.note(above, measured.at);
+        contest.record(above, measured.at);
         let need = used - self.max_bytes;
         let candidates = self.candidates(cluster, contest);
-        let mut freed = self.make_room(candidates, &measured.awake, need).await;
+        let mut freed = self.free_memory(candidates, &measured.awake, need).await;
+        // Last, since it costs sessions: only if idle clusters do not free enough.
         for (id, bytes) in contest.above_for(BUDGET_ABOVE_SHARE_MAX, measured.at) {
             if freed >= need {
                 break;
@@ -176,11 +184,13 @@ impl AwakeBudget {
         BudgetPlace(Arc::clone(&self.state))
     }
 
-    /// Memory of each awake engine. One that can't be measured counts as an ordinary wake.
+    /// Memory of each awake engine. For an engine that can't be measured, that of a fresh start is
+    /// assumed.
     async fn measure(&self) -> Measured {
         let awake: Vec<BudgetMember> = {
             let mut state = lock(&self.state);
-            // Counted from here on. A start that ends meanwhile may be counted twice, for a second.
+            // Reset before measuring: a start that ends meanwhile may be counted twice for a
+            // second, but never missed.
             state.started_since = 0;
             let awake = state
                 .members
@@ -204,9 +214,9 @@ impl AwakeBudget {
     }
 
     /// Puts clusters to sleep until this much is free, those without a session first. Returns the
-    /// memory of those that did. Where some take longer than usual, others are asked beside them:
-    /// one that is slow delays no start for long.
-    async fn make_room(
+    /// memory that was freed. If a cluster is slow to fall asleep, further ones are asked as well,
+    /// so that it does not delay the start for long.
+    async fn free_memory(
         &self,
         candidates: Vec<BudgetMember>,
         awake: &[(ClusterId, u64)],
@@ -214,7 +224,7 @@ impl AwakeBudget {
     ) -> u64 {
         let mut candidates = candidates.into_iter();
         let mut asked = FuturesUnordered::new();
-        // `hoped`: what is free if all that are not late fall asleep.
+        // `hoped`: free memory once all clusters that are not late are asleep.
         let mut freed = 0u64;
         let mut hoped = 0u64;
         while freed < need {
@@ -229,17 +239,18 @@ impl AwakeBudget {
                 asked.push(self.put_to_sleep(member, bytes));
             }
             match tokio::time::timeout(BUDGET_SLEEP_USUAL, asked.next()).await {
-                Ok(Some(Slept::Yes(bytes))) => freed = freed.saturating_add(bytes),
-                Ok(Some(Slept::No(bytes))) => hoped = hoped.saturating_sub(bytes).max(freed),
+                Ok(Some(SleepOutcome::Yes(bytes))) => freed = freed.saturating_add(bytes),
+                Ok(Some(SleepOutcome::No(bytes))) => hoped = hoped.saturating_sub(bytes).max(freed),
                 Ok(None) => break,
+                // Late clusters are no longer counted on, so further ones are asked.
                 Err(_) => hoped = freed,
             }
         }
         freed
     }
 
-    /// Clusters that nobody uses at the moment: without a session first, then the one idle longest.
-    /// While one is far above its share, others keep their sessions.
+    /// Clusters that nobody uses at the moment: those without a session first, then the one idle
+    /// longest. While a cluster is far above its share, the others keep their sessions.
     fn candidates(&self, but: ClusterId, contest: &ShareContest) -> Vec<BudgetMember> {
         let mut state = lock(&self.state);
         state
@@ -257,21 +268,24 @@ impl AwakeBudget {
                     && shared.waiting() == 0
                     && !shared.always_on();
                 let (sessions, since) = may.then(|| shared.gate().idle()).flatten()?;
-                // One that is used once in a second would be woken again at once.
                 let spared = sessions > 0 && !contest.is_empty() && !contest.contains(shared.id);
+                // A recently used cluster would probably be woken again immediately.
                 (since.elapsed() >= BUDGET_IDLE_MIN && !spared)
                     .then(|| ((sessions > 0, since), member.clone()))
             })
             .collect();
+        // Those without a session first: their sleep costs the next login a wake, and nobody a
+        // session.
         idle.sort_by_key(|(order, _)| *order);
         idle.into_iter().map(|(_, member)| member).collect()
     }
 
     /// Asks one cluster to sleep; its sessions can still refuse.
-    async fn put_to_sleep(&self, member: BudgetMember, bytes: u64) -> Slept {
+    async fn put_to_sleep(&self, member: BudgetMember, bytes: u64) -> SleepOutcome {
         let (reply, answer) = oneshot::channel();
         let id = member.shared.id;
-        // Also if nobody waits for the answer any more.
+        // Recorded before the request, so that it is also known if the start no longer waits for
+        // the answer.
         lock(&self.state).stayed.insert(id, Instant::now());
         let asked = async {
             member
@@ -281,12 +295,14 @@ impl AwakeBudget {
                 .ok()?;
             answer.await.ok()?.ok()
         };
+        // A tenant can delay its own sleep. Such a cluster stays in `stayed` and is not asked again
+        // for a while.
         if let Ok(Some(())) = tokio::time::timeout(BUDGET_SLEEP_MAX, asked).await {
             tracing::info!(cluster = %id, bytes, "put to sleep to make room in the awake budget");
             lock(&self.state).stayed.remove(&id);
-            return Slept::Yes(bytes);
+            return SleepOutcome::Yes(bytes);
         }
-        Slept::No(bytes)
+        SleepOutcome::No(bytes)
     }
 
     /// Ends the sessions of a cluster that is far above its share, and puts it to sleep. Returns
@@ -315,7 +331,7 @@ impl AwakeBudget {
 }
 
 /// Memory of a cluster that was asked to sleep.
-enum Slept {
+enum SleepOutcome {
     Yes(u64),
     No(u64),
 }

@@ -1,6 +1,6 @@
 //! Puts an engine to sleep: asks every session, ends the idle ones, waits until they are gone,
-//! reads the accounts, stops the engine and notes it. Never stops an engine under a session that
-//! refused, unless told to.
+//! reads the accounts, stops the engine and records its end. If a session refuses, the engine is
+//! not stopped unless the order says so.
 
 use crate::driver::Run;
 use crate::error::RunError;
@@ -22,7 +22,7 @@ pub struct DrainOrder {
     pub ledger: Arc<dyn Ledger>,
     /// Number of this drain, so that a late answer to another one is not taken for one to this.
     pub number: u64,
-    /// Idle for longer than this, an open transaction may be ended.
+    /// An open transaction that is idle for longer than this may be ended.
     pub transaction_idle_max: Duration,
     pub force: DrainForce,
 }
@@ -47,10 +47,10 @@ pub enum DrainEnd {
 
 /// State of a run that was stopped.
 pub enum RunEnd {
-    /// Its accounts were read last, and the end is noted with them.
-    Noted,
-    /// Its accounts were read last, and the ledger could not note it.
-    Unnoted {
+    /// Clean: the accounts were read last and are recorded with the end.
+    Recorded,
+    /// Clean, but the ledger could not record the end.
+    Unrecorded {
         run: RunEpoch,
         book: Arc<AccountBook>,
     },
@@ -68,7 +68,9 @@ pub async fn drain(order: DrainOrder) -> DrainEnd {
             .ask(number, past_idle, tokio::time::sleep(YIELD_PATIENCE))
             .await
     };
+    // All sessions are asked at the same time: a silent one delays the drain by one patience only.
     let answers = join_all(order.leases.iter().map(&ask)).await;
+    // One refusal keeps the engine for all sessions; those that agreed continue.
     if order.force == DrainForce::None && answers.iter().any(Result::is_err) {
         for verdict in answers.into_iter().flatten().flatten() {
             let _ = verdict.send(YieldVerdict::Resume);
@@ -87,7 +89,7 @@ pub async fn drain(order: DrainOrder) -> DrainEnd {
                 evicted += 1;
                 None
             }
-            // A session that refused learns it by the closed channel of its handle.
+            // A session that refused is told by the closed channel of its handle.
             Err(_) => continue,
         };
         if let Some(verdict) = answer {
@@ -116,9 +118,11 @@ pub async fn drain(order: DrainOrder) -> DrainEnd {
     DrainEnd::Stopped { end, evicted }
 }
 
-/// Stops the engine, and notes its end with the accounts as they were after the last session.
+/// Stops the engine, and records its end with the accounts as they were after the last session.
 async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn Ledger) -> RunEnd {
+    // The old book is freed first: two books of a cluster need not be in memory at the same time.
     ledger.make_room(cluster);
+    // Read after all sessions have ended, since any of them may have changed an account.
     let book = last_reading(cluster, epoch, run).await;
     if let Err(error) = &book {
         let reason = error_chain(error);
@@ -130,14 +134,20 @@ async fn stop(cluster: ClusterId, epoch: RunEpoch, run: &dyn Run, ledger: &dyn L
             "the engine did not stop in time and was killed; it recovers at its next start"
         );
     }
+    // Without a last reading the accounts are unknown, so the next start recovers the engine and
+    // reads them.
     let Ok(book) = book.map(Arc::new) else {
         return RunEnd::Unclean;
     };
     match ledger.end_run(cluster, epoch, Arc::clone(&book)).await {
-        Ok(()) => RunEnd::Noted,
+        Ok(()) => RunEnd::Recorded,
         Err(error) => {
-            tracing::error!(%cluster, %error, "the end of a run could not be noted; trying again");
-            RunEnd::Unnoted { run: epoch, book }
+            tracing::error!(
+                %cluster,
+                %error,
+                "the end of a run could not be recorded; trying again"
+            );
+            RunEnd::Unrecorded { run: epoch, book }
         }
     }
 }
@@ -156,6 +166,8 @@ async fn last_reading(
     epoch: RunEpoch,
     run: &dyn Run,
 ) -> Result<AccountBook, LastReadingError> {
+    // The engine forgets a closed session a moment later, and its last statement may still change
+    // accounts until then.
     if !run.settle(FORGET_MAX).await? {
         return Err(LastReadingError::SessionStays);
     }

@@ -1,5 +1,5 @@
-//! The port between this room and one kind of engine: a driver per cluster, and a run per start.
-//! Never knows leases, waiters or ledgers.
+//! The port between this room and one kind of engine: a driver per cluster, and a run per start. It
+//! does not use leases, waiters or the ledger.
 
 use crate::error::{EngineError, RunError, StartError};
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use tidegate_model::{
 /// The defaults are those of an engine that runs elsewhere: this server sets no limits for it and
 /// needs no space to start it.
 pub trait Driver: Send + Sync + 'static {
-    /// Opens what must be there before and between runs. Called once; an error makes the cluster
-    /// failed until a start succeeds.
+    /// Creates what must exist between runs, such as the listening socket. Called once; an error
+    /// makes the cluster failed until a start succeeds.
     fn prepare(&self) -> Result<(), StartError> {
         Ok(())
     }
 
-    /// Starts the engine and proves our login to it; at the first time its root is made. Dropping
-    /// the future gives the start up and leaves no process.
+    /// Starts the engine and logs in to it; the first start also creates its root. Dropping the
+    /// future cancels the start and leaves no process.
     fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Run>, StartError>>;
 
     /// Address at which sessions connect; the same for all runs.
@@ -34,7 +34,7 @@ pub trait Driver: Send + Sync + 'static {
     /// Sets the limits of the next run.
     fn set_limits(&self, _limits: &ClusterLimits) {}
 
-    /// Judges whether an engine may start now. Called before anything is recorded of the start.
+    /// Checks whether an engine may start now. Called before the start is recorded.
     fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
         Box::pin(async { Ok(()) })
     }
@@ -49,7 +49,7 @@ pub trait Driver: Send + Sync + 'static {
         Box::pin(async { Err(EngineError::Unsupported("a disk limit")) })
     }
 
-    /// Makes the next start repair the accounts, and make `user@'%'` anew with this password and
+    /// Makes the next start repair the accounts, and create `user@'%'` again with this password and
     /// all privileges of a cluster's root. False if this kind of engine can't, or not now.
     fn repair_accounts(&self, _repair: Repair, _user: &str, _stage2: [u8; 20]) -> bool {
         false
@@ -81,7 +81,7 @@ pub trait Driver: Send + Sync + 'static {
 pub enum Repair {
     /// The accounts, as far as they can be read, and their privileges.
     Accounts,
-    /// Nothing: the tables of accounts and privileges are set aside under other names.
+    /// None: the tables of accounts and privileges are renamed and created again.
     Anew,
 }
 
@@ -110,8 +110,8 @@ pub trait Run: Send + Sync + 'static {
         Box::pin(std::future::pending())
     }
 
-    /// All accounts people may log in with: no roles, and not the engine's and the gateway's own.
-    /// Incomplete if there are more than a book has room for.
+    /// All accounts that clients may log in with: without roles and without the engine's and the
+    /// gateway's own accounts. Incomplete if there are more than a book has room for.
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>>;
 
     /// Accounts of these users only, or of more.
@@ -130,7 +130,7 @@ pub trait Run: Send + Sync + 'static {
         stage2: [u8; 20],
     ) -> BoxFuture<'a, Result<(), RunError>>;
 
-    /// Sets the limits of this run from now on, but for those that a process can only be started
+    /// Sets the limits of this run from now on, except those that a process can only be started
     /// with.
     fn set_limits(&self, _limits: &ClusterLimits) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async { Ok(()) })
@@ -147,14 +147,14 @@ pub trait Run: Send + Sync + 'static {
     /// Ends one session and its work.
     fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>>;
 
-    /// Waits until the engine knows no session but ours; ends with KILL those that stay. False if
-    /// some still do.
+    /// Waits until the engine has no session but the gateway's own, and ends with KILL those that
+    /// stay. False if some still stay.
     fn settle(&self, _patience: Duration) -> BoxFuture<'_, Result<bool, RunError>> {
         Box::pin(async { Ok(true) })
     }
 
-    /// Stops the engine in order, and kills it if that takes too long. True if it ended by itself
-    /// in time.
+    /// Stops the engine cleanly, and kills it if that takes too long. True if it ended by itself in
+    /// time.
     fn stop(&self) -> BoxFuture<'_, bool> {
         Box::pin(async { true })
     }

@@ -1,29 +1,29 @@
-//! All engines of this server, of every kind. Never decides when an engine runs: each cluster's
-//! supervisor does.
+//! All engines of this server, of every kind. Each cluster's supervisor decides when its engine
+//! runs.
 
+mod attach;
 mod password;
 
 use crate::budget::AwakeBudget;
 use crate::driver::Driver;
-use crate::error::{EngineError, StartError};
+use crate::error::EngineError;
 use crate::in_force::LimitsInForce;
 use crate::kind::{ClusterSpec, EngineKind, KindGreeting, Progress};
 use crate::kinds::{EngineSettings, open_kinds};
 use crate::ledger::Ledger;
-use crate::limits::{
-    COMMANDS_MAX, OPERATION_MAX, SHUTDOWN_EACH, SHUTDOWN_MAX, STOP_TURN, STOPS_AT_ONCE,
-};
+use crate::limits::{COMMANDS_MAX, SHUTDOWN_EACH, SHUTDOWN_MAX, STOP_TURN, STOPS_AT_ONCE};
 use crate::messages::SupervisorCommand;
 use crate::status::SharedCluster;
 use crate::supervisor::Supervisor;
 use crate::tasks::SharedServices;
 use crate::unknown_kind::UnknownKind;
+use attach::within;
 use std::collections::HashMap;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tidegate_model::{
-    AccountBook, AttachError, BoxFuture, ClusterId, ClusterLimits, ClusterState, ClusterUsage,
-    EngineSessionId, Journal, KindDescription, Lease, RunEpoch, Waker,
+    AccountBook, ClusterId, ClusterLimits, ClusterState, ClusterUsage, Journal, KindDescription,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -92,6 +92,8 @@ impl Engines {
     fn kind_of(&self, cluster: &ClusterSpec) -> Arc<dyn EngineKind> {
         match self.kind(&cluster.engine.kind) {
             Some(kind) => Arc::clone(kind),
+            // A newer version may have written this store; its clusters must not keep the server
+            // from starting.
             None => Arc::new(UnknownKind::new(&cluster.engine.kind)),
         }
     }
@@ -194,8 +196,8 @@ impl Engines {
     }
 
     /// The accounts of these users as a reading of the running engine saw them that began after
-    /// `not_before`. An error if the cluster sleeps: its accounts are those that were noted at its
-    /// last sleep.
+    /// `not_before`. An error if the cluster sleeps: its accounts are those recorded at its last
+    /// sleep.
     pub async fn accounts(
         &self,
         id: ClusterId,
@@ -260,6 +262,7 @@ impl Engines {
     pub async fn allow_shrink(&self, id: ClusterId, time: Duration) -> Result<(), EngineError> {
         let cluster = self.cluster(id)?;
         cluster.driver.allow_shrink(time).await?;
+        // Otherwise logins would get the old refusal until its time is over.
         cluster.shared.forget_refusal();
         Ok(())
     }
@@ -293,6 +296,7 @@ impl Engines {
                 .clusters
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
+            // Taken out of the map, so that no further request reaches them.
             clusters.drain().map(|(_, cluster)| cluster).collect()
         };
         let turns = Semaphore::new(STOPS_AT_ONCE);
@@ -313,6 +317,7 @@ impl Engines {
                 }
             });
             if tokio::time::timeout(STOP_TURN, &mut ending).await.is_err() {
+                // A slow stop gives up its turn and continues beside the others.
                 drop(turn);
                 ending.await;
             }
@@ -342,55 +347,4 @@ impl Engines {
             .await
             .map_err(|_| EngineError::Stopping)
     }
-}
-
-impl Waker for Engines {
-    fn attach(
-        &self,
-        id: ClusterId,
-        deadline: Instant,
-    ) -> BoxFuture<'_, Result<Lease, AttachError>> {
-        Box::pin(async move {
-            let cluster = self.cluster(id).map_err(|_| AttachError::Gone)?;
-            let attached = tokio::time::timeout_at(deadline.into(), cluster.shared.attach()).await;
-            attached.unwrap_or(Err(AttachError::Deadline))
-        })
-    }
-
-    fn end_session(&self, id: ClusterId, run: RunEpoch, session: EngineSessionId) {
-        let Ok(cluster) = self.cluster(id) else {
-            return;
-        };
-        let Some(run) = cluster.shared.run(run) else {
-            return;
-        };
-        let Ok(permit) = Arc::clone(&cluster.shared.kills).try_acquire_owned() else {
-            tracing::warn!(
-                cluster = %id,
-                "too many sessions end at once; this one's work runs to its end"
-            );
-            return;
-        };
-        tokio::spawn(async move {
-            // An error means that the session ended by itself meanwhile.
-            let _ = run.end_session(session).await;
-            drop(permit);
-        });
-    }
-}
-
-/// Waits for an operator's request with the deadline of this room, since it brings none.
-async fn within<T>(
-    id: ClusterId,
-    attach: impl Future<Output = Result<T, AttachError>>,
-) -> Result<T, EngineError> {
-    let done = tokio::time::timeout(OPERATION_MAX, attach).await;
-    done.unwrap_or(Err(AttachError::Deadline))
-        .map_err(|e| match e {
-            AttachError::Failed(reason) => EngineError::Start(StartError::new(reason)),
-            AttachError::Refused { kind, reason } => EngineError::Refused { kind, reason },
-            AttachError::Deadline => EngineError::Start(StartError::new("it was not up in time")),
-            AttachError::Gone => EngineError::Unknown(id),
-            AttachError::Stopping => EngineError::Stopping,
-        })
 }

@@ -1,5 +1,5 @@
 //! Errors of this room. Each keeps its cause as its source; [`EngineError::report`] and
-//! [`StartError::report`] write the whole chain for people. Never carries a secret.
+//! [`StartError::report`] write the whole chain for people. No error contains a secret.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -37,7 +37,7 @@ pub enum EngineError {
     /// Files or processes of the cluster could not be deleted.
     #[error("the cluster can't be deleted")]
     Remove(#[source] SharedError),
-    #[error("an error inside Tidegate; hint: the server's log has it")]
+    #[error("internal error; hint: see the server's log")]
     Inside(#[source] tokio::task::JoinError),
     /// The cluster's kind of engine does not have this.
     #[error("this kind of engine does not have {0}")]
@@ -131,6 +131,9 @@ pub enum RunError {
     /// The engine answered with this error; the connection is good.
     #[error("{0}")]
     Refused(String),
+    /// The limits of the run's process could not be set.
+    #[error("the limits of the engine's process could not be set")]
+    Process(#[source] SharedError),
     /// The engine could not execute it at this moment: it waited too long for a lock, or has no
     /// memory left. The connection is good.
     #[error("{0}")]
@@ -162,7 +165,7 @@ pub enum ReadingError {
     /// The cluster's last start failed, with this reason.
     #[error("{0}")]
     Failed(Arc<str>),
-    #[error("an error inside Tidegate; the server's log has it")]
+    #[error("internal error; hint: see the server's log")]
     Inside,
     #[error("the server is stopping")]
     Stopping,

@@ -1,5 +1,5 @@
-//! Fair share of the awake budget: which clusters use so much more than theirs that others, which
-//! need little, would find no room.
+//! Fair share of the awake budget: finds the clusters that use so much more than their share that
+//! small ones would find no room.
 
 use crate::limits::{BUDGET_SHARE_EXCESS_MIN, BUDGET_SHARE_PERCENT};
 use std::collections::HashMap;
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tidegate_model::ClusterId;
 
 /// Returns the clusters far above their share, the largest first. The share is the budget divided
-/// by the awake clusters and the one that wants to start. What is far above frees the room of one
-/// more engine and leaves its own share untouched, so clusters of about the same size never end
-/// each other.
+/// by the awake clusters and the one that wants to start. Ending a cluster that is far above its
+/// share frees memory for one more engine without going below that share, so clusters of similar
+/// size never end each other.
 pub fn far_above_share(awake: &[(ClusterId, u64)], max_bytes: u64) -> Vec<(ClusterId, u64)> {
     let clusters = u64::try_from(awake.len())
         .unwrap_or(u64::MAX)
@@ -34,8 +34,10 @@ pub struct ShareContest {
 }
 
 impl ShareContest {
-    /// Takes the clusters that are far above their share now. One that was not is forgotten.
-    pub fn note(&mut self, above: Vec<(ClusterId, u64)>, now: Instant) {
+    /// Records the clusters that are far above their share now. The time of a cluster that is no
+    /// longer above it starts again.
+    pub fn record(&mut self, above: Vec<(ClusterId, u64)>, now: Instant) {
+        // A cluster that is not in `above` loses its time: only time without a break is measured.
         let before = std::mem::take(&mut self.since);
         let since = |id: &ClusterId| before.get(id).copied().unwrap_or(now);
         self.since = above.iter().map(|(id, _)| (*id, since(id))).collect();
@@ -91,7 +93,8 @@ mod tests {
         }
     }
 
-    /// Whoever leaves no room for a fresh engine beside small ones is chosen, whatever the budget.
+    /// A cluster that leaves no room for a new engine beside small ones is selected, whatever the
+    /// budget.
     #[test]
     fn nobody_locks_small_clusters_out_alone() {
         for small in 0..30_u64 {
@@ -119,17 +122,17 @@ mod tests {
         let patience = Duration::from_secs(5);
         let one = (ClusterId(1), 800);
         let two = (ClusterId(2), 700);
-        contest.note(vec![one], began);
-        contest.note(vec![one, two], began + 4 * second);
+        contest.record(vec![one], began);
+        contest.record(vec![one, two], began + 4 * second);
         assert!(
             contest.contains(two.0) && contest.above_for(patience, began + 4 * second).is_empty()
         );
-        contest.note(vec![one, two], began + 5 * second);
+        contest.record(vec![one, two], began + 5 * second);
         assert_eq!(contest.above_for(patience, began + 5 * second), [one]);
-        contest.note(vec![two], began + 6 * second);
-        contest.note(vec![one, two], began + 9 * second);
+        contest.record(vec![two], began + 6 * second);
+        contest.record(vec![one, two], began + 9 * second);
         assert_eq!(contest.above_for(patience, began + 9 * second), [two]);
-        contest.note(vec![], began + 10 * second);
+        contest.record(vec![], began + 10 * second);
         assert!(contest.is_empty());
     }
 }

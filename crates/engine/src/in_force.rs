@@ -76,7 +76,7 @@ impl LimitsInForce {
         rows.map(|(name, row)| {
             format!(
                 "{name}: {}",
-                row.reason.as_deref().unwrap_or("no reason is known")
+                row.reason.as_deref().unwrap_or("reason unknown")
             )
         })
         .collect()

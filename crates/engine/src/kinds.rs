@@ -35,7 +35,8 @@ impl fmt::Debug for MoreKinds {
     }
 }
 
-/// Settings of this room with their defaults. Never read from a file here: `cli` merges.
+/// Settings of this room with their defaults. `cli` reads the configuration file and merges it into
+/// them.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
     /// The data directory. `engines/`, `templates/` and `run/` below it are this room's.

@@ -1,5 +1,5 @@
-//! How a cluster is created, started, reached, put to sleep, removed. Never client sockets, the
-//! store, HTTP, or a driver crate.
+//! Creates, starts, puts to sleep and deletes clusters. Does not use client sockets, the store,
+//! HTTP or a MySQL driver crate.
 
 mod bound_task;
 mod budget;

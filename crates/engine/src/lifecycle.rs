@@ -9,9 +9,9 @@ pub enum Event {
     /// A session or an operator needs the engine. `may_retry`: the backoff after the last failure
     /// is over.
     Wanted { may_retry: bool },
-    /// The engine is up and our login to it is proven.
+    /// The engine is up and the gateway has logged in to it.
     Ready,
-    /// The start failed. `killed`: somebody ended it, so another try may help.
+    /// The start failed. `killed`: a signal ended it, so a retry may help.
     StartFailed { killed: bool },
     /// A limit or the machine does not allow the start now. Nothing is wrong with the cluster.
     StartRefused,
@@ -23,7 +23,7 @@ pub enum Event {
     YieldDue,
     /// A session refused to end.
     DrainRefused,
-    /// The engine has stopped. `clean`: its accounts were read last and the ledger knows.
+    /// The engine has stopped. `clean`: its accounts were read last and are recorded in the ledger.
     Stopped { clean: bool, queued: bool },
     /// The server stops, or the cluster is removed.
     EndAsked,
@@ -87,6 +87,7 @@ impl Lifecycle {
     pub fn on(&mut self, event: Event) -> Vec<Action> {
         use ClusterState::{Asleep, Awake, Draining, Failed, Waking};
         match (self.state, event) {
+            // Only a failed cluster has to wait for the end of its backoff.
             (Asleep, Event::Wanted { .. }) | (Failed, Event::Wanted { may_retry: true })
                 if !self.ending =>
             {
@@ -99,13 +100,15 @@ impl Lifecycle {
                 self.tries += 1;
                 vec![Action::Start]
             }
+            // Asleep and not failed: the cluster itself is not at fault.
             (Waking, Event::StartRefused) => self.go(Asleep, &[Action::TellRefusal]),
             (Waking, Event::StartFailed { .. }) => self.go(Failed, &[Action::TellFailure]),
             (Awake, Event::Died { settled }) => {
+                // A run that lasted was not part of a crash loop, so the count starts again.
                 self.deaths = if settled { 1 } else { self.deaths + 1 };
                 if self.deaths >= DEATHS_MAX {
-                    // The next death is told at once: only a settled run or a clean sleep forgives
-                    // these.
+                    // From now on the next crash is reported immediately; only a settled run or a
+                    // clean sleep resets the count.
                     self.deaths = DEATHS_MAX - 1;
                     return self.go(Failed, &[Action::Close, Action::TellFailure]);
                 }
@@ -114,6 +117,7 @@ impl Lifecycle {
             }
             (Awake, Event::SleepDue) => self.go(Draining, &[Action::Drain]),
             (Awake, Event::YieldDue) => self.go(Draining, &[Action::DrainForMemory]),
+            // A drain for sleep may be refused, but not any more once the server stops.
             (Draining, Event::DrainRefused) if self.ending => vec![Action::DrainAnyway],
             (Draining, Event::DrainRefused) => self.go(Awake, &[Action::Open]),
             (Draining, Event::Stopped { .. }) if self.ending => self.go(Asleep, &[Action::Finish]),
@@ -135,6 +139,7 @@ impl Lifecycle {
                     Asleep | Failed => vec![Action::Finish],
                     Waking => self.go(Asleep, &[Action::AbortStart, Action::Finish]),
                     Awake => self.go(Draining, &[Action::DrainAnyway]),
+                    // The drain under way ends with `Stopped`, which finishes.
                     Draining => vec![],
                 }
             }
@@ -156,7 +161,7 @@ mod tests {
     use Event as E;
 
     const WANTED: Event = E::Wanted { may_retry: true };
-    const KNOCK: Event = E::Wanted { may_retry: false };
+    const EARLY: Event = E::Wanted { may_retry: false };
     const KILLED: Event = E::StartFailed { killed: true };
     const BROKEN: Event = E::StartFailed { killed: false };
     const CRASH: Event = E::Died { settled: false };
@@ -174,126 +179,141 @@ mod tests {
         queued: false,
     };
 
-    /// Each row is a life: event, then the actions it must cause and the state after it.
+    /// A sequence of events, each with the expected actions and the state after it.
+    type Scenario = &'static [(Event, &'static [Action], ClusterState)];
+
+    /// Scenarios of sleep.
+    const SLEEPS: &[Scenario] = &[
+        // Normal cycle: wake, sleep. More waiters cause no second start.
+        &[
+            (WANTED, &[A::Start], Waking),
+            (WANTED, &[], Waking),
+            (E::Ready, &[A::Open], Awake),
+            (WANTED, &[], Awake),
+            (E::SleepDue, &[A::Drain], Draining),
+            (WANTED, &[], Draining),
+            (SLEPT, &[], Asleep),
+        ],
+        // A login arrives while the cluster goes to sleep.
+        &[
+            (WANTED, &[A::Start], Waking),
+            (E::Ready, &[A::Open], Awake),
+            (E::SleepDue, &[A::Drain], Draining),
+            (QUEUED, &[A::Start], Waking),
+        ],
+        // One session refuses, so the cluster stays awake.
+        &[
+            (WANTED, &[A::Start], Waking),
+            (E::Ready, &[A::Open], Awake),
+            (E::SleepDue, &[A::Drain], Draining),
+            (E::DrainRefused, &[A::Open], Awake),
+        ],
+        // It yields its memory whatever its sessions do, and only while it is awake.
+        &[
+            (E::YieldDue, &[], Asleep),
+            (WANTED, &[A::Start], Waking),
+            (E::YieldDue, &[], Waking),
+            (E::Ready, &[A::Open], Awake),
+            (E::YieldDue, &[A::DrainForMemory], Draining),
+            (E::YieldDue, &[], Draining),
+            (SLEPT, &[], Asleep),
+        ],
+    ];
+
+    /// Scenarios of starts that fail and engines that die.
+    const FAILED_STARTS: &[Scenario] = &[
+        // Killed while starting: retried without telling the waiters, then failed; no start
+        // during the backoff, then a retry.
+        &[
+            (WANTED, &[A::Start], Waking),
+            (KILLED, &[A::Start], Waking),
+            (KILLED, &[A::Start], Waking),
+            (KILLED, &[A::TellFailure], Failed),
+            (EARLY, &[A::TellFailure], Failed),
+            (WANTED, &[A::Start], Waking),
+            (E::Ready, &[A::Open], Awake),
+        ],
+        &[
+            (WANTED, &[A::Start], Waking),
+            (BROKEN, &[A::TellFailure], Failed),
+        ],
+        // Start refused: asleep as before, and the next login causes a new start.
+        &[
+            (WANTED, &[A::Start], Waking),
+            (E::StartRefused, &[A::TellRefusal], Asleep),
+            (EARLY, &[A::Start], Waking),
+            (E::StartRefused, &[A::TellRefusal], Asleep),
+            (E::StartRefused, &[], Asleep),
+        ],
+        // Died: recovered by itself.
+        &[
+            (WANTED, &[A::Start], Waking),
+            (E::Ready, &[A::Open], Awake),
+            (CRASH, &[A::Close, A::Start], Waking),
+            (E::Ready, &[A::Open], Awake),
+            (DEATH, &[A::Close, A::Start], Waking),
+        ],
+        // An unclean stop is recovered at once.
+        &[
+            (WANTED, &[A::Start], Waking),
+            (E::Ready, &[A::Open], Awake),
+            (E::SleepDue, &[A::Drain], Draining),
+            (UNCLEAN, &[A::Start], Waking),
+        ],
+    ];
+
+    /// Scenarios of the end, and of events that a state does not expect.
+    const ENDS: &[Scenario] = &[
+        // End asked for in each state; nothing starts afterwards.
+        &[(E::EndAsked, &[A::Finish], Asleep), (WANTED, &[], Asleep)],
+        &[
+            (WANTED, &[A::Start], Waking),
+            (E::EndAsked, &[A::AbortStart, A::Finish], Asleep),
+        ],
+        &[
+            (WANTED, &[A::Start], Waking),
+            (E::Ready, &[A::Open], Awake),
+            (E::EndAsked, &[A::DrainAnyway], Draining),
+            (QUEUED, &[A::Finish], Asleep),
+        ],
+        &[
+            (WANTED, &[A::Start], Waking),
+            (E::Ready, &[A::Open], Awake),
+            (E::SleepDue, &[A::Drain], Draining),
+            (E::EndAsked, &[], Draining),
+            (E::DrainRefused, &[A::DrainAnyway], Draining),
+            (UNCLEAN, &[A::Finish], Asleep),
+        ],
+        // Unexpected events change nothing.
+        &[
+            (E::Ready, &[], Asleep),
+            (E::SleepDue, &[], Asleep),
+            (CRASH, &[], Asleep),
+            (SLEPT, &[], Asleep),
+        ],
+    ];
+
     #[test]
-    fn lives() {
-        let lives: &[&[(Event, &[Action], ClusterState)]] = &[
-            // A plain day; more waiters cause no second start.
-            &[
-                (WANTED, &[A::Start], Waking),
-                (WANTED, &[], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (WANTED, &[], Awake),
-                (E::SleepDue, &[A::Drain], Draining),
-                (WANTED, &[], Draining),
-                (SLEPT, &[], Asleep),
-            ],
-            // Somebody knocked while it went to sleep.
-            &[
-                (WANTED, &[A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (E::SleepDue, &[A::Drain], Draining),
-                (QUEUED, &[A::Start], Waking),
-            ],
-            // One no, and it stays awake.
-            &[
-                (WANTED, &[A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (E::SleepDue, &[A::Drain], Draining),
-                (E::DrainRefused, &[A::Open], Awake),
-            ],
-            // Killed while starting: again unseen, then failed; the backoff holds, then a new try.
-            &[
-                (WANTED, &[A::Start], Waking),
-                (KILLED, &[A::Start], Waking),
-                (KILLED, &[A::Start], Waking),
-                (KILLED, &[A::TellFailure], Failed),
-                (KNOCK, &[A::TellFailure], Failed),
-                (WANTED, &[A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-            ],
-            &[
-                (WANTED, &[A::Start], Waking),
-                (BROKEN, &[A::TellFailure], Failed),
-            ],
-            // Refused: asleep as before, and the next who comes tries again.
-            &[
-                (WANTED, &[A::Start], Waking),
-                (E::StartRefused, &[A::TellRefusal], Asleep),
-                (KNOCK, &[A::Start], Waking),
-                (E::StartRefused, &[A::TellRefusal], Asleep),
-                (E::StartRefused, &[], Asleep),
-            ],
-            // Died: recovered by itself.
-            &[
-                (WANTED, &[A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (CRASH, &[A::Close, A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (DEATH, &[A::Close, A::Start], Waking),
-            ],
-            // An unclean stop is recovered at once.
-            &[
-                (WANTED, &[A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (E::SleepDue, &[A::Drain], Draining),
-                (UNCLEAN, &[A::Start], Waking),
-            ],
-            // It yields its memory whatever its sessions do, and only while it is awake.
-            &[
-                (E::YieldDue, &[], Asleep),
-                (WANTED, &[A::Start], Waking),
-                (E::YieldDue, &[], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (E::YieldDue, &[A::DrainForMemory], Draining),
-                (E::YieldDue, &[], Draining),
-                (SLEPT, &[], Asleep),
-            ],
-            // The end, from each state; nothing starts after it.
-            &[(E::EndAsked, &[A::Finish], Asleep), (WANTED, &[], Asleep)],
-            &[
-                (WANTED, &[A::Start], Waking),
-                (E::EndAsked, &[A::AbortStart, A::Finish], Asleep),
-            ],
-            &[
-                (WANTED, &[A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (E::EndAsked, &[A::DrainAnyway], Draining),
-                (QUEUED, &[A::Finish], Asleep),
-            ],
-            &[
-                (WANTED, &[A::Start], Waking),
-                (E::Ready, &[A::Open], Awake),
-                (E::SleepDue, &[A::Drain], Draining),
-                (E::EndAsked, &[], Draining),
-                (E::DrainRefused, &[A::DrainAnyway], Draining),
-                (UNCLEAN, &[A::Finish], Asleep),
-            ],
-            // What is out of place changes nothing.
-            &[
-                (E::Ready, &[], Asleep),
-                (E::SleepDue, &[], Asleep),
-                (CRASH, &[], Asleep),
-                (SLEPT, &[], Asleep),
-            ],
-        ];
-        for (n, life) in lives.iter().enumerate() {
+    fn expected_scenarios() {
+        let all = [SLEEPS, FAILED_STARTS, ENDS].concat();
+        for (n, scenario) in all.iter().enumerate() {
             let mut machine = Lifecycle::default();
-            for (step, (event, actions, state)) in life.iter().enumerate() {
-                assert_eq!(machine.on(*event), actions.to_vec(), "life {n} step {step}");
-                assert_eq!(machine.state(), *state, "life {n} step {step}");
+            for (step, (event, actions, state)) in scenario.iter().enumerate() {
+                let place = format!("scenario {n}, step {step}");
+                assert_eq!(machine.on(*event), actions.to_vec(), "{place}");
+                assert_eq!(machine.state(), *state, "{place}");
             }
         }
     }
 
-    /// Starts a run, and ends it with this event.
+    /// Starts a run and ends it with this event.
     fn crash(machine: &mut Lifecycle, event: E) -> Vec<A> {
         machine.on(E::Ready);
         machine.on(event)
     }
 
     #[test]
-    fn a_crash_loop_ends_in_failure_and_a_settled_run_forgives() {
+    fn a_crash_loop_ends_in_failure_and_a_settled_run_resets_the_count() {
         let mut machine = Lifecycle::default();
         machine.on(WANTED);
         for _ in 1..DEATHS_MAX {
@@ -302,7 +322,7 @@ mod tests {
         assert_eq!(
             crash(&mut machine, DEATH),
             [A::Close, A::Start],
-            "it had lived for long"
+            "the run had settled"
         );
         for _ in 2..DEATHS_MAX {
             assert_eq!(crash(&mut machine, CRASH), [A::Close, A::Start]);
@@ -310,13 +330,13 @@ mod tests {
         assert_eq!(crash(&mut machine, CRASH), [A::Close, A::TellFailure]);
         assert_eq!(machine.state(), Failed);
         for _ in 0..3 {
-            assert_eq!(machine.on(KNOCK), [A::TellFailure]);
+            assert_eq!(machine.on(EARLY), [A::TellFailure]);
             assert_eq!(machine.on(WANTED), [A::Start]);
             machine.on(E::Ready);
             assert_eq!(
                 machine.on(CRASH),
                 [A::Close, A::TellFailure],
-                "one death is enough from now on"
+                "one crash is enough from now on"
             );
         }
         machine.on(WANTED);
@@ -328,7 +348,7 @@ mod tests {
         assert_eq!(
             machine.on(CRASH),
             [A::Close, A::Start],
-            "a clean sleep forgives"
+            "a clean sleep resets the count"
         );
     }
 }

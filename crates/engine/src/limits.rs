@@ -61,8 +61,8 @@ pub const HOST_CHARS_MAX: usize = 255;
 /// of privileges and up to 1.5 KB of names.
 pub const PAGE_ROWS: usize = 128;
 
-/// Pages of one reading: 200,000 rows, far more than a book has room for. A tenant can put a view
-/// without an end in the place of its account table.
+/// Pages of one reading: 200,000 rows, far more than a book has room for. A tenant can put an
+/// endless view in the place of its account table.
 pub const READING_PAGES_MAX: usize = 1600;
 
 /// Bytes of rows of one reading. 40,000 ordinary accounts are 10 MB.
@@ -95,21 +95,21 @@ pub const REPORTS_MAX: usize = 8;
 /// those that have had their turn ([`START_TURN`]) in any number.
 pub const SPAWN_QUEUE_MAX: usize = 64;
 
-/// An engine that was killed while starting is started again unseen, this often in all: somebody
-/// killed it, or memory was short.
+/// Maximum number of attempts to start an engine that is killed while it starts. The waiters do not
+/// notice the retries.
 pub const START_TRIES: u32 = 3;
 
 /// Deaths in a row (each within [`SETTLED_AFTER`] of its start) after which a cluster is failed
 /// instead of being started again by itself. From then on each further death fails it at once,
-/// until a run settles or sleeps cleanly. Generous: whoever kills engines by hand should meet a
-/// recovered one each time, and ten starts burn a second or two.
+/// until a run settles or sleeps cleanly. High enough that an operator can kill engines by hand;
+/// ten starts use one or two seconds of processor time.
 pub const DEATHS_MAX: u32 = 10;
 /// Age of a run from which its end is not part of a crash loop.
 pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 
 /// Backoff of a cluster that failed to start, or that starts and dies again: doubles from the first
-/// to the last. While it lasts the next attach gets the old reason at once, so that a broken
-/// cluster can't burn the machine's cores by being knocked at.
+/// to the last. While it lasts the next attach gets the old reason at once, so that repeated logins
+/// to a broken cluster don't use up the processor.
 pub const RETRY_FIRST: Duration = Duration::from_secs(1);
 pub const RETRY_LAST: Duration = Duration::from_secs(60);
 
@@ -189,78 +189,78 @@ pub const CGROUP_FILE_MAX: u64 = 1 << 20;
 pub const GROUP_EMPTY_MAX: Duration = Duration::from_secs(2);
 /// Pause between two readings of a group's list of processes meanwhile.
 pub const GROUP_EMPTY_RETRY: Duration = Duration::from_millis(2);
-/// Between two measurements of the engines' CPU time.
+/// Interval between two measurements of the engines' CPU time.
 pub const CPU_TICK: Duration = Duration::from_millis(100);
 /// Groups measured at a time, about 5 us each: at most 1 % of a core with any number of engines.
 pub const CPU_TICK_GROUPS: usize = 200;
-/// Cores that an engine may use for any time without giving way to others.
+/// Cores that an engine may use indefinitely without yielding to others.
 pub const CPU_HEAVY_SHARE: f64 = 0.3;
-/// CPU time beyond that before it gives way. A wake needs 60 to 100 ms.
+/// CPU time above that before it yields. A wake needs 60 to 100 ms.
 pub const CPU_BURST: Duration = Duration::from_millis(200);
-/// Cores that an engine may use to be calm.
+/// Cores below which an engine counts as calm.
 pub const CPU_CALM_SHARE: f64 = 0.1;
-/// Time for which an engine has to be calm before it gives way no more.
+/// Time for which an engine must be calm before it stops yielding.
 pub const CPU_CALM_FOR: Duration = Duration::from_secs(3);
 
 /// Readings of a group's list of processes without `cgroup.kill`. With a freezer, one kills all.
 pub const GROUP_KILL_ROUNDS: u32 = 100;
 
-/// Files of a cluster at most, whatever the file system: measuring them takes about a second.
-/// MariaDB has two files for a table.
+/// Maximum number of files of a cluster, whatever the file system: measuring them takes about a
+/// second. MariaDB has two files for a table.
 pub const DISK_ENTRIES_MAX: u64 = 1_000_000;
 /// Depth of a cluster's folder. MariaDB's own is 2.
 pub const DISK_DEPTH_MAX: u32 = 8;
-/// Part of the soft disk limit, as a divisor, that the hard limit is above it, and the least of it.
-/// For redo, temporary files and recovery.
+/// The hard limit is the soft limit plus this fraction of it (1/n), but at least this many bytes:
+/// for redo, temporary files and recovery.
 pub const DISK_HARD_DIVISOR: u64 = 10;
 pub const DISK_HARD_MIN: u64 = 256 << 20;
-/// Part of the hard limit, as a divisor, that a quota of the file system is above it.
+/// A file system quota is the hard limit plus this fraction of it (1/n).
 pub const DISK_QUOTA_DIVISOR: u64 = 64;
-/// Part of the soft limit, as a divisor, by which the use must fall below it before the engine may
-/// write again.
+/// The engine may write again once the use is this fraction (1/n) of the soft limit below it.
 pub const DISK_FALL_BACK_DIVISOR: u64 = 50;
 /// Bytes that an engine is assumed to write in a second at most, to find out when to measure next.
 pub const DISK_RATE_MAX: u64 = 256 << 20;
 /// Pause between two measurements of a running cluster's disk use.
 pub const DISK_PAUSE_MIN: Duration = Duration::from_millis(250);
 pub const DISK_PAUSE_MAX: Duration = Duration::from_secs(10);
-/// Share of a file system's inodes, as a divisor, that one cluster may have; and of those that are
+/// Fractions (1/n) that one cluster may have: of all inodes of a file system, and of those that are
 /// free or its own already. Files are small, inodes are not: three sessions made 4,000 tables a
 /// second (measured).
 pub const DISK_FILES_DIVISOR: u64 = 10;
 pub const DISK_FREE_FILES_DIVISOR: u64 = 4;
 /// Files that a cluster may have however few inodes are left. A new one has 220.
 pub const DISK_FILES_MIN: u64 = 2_000;
-/// Part of that bound, as a divisor, that the hard one is above it, and the least of it.
+/// The hard limit of files is that limit plus this fraction of it (1/n), but at least this many.
 pub const DISK_FILES_HARD_DIVISOR: u64 = 10;
 pub const DISK_FILES_HARD_MIN: u64 = 1_000;
 /// Files that an engine is assumed to make in a second at most.
 pub const DISK_FILES_RATE_MAX: u64 = 20_000;
 
-/// Between two looks at the free space of the file system while an engine is awake. One statement
-/// can take gigabytes at once (`fallocate`).
+/// Interval between two checks of the free space while an engine is awake. One statement can take
+/// gigabytes at once (`fallocate`).
 pub const SPACE_PAUSE: Duration = Duration::from_millis(250);
-/// Part of a cluster's way to its limit, as a divisor, by which free space must have fallen since
-/// its last measurement for the next one to come at once.
+/// A cluster is measured immediately if free space has fallen, since its last measurement, by this
+/// fraction (1/n) of the space that it has left up to its limit.
 pub const SPACE_FALL_DIVISOR: u64 = 4;
-/// Pause between such measurements of one cluster, in times that the last one took.
+/// Pause between such measurements of one cluster, as a multiple of the duration of the last one.
 pub const SPACE_MEASURE_SHARE: u32 = 4;
-/// Part of the file system, as a divisor, below which free space is short, and its bounds. With
-/// less, the engine that grew most is stopped.
+/// Free space is short below this fraction (1/n) of the file system, within these bounds. Then the
+/// engine that grew most is stopped.
 pub const SPACE_FLOOR_DIVISOR: u64 = 50;
 pub const SPACE_FLOOR_MIN: u64 = 64 << 20;
 pub const SPACE_FLOOR_MAX: u64 = 1 << 30;
-/// Inodes, likewise.
+/// Minimum of free inodes below which they are short, likewise with the fraction above.
 pub const FILES_FLOOR_MIN: u64 = 1_000;
-/// Time over which growth counts then. A slow one leaves the operator the time to act.
+/// Time over which growth is compared then. Slow growth leaves the operator time to act.
 pub const GROWTH_WINDOW: Duration = Duration::from_secs(60);
-/// Growth for which an engine is stopped: a part of what is left, as a divisor, and the least of
-/// it. Nobody must be stopped for another's growth: a start alone makes temporary files of 4 MB,
-/// and a first table may extend the system tablespace by 8 MB.
+/// Growth for which an engine is stopped: this fraction (1/n) of the free space, but at least this
+/// much. An engine must not be stopped for another's growth: a start alone makes temporary files of
+/// 4 MB, and a first table may extend the system tablespace by 8 MB.
 pub const GROWTH_DIVISOR: u64 = 8;
 pub const GROWTH_MIN: u64 = 32 << 20;
 pub const GROWTH_FILES_MIN: u64 = 500;
-/// Measurement of all awake engines when space is short: what takes longer is not waited for.
+/// Time limit of the measurement of all awake engines when space is short. For a slower one its
+/// last measurement is used.
 pub const SPACE_MEASURE_MAX: Duration = Duration::from_secs(3);
 
 /// Room kept back for a start that an operator allows on a full disk: with a small redo log an
@@ -272,8 +272,7 @@ pub const LEAN_REDO_LOG: u64 = 4 << 20;
 /// How long setting an engine read-only may wait for the tenant's statements and table locks.
 pub const READ_ONLY_WAIT_SECONDS: u32 = 2;
 
-/// A start that a limit refused is not tried again for this many times as long as it took to find
-/// out.
+/// A start that a limit refused is not retried for this multiple of the time that the refusal took.
 pub const REFUSAL_TOLD_TIMES: u32 = 20;
 
 /// Blocks of user numbers that are drawn before a server gives up. There are 4,094; each draw fails
@@ -315,11 +314,11 @@ pub const BUDGET_MEASURED_FOR: Duration = Duration::from_secs(2);
 /// A cluster used within this time is not put to sleep to make room: it would be woken again at
 /// once.
 pub const BUDGET_IDLE_MIN: Duration = Duration::from_secs(1);
-/// How long a start waits for those that are put to sleep for it. A sleep takes 100 ms; a login
+/// How long a start waits for clusters that are put to sleep for it. A sleep takes 100 ms; a login
 /// waits for up to 12 s.
 pub const BUDGET_SLEEP_MAX: Duration = Duration::from_secs(5);
-/// When others are put to sleep beside those that were asked first: a tenant can make its own sleep
-/// slow, and starts of others wait for the room.
+/// Time after which further clusters are asked to sleep: a tenant can make its own sleep slow, and
+/// other starts wait for the memory.
 pub const BUDGET_SLEEP_USUAL: Duration = Duration::from_millis(500);
 
 /// Free space below which no engine is started. An engine that runs out of space for its log and
@@ -327,6 +326,6 @@ pub const BUDGET_SLEEP_USUAL: Duration = Duration::from_millis(500);
 pub const START_FREE_MIN: u64 = 32 << 20;
 /// Free inodes below which no engine is started: it creates a few files at each start.
 pub const START_INODES_MIN: u64 = 64;
-/// Pause between two tries to note the end of a run. It doubles from the first to the last.
+/// Pause between two tries to record the end of a run. It doubles from the first to the last.
 pub const NOTE_AGAIN_FIRST: Duration = Duration::from_secs(1);
 pub const NOTE_AGAIN_LAST: Duration = Duration::from_secs(30);

@@ -36,6 +36,6 @@ pub enum SupervisorReport {
     Read(ReadingAnswer),
     /// The engine of this run gives no sign of life.
     Frozen(RunEpoch),
-    /// The end of this run was noted late.
-    Noted(RunEpoch),
+    /// The end of this run was recorded late.
+    Recorded(RunEpoch),
 }

@@ -1,6 +1,6 @@
 //! Readings of accounts that logins wait for: at most one runs, and all waiters that came meanwhile
-//! share the next. A reading is of the users that its waiters named. Nothing is read here; the
-//! supervisor reads when one is due.
+//! share the next. A reading covers the users that its waiters named. This module reads nothing
+//! itself; the supervisor starts a reading that is due.
 
 use crate::error::ReadingError;
 use crate::limits::USERS_PER_READING;
@@ -41,6 +41,8 @@ pub struct DueReading {
 impl Readings {
     /// Asks for the accounts of these users as of a moment after `not_before`.
     pub fn ask(&mut self, not_before: Instant, users: Vec<String>, reply: ReadingReply) {
+        // A reading that began before `not_before` may show the accounts as they were before a
+        // change.
         match &mut self.running {
             Some(running)
                 if running.began > not_before
@@ -55,6 +57,7 @@ impl Readings {
     /// Returns the reading that begins now, if one is due. The caller must run it and call
     /// [`Self::done`].
     pub fn begin(&mut self) -> Option<DueReading> {
+        // A login that has given up must not cause a reading.
         self.queued.retain(|waiter| !waiter.reply.is_closed());
         if self.running.is_some() || self.queued.is_empty() {
             return None;
@@ -75,6 +78,7 @@ impl Readings {
                 self.queued.push(waiter);
             }
         }
+        // Taken before the statement is sent, so that the reading is never older than it claims.
         let began = Instant::now();
         let named = users.iter().cloned().collect();
         self.running = Some(Running {

@@ -1,4 +1,4 @@
-//! State of a cluster that other tasks see, and the gate where leases are given out. Decides
+//! State of a cluster that other tasks see, and the gate where leases are given out. It decides
 //! nothing: the supervisor opens and closes the gate.
 
 use crate::driver::Run;
@@ -43,16 +43,16 @@ impl Status {
 pub struct LeaseGate {
     open: Option<(RunEpoch, EngineAddress)>,
     leases: Vec<LeaseHandle>,
-    /// The newest sign of life of leases that are gone.
+    /// Latest activity of dropped leases.
     newest: Option<Instant>,
-    /// Look for detached leases when this many are held.
+    /// Number of leases at which detached ones are removed.
     prune_at: usize,
 }
 
 const PRUNE_FIRST: usize = 32;
 
 impl LeaseGate {
-    /// Opens the gate. `newest`: the sign of life that applies until a session comes.
+    /// Opens the gate. `newest`: the latest activity until a session comes.
     pub fn open(&mut self, run: RunEpoch, address: EngineAddress, newest: Instant) {
         self.open = Some((run, address));
         self.newest = Some(newest);
@@ -75,6 +75,7 @@ impl LeaseGate {
         let (run, address) = self.open.clone()?;
         if self.leases.len() >= self.prune_at {
             self.prune();
+            // Doubled, so that pruning costs each lease a constant time.
             self.prune_at = (self.leases.len() * 2).max(PRUNE_FIRST);
         }
         let (lease, handle) = LeaseHandle::pair(cluster, run, address);
@@ -88,7 +89,7 @@ impl LeaseGate {
             if !lease.is_detached() {
                 return true;
             }
-            // Dropped while busy, it says when that was.
+            // A lease dropped while busy counts as active until it was dropped.
             let (_, last) = lease.activity();
             newest = newest.max(Some(last));
             false
@@ -96,15 +97,15 @@ impl LeaseGate {
         self.newest = newest;
     }
 
-    /// Number of sessions and the newest sign of life, if no session is busy or in a transaction.
+    /// Number of sessions and the latest activity, if no session is busy or in a transaction.
     pub fn idle(&mut self) -> Option<(usize, Instant)> {
         // However long a transaction has been idle: only its own limit ends it.
         let (held, newest) = self.idle_state(std::time::Duration::MAX);
         (!held).then_some((self.leases.len(), newest))
     }
 
-    /// Returns whether a session keeps the cluster awake, and the newest sign of life. Sleep is
-    /// decided by both.
+    /// Returns whether a session keeps the cluster awake, and the latest activity. Both decide on
+    /// sleep.
     pub fn idle_state(&mut self, transaction_idle_max: std::time::Duration) -> (bool, Instant) {
         self.prune();
         let now = Instant::now();
@@ -125,7 +126,7 @@ impl LeaseGate {
     }
 }
 
-/// Shared between the supervisor and everybody who asks.
+/// State shared by the supervisor and all tasks that ask for the cluster.
 pub struct SharedCluster {
     pub id: ClusterId,
     pub status: watch::Sender<Status>,
@@ -217,7 +218,7 @@ impl SharedCluster {
         run.as_ref().and_then(|(_, run)| run.upgrade())
     }
 
-    /// Forgets a refusal, so that the next who comes causes a new try.
+    /// Forgets a refusal, so that the next login causes a new start.
     pub fn forget_refusal(&self) {
         self.status.send_if_modified(|status| {
             let refused = status.refusal.take().is_some();
@@ -245,6 +246,8 @@ impl SharedCluster {
 
     async fn until<T>(&self, get: impl Fn() -> Option<T>) -> Result<T, AttachError> {
         let mut status = self.status.subscribe();
+        // Counted before the state is read: a drain that ends meanwhile sees the waiter and starts
+        // the engine again.
         self.waiting.fetch_add(1, Ordering::AcqRel);
         let _place = WaiterPlace(self);
         let told = {
@@ -258,6 +261,7 @@ impl SharedCluster {
             }
             now.told
         };
+        // `Notify` keeps the permit if the supervisor is busy, so the request is not lost.
         self.wanted.notify_one();
         loop {
             {
@@ -268,10 +272,13 @@ impl SharedCluster {
                 if now.stopping {
                     return Err(AttachError::Stopping);
                 }
+                // A failure that was reported before this waiter came is not that of its start.
                 if let (true, Some(why)) = (now.told > told, now.why()) {
                     return Err(why);
                 }
             }
+            // Tried after the status was marked as seen, so that a change in between wakes this
+            // loop again.
             if let Some(got) = get() {
                 return Ok(got);
             }

@@ -1,5 +1,6 @@
 //! Supervisor of a cluster, one task each: feeds events to the lifecycle machine and carries out
-//! its actions. Never blocks: starts, drains and readings run beside it and report back.
+//! its actions. It does not block: starts, drains and readings run in their own tasks and report
+//! back.
 
 mod reports;
 mod work;
@@ -25,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// Failure of a cluster whose supervision or one of its tasks panicked.
-const PANICKED: &str = "an error inside Tidegate; the server's log has it";
+const PANICKED: &str = "internal error; hint: see the server's log";
 
 struct Alive {
     run: Arc<dyn Run>,
@@ -54,8 +55,8 @@ pub struct Supervisor {
     drains: u64,
     /// No drain before this moment, after one that was refused.
     drain_again: Instant,
-    /// Task that notes the end of the last run late.
-    noting: Option<(RunEpoch, BoundTask)>,
+    /// Task that records the end of the last run late.
+    recording: Option<(RunEpoch, BoundTask)>,
     /// The limit of connections changed during a start.
     raise_late: bool,
     end: Option<(bool, oneshot::Sender<Result<(), EngineError>>)>,
@@ -94,8 +95,10 @@ impl Supervisor {
                     cluster = %shared.id,
                     "its supervision panicked; the engine is ended"
                 );
+                // Limits that were set since the server started stay valid after a panic.
                 limits = supervisor.limits;
                 shared.set_run(None);
+                // The engine is killed with its supervisor, so its accounts must be read again.
                 shared.set_clean(false);
                 drop(shared.gate().close());
                 failure = Some(PANICKED.to_owned());
@@ -128,7 +131,7 @@ impl Supervisor {
             backoff: RETRY_FIRST,
             drains: 0,
             drain_again: Instant::now(),
-            noting: None,
+            recording: None,
             raise_late: false,
             end: None,
         }
@@ -169,7 +172,10 @@ impl Supervisor {
                 how = run_ended(run.as_deref()) => self.died(&how).await,
                 () = sleep_until(next_check) => self.consider_sleep().await,
             };
+            // After every event, since each of them may have made a waiting request answerable.
             self.serve();
+            // A request for sleep waits until the engine is awake; in other states this event
+            // changes nothing.
             if going && !self.sleepers.is_empty() {
                 going = self.feed(Event::SleepDue).await;
             }
@@ -177,6 +183,7 @@ impl Supervisor {
     }
 
     async fn wanted(&mut self) -> bool {
+        // The waiter may have given up since its notification.
         if self.shared.waiting() == 0 {
             return true;
         }
@@ -231,6 +238,7 @@ impl Supervisor {
             .gate()
             .idle_state(self.limits.transaction_idle_max);
         let due = newest.elapsed() >= self.limits.sleep_after && Instant::now() >= self.drain_again;
+        // A waiter is about to get a lease: after a sleep it would have to wake the engine again.
         if held || !due || self.shared.waiting() > 0 || !self.driver.sleeps() {
             return true;
         }
@@ -263,6 +271,7 @@ impl Supervisor {
                 self.limits = limits;
                 self.driver.set_limits(&limits);
                 self.shared.set_always_on(&limits, self.driver.sleeps());
+                // A refusal because of the old limits says nothing about the new ones.
                 self.shared.forget_refusal();
                 self.raise();
                 // The caller may have left; the limits are set all the same.
@@ -347,6 +356,7 @@ impl Supervisor {
     }
 
     fn tell_failure(&mut self, event: Event) {
+        // Repeating an old failure to a waiter is no new failure.
         if !matches!(event, Event::Wanted { .. }) {
             self.backoff = (self.backoff * 2).min(RETRY_LAST);
             let reason = self

@@ -1,4 +1,4 @@
-//! Tasks that run beside a supervisor: a start, a reading, a watch. They decide nothing.
+//! Tasks that run beside a supervisor: a start, a reading, a health check. They make no decisions.
 
 use crate::bound_task::BoundTask;
 use crate::budget::AwakeBudget;
@@ -49,10 +49,10 @@ pub fn watch_health(
     })
 }
 
-/// Notes the end of a run that could not be noted at once, and repeats it until it succeeds: a full
-/// disk gets space again. Until then a restart of the server would recover the cluster, which is
-/// safe.
-pub fn note_end(
+/// Records the end of a run that could not be recorded immediately, and retries until it succeeds:
+/// a full disk gets space again. Until then a restart of the server would recover the cluster,
+/// which is safe.
+pub fn record_end(
     cluster: ClusterId,
     run: RunEpoch,
     book: Arc<AccountBook>,
@@ -67,12 +67,12 @@ pub fn note_end(
             match ledger.end_run(cluster, run, Arc::clone(&book)).await {
                 Ok(()) => break,
                 Err(error) => {
-                    tracing::warn!(%cluster, %error, "the end of a run could still not be noted")
+                    tracing::warn!(%cluster, %error, "the end of a run could still not be recorded")
                 }
             }
             pause = (pause * 2).min(NOTE_AGAIN_LAST);
         }
-        let _ = reports.send(SupervisorReport::Noted(run)).await;
+        let _ = reports.send(SupervisorReport::Recorded(run)).await;
     })
 }
 
@@ -122,24 +122,28 @@ async fn try_start(
         .map_err(|_| StartError::new("the server is stopping"))?;
     let began = Instant::now();
     let mut starting = std::pin::pin!(async {
+        // Recorded before the engine starts: a server that finds the record without an end recovers
+        // the engine.
         let epoch = common
             .ledger
             .begin_run(shared.id)
             .await
             .map_err(|e| StartError::caused("the ledger", e))?;
+        // From here on accounts may change, so only a clean end makes them known again.
         shared.set_clean(false);
         Ok((epoch, driver.start().await?))
     });
     let started = match tokio::time::timeout(START_TURN, &mut starting).await {
         Ok(started) => started,
         Err(_) => {
+            // It waits for a disk or was made slow by its tenant, so the next start may begin.
             drop(turn);
             starting.await
         }
     };
     let (epoch, run) = started?;
     let took = began.elapsed();
-    if recovery && let Err(error) = note_accounts(common, shared.id, epoch, run.as_ref()).await {
+    if recovery && let Err(error) = record_accounts(common, shared.id, epoch, run.as_ref()).await {
         // A start never depends on a reading: while the engine runs, a mismatch with the older
         // accounts asks it anyway.
         let error = error_chain(&error);
@@ -158,12 +162,13 @@ async fn try_start(
 }
 
 /// Reads all accounts of a recovered engine, before anybody is let in.
-async fn note_accounts(
+async fn record_accounts(
     common: &SharedServices,
     cluster: ClusterId,
     epoch: RunEpoch,
     run: &dyn Run,
 ) -> Result<(), SharedError> {
+    // The old book is freed first: two books of a cluster need not be in memory at the same time.
     common.ledger.make_room(cluster);
     let began = Instant::now();
     let accounts = run.accounts().await.map_err(shared_error)?;

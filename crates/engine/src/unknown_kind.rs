@@ -70,6 +70,7 @@ impl Driver for UnknownKind {
     }
 
     fn address(&self) -> EngineAddress {
+        // Nobody connects to it, because no start succeeds.
         EngineAddress::Unix("/nonexistent".into())
     }
 

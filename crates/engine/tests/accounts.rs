@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, stage2};
+use common::{Client, EnginesFixture, stage2};
 use std::collections::BTreeSet;
 use std::time::Instant;
 use tidegate_model::limits::BOOK_BYTES_MAX;
@@ -26,18 +26,18 @@ async fn climber(lease: &Lease) -> Client {
         .unwrap()
 }
 
-async fn asleep(house: &House, id: ClusterId) -> tidegate_model::Accounts {
-    house.engines.sleep(id).await.unwrap();
-    let row = house.memory.row(id);
+async fn asleep(fixture: &EnginesFixture, id: ClusterId) -> tidegate_model::Accounts {
+    fixture.engines.sleep(id).await.unwrap();
+    let row = fixture.memory.row(id);
     assert!(!row.awake, "a clean sleep");
     row.book.unwrap().accounts.clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_of_many_pages_has_each_account_once_whatever_its_name() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let lease = house.attach(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let lease = fixture.attach(id).await;
     let mut climber = climber(&lease).await;
     // Several pages within one host, names that differ in the last place, and names that would
     // break a statement.
@@ -55,7 +55,7 @@ async fn a_reading_of_many_pages_has_each_account_once_whatever_its_name() {
         )
         .await;
     drop((climber, lease));
-    let accounts = asleep(&house, id).await;
+    let accounts = asleep(&fixture, id).await;
     assert!(accounts.is_complete());
     let names: Vec<_> = accounts.iter().map(|a| (a.host, a.user)).collect();
     let once: BTreeSet<_> = names.iter().cloned().collect();
@@ -77,9 +77,9 @@ async fn a_reading_of_many_pages_has_each_account_once_whatever_its_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_table_without_end_makes_the_book_incomplete_and_the_sleep_stays_clean() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let lease = house.attach(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let lease = fixture.attach(id).await;
     let mut climber = climber(&lease).await;
     climber
         .run("RENAME TABLE mysql.global_priv TO mysql.true_priv")
@@ -94,7 +94,7 @@ async fn an_account_table_without_end_makes_the_book_incomplete_and_the_sleep_st
         )
         .await;
     drop((climber, lease));
-    let accounts = asleep(&house, id).await;
+    let accounts = asleep(&fixture, id).await;
     assert!(!accounts.is_complete());
     assert!(accounts.memory() <= BOOK_BYTES_MAX);
     assert!(accounts.has_user("root"), "root was asked for by name");
@@ -102,12 +102,12 @@ async fn an_account_table_without_end_makes_the_book_incomplete_and_the_sleep_st
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_password_lets_a_locked_root_in() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let (lease, mut root) = house.root(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let (lease, mut root) = fixture.root(id).await;
     root.run("ALTER USER root@'%' REQUIRE X509").await;
     root.run("ALTER USER root@'%' ACCOUNT LOCK").await;
-    let book = house
+    let book = fixture
         .engines
         .set_password(id, "root", stage2("second"))
         .await
@@ -123,13 +123,13 @@ async fn a_new_password_lets_a_locked_root_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_are_read_after_the_asked_moment_and_at_sleep() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let (lease, mut root) = house.root(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let (lease, mut root) = fixture.root(id).await;
     root.run("CREATE USER app@'10.%' IDENTIFIED BY 'one'").await;
     let asked = Instant::now();
     let app = vec!["app".to_owned()];
-    let book = house
+    let book = fixture
         .engines
         .accounts(id, app.clone(), asked)
         .await
@@ -143,18 +143,18 @@ async fn accounts_are_read_after_the_asked_moment_and_at_sleep() {
     );
     root.run("ALTER USER app@'10.%' IDENTIFIED BY 'two'").await;
     drop((root, lease));
-    house.engines.sleep(id).await.unwrap();
-    let book = house.memory.row(id).book.unwrap();
+    fixture.engines.sleep(id).await.unwrap();
+    let book = fixture.memory.row(id).book.unwrap();
     let read = book.accounts.iter().find(|a| a.user == "app").unwrap();
     assert_eq!(read.verifiers, [Verifier::Native(stage2("two"))]);
     assert!(book.accounts.is_complete());
     assert!(
-        house
+        fixture
             .engines
             .accounts(id, app, Instant::now())
             .await
             .is_err(),
         "a sleeper's are in the ledger"
     );
-    assert_eq!(house.memory.starts(), 1, "nobody woke for it");
+    assert_eq!(fixture.memory.starts(), 1, "nobody woke for it");
 }

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, eventually};
+use common::{Client, EnginesFixture, eventually};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 use tidegate_model::{
@@ -28,8 +28,8 @@ fn always_on() -> ClusterLimits {
     }
 }
 
-async fn attach(house: &House, id: ClusterId) -> Result<Lease, AttachError> {
-    house
+async fn attach(fixture: &EnginesFixture, id: ClusterId) -> Result<Lease, AttachError> {
+    fixture
         .engines
         .attach(id, Instant::now() + Duration::from_secs(30))
         .await
@@ -59,122 +59,122 @@ fn idle_session(mut lease: Lease) -> tokio::task::JoinHandle<()> {
 
 /// Asserts the states of the clusters. A lease is given a moment before the state changes, so it
 /// waits until no start is under way.
-async fn expect_states(house: &House, ids: [ClusterId; 3], wanted: [ClusterState; 3]) {
+async fn expect_states(fixture: &EnginesFixture, ids: [ClusterId; 3], wanted: [ClusterState; 3]) {
     eventually("no start is under way", async || {
-        !states(house, ids).contains(&ClusterState::Waking)
+        !states(fixture, ids).contains(&ClusterState::Waking)
     })
     .await;
-    assert_eq!(states(house, ids), wanted);
+    assert_eq!(states(fixture, ids), wanted);
 }
 
-fn states(house: &House, ids: [ClusterId; 3]) -> [ClusterState; 3] {
-    ids.map(|id| house.engines.state(id).unwrap())
+fn states(fixture: &EnginesFixture, ids: [ClusterId; 3]) -> [ClusterState; 3] {
+    ids.map(|id| fixture.engines.state(id).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_without_sessions_sleeps_before_one_with_idle_sessions() {
     use ClusterState::{Asleep, Awake};
-    let (house, ids) = House::with_three(TWO, ClusterLimits::default()).await;
-    let session = idle_session(attach(&house, ids[0]).await.unwrap());
-    drop(attach(&house, ids[1]).await.unwrap());
+    let (fixture, ids) = EnginesFixture::with_three(TWO, ClusterLimits::default()).await;
+    let session = idle_session(attach(&fixture, ids[0]).await.unwrap());
+    drop(attach(&fixture, ids[1]).await.unwrap());
     // The second was used last, but it has no session.
     let mut third = None;
     eventually("room for the third", async || {
-        third = attach(&house, ids[2]).await.ok();
+        third = attach(&fixture, ids[2]).await.ok();
         third.is_some()
     })
     .await;
-    expect_states(&house, ids, [Awake, Asleep, Awake]).await;
+    expect_states(&fixture, ids, [Awake, Asleep, Awake]).await;
     assert!(!session.is_finished());
     // The second can wake only if the idle session of the first is evicted.
     eventually("room for the second", async || {
-        attach(&house, ids[1]).await.is_ok()
+        attach(&fixture, ids[1]).await.is_ok()
     })
     .await;
     session.await.unwrap();
-    expect_states(&house, ids, [Asleep, Awake, Awake]).await;
-    house.engines.shutdown().await;
+    expect_states(&fixture, ids, [Asleep, Awake, Awake]).await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn busy_clusters_and_those_in_a_transaction_stay_and_the_login_is_refused_for_now() {
     use ClusterState::{Asleep, Awake};
-    let (house, ids) = House::with_three(TWO, ClusterLimits::default()).await;
-    let busy = attach(&house, ids[0]).await.unwrap();
-    let transaction = attach(&house, ids[1]).await.unwrap();
+    let (fixture, ids) = EnginesFixture::with_three(TWO, ClusterLimits::default()).await;
+    let busy = attach(&fixture, ids[0]).await.unwrap();
+    let transaction = attach(&fixture, ids[1]).await.unwrap();
     transaction.report(Activity::InTransaction);
     // Longer than an idle session would be safe from eviction.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     for _ in 0..3 {
-        let refused = attach(&house, ids[2]).await;
+        let refused = attach(&fixture, ids[2]).await;
         assert!(is_refused(&refused), "{refused:?}");
         let Err(AttachError::Refused { reason, .. }) = refused else {
             panic!()
         };
         assert!(reason.contains("80 MB"), "{reason}");
     }
-    expect_states(&house, ids, [Awake, Awake, Asleep]).await;
-    assert_eq!(house.memory.starts(), 2);
+    expect_states(&fixture, ids, [Awake, Awake, Asleep]).await;
+    assert_eq!(fixture.memory.starts(), 2);
     drop(transaction);
     eventually("the transaction is over", async || {
-        attach(&house, ids[2]).await.is_ok()
+        attach(&fixture, ids[2]).await.is_ok()
     })
     .await;
-    expect_states(&house, ids, [Awake, Asleep, Awake]).await;
+    expect_states(&fixture, ids, [Awake, Asleep, Awake]).await;
     drop(busy);
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_always_on_cluster_is_never_put_to_sleep_for_another() {
     use ClusterState::{Asleep, Awake};
-    let (house, ids) = House::with_three(TWO, always_on()).await;
-    drop(attach(&house, ids[0]).await.unwrap());
-    drop(attach(&house, ids[1]).await.unwrap());
+    let (fixture, ids) = EnginesFixture::with_three(TWO, always_on()).await;
+    drop(attach(&fixture, ids[0]).await.unwrap());
+    drop(attach(&fixture, ids[1]).await.unwrap());
     eventually("room for the third", async || {
-        attach(&house, ids[2]).await.is_ok()
+        attach(&fixture, ids[2]).await.is_ok()
     })
     .await;
-    expect_states(&house, ids, [Awake, Asleep, Awake]).await;
-    house.engines.shutdown().await;
+    expect_states(&fixture, ids, [Awake, Asleep, Awake]).await;
+    fixture.engines.shutdown().await;
 }
 
 /// Three clusters that can't fall asleep must not delay a login to another one beyond its deadline.
 #[tokio::test(flavor = "multi_thread")]
 async fn clusters_that_are_slow_to_sleep_delay_no_start_past_a_login_s_deadline() {
     // Room for four.
-    let (house, stuck) = House::with_three(150 << 20, ClusterLimits::default()).await;
-    let idle = house.create(4).await;
-    let next = house.create(5).await;
+    let (fixture, stuck) = EnginesFixture::with_three(150 << 20, ClusterLimits::default()).await;
+    let idle = fixture.create(4).await;
+    let next = fixture.create(5).await;
     for id in stuck.iter().chain([&idle]) {
-        drop(attach(&house, *id).await.unwrap());
+        drop(attach(&fixture, *id).await.unwrap());
         // So that the clusters are idle for different times: the longest is put to sleep first.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for id in stuck {
-        house.signal(id, Signal::STOP);
+        fixture.signal(id, Signal::STOP);
     }
     tokio::time::sleep(Duration::from_millis(1100)).await;
     // The gateway's deadline from accept to attach.
-    house
+    fixture
         .engines
         .attach(next, Instant::now() + Duration::from_secs(12))
         .await
         .unwrap();
-    assert_ne!(house.engines.state(idle), Some(ClusterState::Awake));
+    assert_ne!(fixture.engines.state(idle), Some(ClusterState::Awake));
     for id in stuck {
         assert_ne!(
-            house.engines.state(id),
+            fixture.engines.state(id),
             Some(ClusterState::Asleep),
             "still in the way"
         );
     }
     for id in stuck {
-        if house.pid(id).is_some() {
-            house.signal(id, Signal::KILL);
+        if fixture.pid(id).is_some() {
+            fixture.signal(id, Signal::KILL);
         }
     }
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 /// Room for a large cluster and one fresh engine, and not for two.
@@ -182,8 +182,11 @@ const LARGE: u64 = 300 << 20;
 
 /// A session of cluster 1 that uses about 200 MB and never agrees to end. The task ends with the
 /// lease, and returns whether the session was told to yield its memory.
-async fn large_and_busy(house: &House, id: ClusterId) -> (Client, tokio::task::JoinHandle<bool>) {
-    let mut lease = attach(house, id).await.unwrap();
+async fn large_and_busy(
+    fixture: &EnginesFixture,
+    id: ClusterId,
+) -> (Client, tokio::task::JoinHandle<bool>) {
+    let mut lease = attach(fixture, id).await.unwrap();
     let mut client = Client::root(&lease.address).await;
     for n in 0..14 {
         let fill = format!("SET @v{n} = REPEAT('x', 15 * 1024 * 1024)");
@@ -202,37 +205,37 @@ async fn large_and_busy(house: &House, id: ClusterId) -> (Client, tokio::task::J
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_cluster_far_above_its_share_yields_to_a_start_and_small_ones_keep_their_sessions() {
     use ClusterState::{Asleep, Awake};
-    let (house, ids) = House::with_three(LARGE, ClusterLimits::default()).await;
-    let (client, large) = large_and_busy(&house, ids[0]).await;
+    let (fixture, ids) = EnginesFixture::with_three(LARGE, ClusterLimits::default()).await;
+    let (client, large) = large_and_busy(&fixture, ids[0]).await;
     // There is always room for a fresh engine beside a single other one.
-    let good = idle_session(attach(&house, ids[1]).await.unwrap());
+    let good = idle_session(attach(&fixture, ids[1]).await.unwrap());
     assert!(!large.is_finished());
     // Longer than an idle session would be safe from eviction.
     tokio::time::sleep(Duration::from_millis(1100)).await;
     // The gateway's deadline from accept to attach.
     let within = Instant::now() + Duration::from_secs(12);
-    let third = house.engines.attach(ids[2], within).await.unwrap();
+    let third = fixture.engines.attach(ids[2], within).await.unwrap();
     assert!(
         large.await.unwrap(),
         "the session was told that it yields memory"
     );
     assert!(!good.is_finished(), "the small one keeps its session");
-    expect_states(&house, ids, [Asleep, Awake, Awake]).await;
+    expect_states(&fixture, ids, [Asleep, Awake, Awake]).await;
     // The large cluster may wake again like any other.
     drop(client);
-    drop(attach(&house, ids[0]).await.unwrap());
-    expect_states(&house, ids, [Awake, Awake, Awake]).await;
+    drop(attach(&fixture, ids[0]).await.unwrap());
+    expect_states(&fixture, ids, [Awake, Awake, Awake]).await;
     drop(third);
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_cluster_without_work_sleeps_before_small_ones_with_sessions() {
     use ClusterState::{Asleep, Awake};
-    let (house, ids) = House::with_three(LARGE, ClusterLimits::default()).await;
+    let (fixture, ids) = EnginesFixture::with_three(LARGE, ClusterLimits::default()).await;
     // The small one is idle for longer.
-    let good = idle_session(attach(&house, ids[1]).await.unwrap());
-    let lease = attach(&house, ids[0]).await.unwrap();
+    let good = idle_session(attach(&fixture, ids[1]).await.unwrap());
+    let lease = attach(&fixture, ids[0]).await.unwrap();
     let mut client = Client::root(&lease.address).await;
     for n in 0..14 {
         let fill = format!("SET @v{n} = REPEAT('x', 15 * 1024 * 1024)");
@@ -240,24 +243,24 @@ async fn a_large_cluster_without_work_sleeps_before_small_ones_with_sessions() {
     }
     let large = idle_session(lease);
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    drop(attach(&house, ids[2]).await.unwrap());
+    drop(attach(&fixture, ids[2]).await.unwrap());
     large.await.unwrap();
     assert!(!good.is_finished());
-    expect_states(&house, ids, [Asleep, Awake, Awake]).await;
-    house.engines.shutdown().await;
+    expect_states(&fixture, ids, [Asleep, Awake, Awake]).await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_always_on_cluster_yields_to_nobody_however_large() {
     use ClusterState::{Asleep, Awake};
-    let (house, ids) = House::with_three(LARGE, always_on()).await;
-    let (client, large) = large_and_busy(&house, ids[0]).await;
-    let busy = attach(&house, ids[1]).await.unwrap();
-    let refused = attach(&house, ids[2]).await;
+    let (fixture, ids) = EnginesFixture::with_three(LARGE, always_on()).await;
+    let (client, large) = large_and_busy(&fixture, ids[0]).await;
+    let busy = attach(&fixture, ids[1]).await.unwrap();
+    let refused = attach(&fixture, ids[2]).await;
     assert!(is_refused(&refused), "{refused:?}");
     assert!(!large.is_finished());
-    expect_states(&house, ids, [Awake, Awake, Asleep]).await;
+    expect_states(&fixture, ids, [Awake, Awake, Asleep]).await;
     drop((client, busy));
     large.abort();
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }

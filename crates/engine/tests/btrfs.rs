@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{House, eventually, not_run, spec};
+use common::{EnginesFixture, eventually, not_run, spec};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
@@ -89,54 +89,57 @@ async fn the_file_system_ends_the_growth_of_one_cluster_and_of_no_other() {
     let Some(disk) = Btrfs::mount(true) else {
         return;
     };
-    let house = House::open_with(|s| s.folder = disk.data()).await;
-    let force = house.engines.limits_in_force().unwrap();
+    let fixture = EnginesFixture::open_with(|s| s.folder = disk.data()).await;
+    let force = fixture.engines.limits_in_force().unwrap();
     assert_eq!(
         (force.disk.by, &force.disk.reason),
         (Enforcer::Quota, &None)
     );
     assert_eq!(
-        LimitsInForce::probe(&house.settings.folder, &house.settings.local).disk,
+        LimitsInForce::probe(&fixture.settings.folder, &fixture.settings.local).disk,
         force.disk
     );
-    let id = house.create_with(spec(1, limits(64 * MB))).await;
-    let neighbour = house.create(2).await;
+    let id = fixture.create_with(spec(1, limits(64 * MB))).await;
+    let neighbour = fixture.create(2).await;
     for cluster in [id, neighbour] {
-        let (lease, mut client) = house.root(cluster).await;
+        let (lease, mut client) = fixture.root(cluster).await;
         client
             .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
             .await;
         drop((client, lease));
         eventually("it sleeps", async || {
-            house.engines.sleep(cluster).await.is_ok()
+            fixture.engines.sleep(cluster).await.is_ok()
         })
         .await;
     }
     // Past every measurement, as a process in the engine's walls could. The hard limit is 320 MB.
-    let filler = house.folder(id).join("data/filler");
+    let filler = fixture.folder(id).join("data/filler");
     let refused = write_file(&filler, 400 * MB).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::QuotaExceeded, "{refused}");
-    write_file(&house.folder(neighbour).join("data/filler"), 400 * MB).unwrap();
+    write_file(&fixture.folder(neighbour).join("data/filler"), 400 * MB).unwrap();
     std::fs::remove_file(&filler).unwrap();
     // A raised limit raises the quota with it.
-    house
+    fixture
         .engines
         .set_limits(id, limits(1024 * MB))
         .await
         .unwrap();
-    drop(house.attach(id).await);
+    drop(fixture.attach(id).await);
     eventually("the quota is raised", async || {
         write_file(&filler, 400 * MB).is_ok()
     })
     .await;
-    eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
-    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
-    house.engines.remove(id).await.unwrap();
+    eventually("it sleeps", async || {
+        fixture.engines.sleep(id).await.is_ok()
+    })
+    .await;
+    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    fixture.engines.remove(id).await.unwrap();
     assert!(
-        !house.folder(id).exists(),
+        !fixture.folder(id).exists(),
         "a subvolume is removed like a folder"
     );
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 fn limits(soft: u64) -> ClusterLimits {
@@ -151,13 +154,13 @@ async fn without_quotas_a_cluster_is_measured_and_the_reason_is_told() {
     let Some(disk) = Btrfs::mount(false) else {
         return;
     };
-    let house = House::open_with(|s| s.folder = disk.data()).await;
-    let force = house.engines.limits_in_force().unwrap();
+    let fixture = EnginesFixture::open_with(|s| s.folder = disk.data()).await;
+    let force = fixture.engines.limits_in_force().unwrap();
     assert_eq!(force.disk.by, Enforcer::Measured);
     let reason = force.disk.reason.unwrap();
     assert!(reason.contains("hint: btrfs quota enable"), "{reason}");
-    let id = house.create(1).await;
-    drop(house.attach(id).await);
-    assert!(house.engines.usage(id).await.unwrap().disk_bytes.unwrap() > 0);
-    house.engines.shutdown().await;
+    let id = fixture.create(1).await;
+    drop(fixture.attach(id).await);
+    assert!(fixture.engines.usage(id).await.unwrap().disk_bytes.unwrap() > 0);
+    fixture.engines.shutdown().await;
 }

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, almighty, eventually, spec};
+use common::{Client, EnginesFixture, almighty, eventually, spec};
 use std::time::{Duration, Instant};
 use tidegate_model::{AttachError, ClusterId, ClusterLimits, ClusterState, RefusalKind, Waker};
 
@@ -25,8 +25,8 @@ fn limits(soft: u64) -> ClusterLimits {
     }
 }
 
-async fn login(house: &House, id: ClusterId) -> Client {
-    let (_lease, mut client) = house.root(id).await;
+async fn login(fixture: &EnginesFixture, id: ClusterId) -> Client {
+    let (_lease, mut client) = fixture.root(id).await;
     client.run("USE test").await;
     client
 }
@@ -48,12 +48,12 @@ async fn grow_until_refused(client: &mut Client) -> String {
     }
 }
 
-async fn used(house: &House, id: ClusterId) -> u64 {
-    house.engines.usage(id).await.unwrap().disk_bytes.unwrap()
+async fn used(fixture: &EnginesFixture, id: ClusterId) -> u64 {
+    fixture.engines.usage(id).await.unwrap().disk_bytes.unwrap()
 }
 
-async fn try_attach(house: &House, id: ClusterId) -> Result<(), AttachError> {
-    house
+async fn try_attach(fixture: &EnginesFixture, id: ClusterId) -> Result<(), AttachError> {
+    fixture
         .engines
         .attach(id, Instant::now() + Duration::from_secs(30))
         .await
@@ -62,15 +62,15 @@ async fn try_attach(house: &House, id: ClusterId) -> Result<(), AttachError> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_at_its_soft_limit_is_read_only_until_it_has_deleted() {
-    let house = House::open().await;
-    let id = house.create_with(spec(1, limits(64 * MB))).await;
-    let neighbour = house.create(2).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create_with(spec(1, limits(64 * MB))).await;
+    let neighbour = fixture.create(2).await;
     assert!(
-        used(&house, id).await < 64 * MB,
+        used(&fixture, id).await < 64 * MB,
         "an empty cluster is below the limit"
     );
-    let mut client = login(&house, id).await;
-    let mut other = login(&house, neighbour).await;
+    let mut client = login(&fixture, id).await;
+    let mut other = login(&fixture, neighbour).await;
     client
         .run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB")
         .await;
@@ -79,7 +79,7 @@ async fn a_cluster_at_its_soft_limit_is_read_only_until_it_has_deleted() {
         refused.contains("read-only") && refused.contains("(1290)"),
         "{refused}"
     );
-    assert!(used(&house, id).await > 64 * MB);
+    assert!(used(&fixture, id).await > 64 * MB);
     assert_ne!(
         client.one("SELECT COUNT(*) FROM t").await,
         "0",
@@ -95,20 +95,23 @@ async fn a_cluster_at_its_soft_limit_is_read_only_until_it_has_deleted() {
     );
     other.run("CREATE TABLE t (a INT)").await;
     // The operator's password change is no matter of the tenant's limit.
-    house
+    fixture
         .engines
         .set_password(id, "root", common::stage2("second"))
         .await
         .unwrap();
-    house
+    fixture
         .engines
         .set_password(id, "root", common::stage2("first"))
         .await
         .unwrap();
     // Asleep and awake again it is read-only from its start.
     drop(client);
-    eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
-    let mut client = login(&house, id).await;
+    eventually("it sleeps", async || {
+        fixture.engines.sleep(id).await.is_ok()
+    })
+    .await;
+    let mut client = login(&fixture, id).await;
     assert!(
         client
             .query("TRUNCATE t")
@@ -116,52 +119,60 @@ async fn a_cluster_at_its_soft_limit_is_read_only_until_it_has_deleted() {
             .unwrap_err()
             .contains("1290")
     );
-    house.engines.allow_shrink(id, SHRINK).await.unwrap();
+    fixture.engines.allow_shrink(id, SHRINK).await.unwrap();
     eventually("it may write", async || {
         client.one("SELECT @@read_only").await == "0"
     })
     .await;
     client.run("DROP TABLE t").await;
-    eventually("its use falls", async || used(&house, id).await < 60 * MB).await;
+    eventually("its use falls", async || used(&fixture, id).await < 60 * MB).await;
     assert_eq!(
-        house
+        fixture
             .memory
             .count(|e| matches!(e, tidegate_model::Event::EngineDied { .. })),
         0
     );
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_raised_limit_is_valid_for_a_running_engine_and_a_lowered_one_too() {
-    let house = House::open().await;
-    let id = house.create_with(spec(1, limits(1 << 40))).await;
-    let mut client = login(&house, id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create_with(spec(1, limits(1 << 40))).await;
+    let mut client = login(&fixture, id).await;
     client
         .run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB")
         .await;
     for _ in 0..3 {
         grow(&mut client).await.unwrap();
     }
-    house.engines.set_limits(id, limits(32 * MB)).await.unwrap();
+    fixture
+        .engines
+        .set_limits(id, limits(32 * MB))
+        .await
+        .unwrap();
     eventually("read-only", async || {
         client.one("SELECT @@read_only").await == "1"
     })
     .await;
-    house.engines.set_limits(id, limits(1 << 40)).await.unwrap();
+    fixture
+        .engines
+        .set_limits(id, limits(1 << 40))
+        .await
+        .unwrap();
     eventually("writable", async || {
         client.one("SELECT @@read_only").await == "0"
     })
     .await;
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_writes_all_the_same_is_stopped_at_the_hard_limit_and_can_come_back() {
-    let house = House::open().await;
-    let id = house.create_with(spec(1, limits(64 * MB))).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create_with(spec(1, limits(64 * MB))).await;
     // A user with all rights may write to a read-only engine.
-    let mut client = almighty(&house.attach(id).await.address).await;
+    let mut client = almighty(&fixture.attach(id).await.address).await;
     client.run("USE test").await;
     client
         .run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB")
@@ -172,19 +183,19 @@ async fn an_engine_that_writes_all_the_same_is_stopped_at_the_hard_limit_and_can
         "an administrator of the engine is stopped by its process only: {refused}"
     );
     eventually("asleep, not failed", async || {
-        house.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == Some(ClusterState::Asleep)
     })
     .await;
     let hard = 64 * MB + 256 * MB;
-    assert_eq!(house.deaths(id, "hard limit"), 1);
+    assert_eq!(fixture.deaths(id, "hard limit"), 1);
     // A disk that writes faster than the measurements are apart may be over it by that much.
     assert!(
-        used(&house, id).await < 3 * hard,
+        used(&fixture, id).await < 3 * hard,
         "{}",
-        used(&house, id).await
+        used(&fixture, id).await
     );
     for _ in 0..3 {
-        let Err(AttachError::Refused { kind, reason }) = try_attach(&house, id).await else {
+        let Err(AttachError::Refused { kind, reason }) = try_attach(&fixture, id).await else {
             panic!("let in")
         };
         assert!(
@@ -192,19 +203,22 @@ async fn an_engine_that_writes_all_the_same_is_stopped_at_the_hard_limit_and_can
             "{reason}"
         );
     }
-    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
     assert_eq!(
-        house.memory.starts(),
+        fixture.memory.starts(),
         1,
         "no engine was started for a refused login"
     );
     // The way back.
-    house.engines.allow_shrink(id, SHRINK).await.unwrap();
-    let mut client = login(&house, id).await;
+    fixture.engines.allow_shrink(id, SHRINK).await.unwrap();
+    let mut client = login(&fixture, id).await;
     client.run("DROP TABLE t").await;
     drop(client);
-    eventually("its use falls", async || used(&house, id).await < 64 * MB).await;
-    eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
-    try_attach(&house, id).await.unwrap();
-    house.engines.shutdown().await;
+    eventually("its use falls", async || used(&fixture, id).await < 64 * MB).await;
+    eventually("it sleeps", async || {
+        fixture.engines.sleep(id).await.is_ok()
+    })
+    .await;
+    try_attach(&fixture, id).await.unwrap();
+    fixture.engines.shutdown().await;
 }

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, almighty, eventually, spec};
+use common::{Client, EnginesFixture, almighty, eventually, spec};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -87,21 +87,21 @@ async fn set_redo(client: &mut Client, bytes: u64) -> Result<Vec<Vec<String>>, S
         .await
 }
 
-async fn used(house: &House, id: ClusterId) -> u64 {
-    house.engines.usage(id).await.unwrap().disk_bytes.unwrap()
+async fn used(fixture: &EnginesFixture, id: ClusterId) -> u64 {
+    fixture.engines.usage(id).await.unwrap().disk_bytes.unwrap()
 }
 
-async fn refusal(house: &House, id: ClusterId) -> (RefusalKind, String) {
+async fn refusal(fixture: &EnginesFixture, id: ClusterId) -> (RefusalKind, String) {
     let until = Instant::now() + Duration::from_secs(30);
-    match house.engines.attach(id, until).await {
+    match fixture.engines.attach(id, until).await {
         Err(AttachError::Refused { kind, reason }) => (kind, reason),
         other => panic!("{other:?}"),
     }
 }
 
-async fn is_asleep(house: &House, id: ClusterId) {
+async fn is_asleep(fixture: &EnginesFixture, id: ClusterId) {
     eventually("stopped and asleep", async || {
-        house.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == Some(ClusterState::Asleep)
     })
     .await;
 }
@@ -116,15 +116,15 @@ fn may_change_running_engines() -> bool {
 }
 
 /// Whether a new limit of file sizes is in force only from the next wake on.
-async fn file_size_waits(house: &House, id: ClusterId) -> bool {
-    house.engines.usage(id).await.unwrap().file_size_waits
+async fn file_size_waits(fixture: &EnginesFixture, id: ClusterId) -> bool {
+    fixture.engines.usage(id).await.unwrap().file_size_waits
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_statement_takes_no_more_than_the_hard_limit() {
-    let house = House::open().await;
-    let id = house.create_with(spec(1, limits(64 * MB))).await;
-    let lease = house.attach(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create_with(spec(1, limits(64 * MB))).await;
+    let lease = fixture.attach(id).await;
     let mut root = almighty(&lease.address).await;
     let refused = set_redo(&mut root, 1024 * MB).await.unwrap_err();
     assert!(
@@ -132,84 +132,91 @@ async fn one_statement_takes_no_more_than_the_hard_limit() {
         "an error, not a signal: {refused}"
     );
     assert_eq!(root.one("SELECT 1").await, "1");
-    assert_eq!(house.deaths(id, ""), 0);
-    assert!(used(&house, id).await < 64 * MB, "nothing is left of it");
+    assert_eq!(fixture.deaths(id, ""), 0);
+    assert!(used(&fixture, id).await < 64 * MB, "nothing is left of it");
     // A raised limit is valid from the next start. For a running engine this server needs the
     // right CAP_SYS_RESOURCE, which not every root has.
-    house
+    fixture
         .engines
         .set_limits(id, limits(4096 * MB))
         .await
         .unwrap();
     assert_eq!(
-        file_size_waits(&house, id).await,
+        file_size_waits(&fixture, id).await,
         !may_change_running_engines()
     );
     drop((root, lease));
-    eventually("it sleeps", async || house.engines.sleep(id).await.is_ok()).await;
-    assert!(!file_size_waits(&house, id).await, "asleep");
-    let (_lease, mut root) = house.root(id).await;
-    assert!(!file_size_waits(&house, id).await, "the next wake has it");
+    eventually("it sleeps", async || {
+        fixture.engines.sleep(id).await.is_ok()
+    })
+    .await;
+    assert!(!file_size_waits(&fixture, id).await, "asleep");
+    let (_lease, mut root) = fixture.root(id).await;
+    assert!(!file_size_waits(&fixture, id).await, "the next wake has it");
     set_redo(&mut root, 1024 * MB).await.unwrap();
-    house.engines.set_limits(id, limits(64 * MB)).await.unwrap();
-    is_asleep(&house, id).await;
-    assert_eq!(refusal(&house, id).await.0, RefusalKind::DiskLimit);
-    house.engines.shutdown().await;
+    fixture
+        .engines
+        .set_limits(id, limits(64 * MB))
+        .await
+        .unwrap();
+    is_asleep(&fixture, id).await;
+    assert_eq!(refusal(&fixture, id).await.0, RefusalKind::DiskLimit);
+    fixture.engines.shutdown().await;
 }
 
-/// A cluster whose limit is larger than the disk. Its neighbour is innocent and busy.
+/// A cluster whose limit is larger than the disk. Another cluster is busy and within its limits.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_one_that_takes_the_disk_is_stopped_and_the_operator_gets_it_back() {
     let Some(disk) = Ext4::mount(640 * MB, 65_536) else {
         return;
     };
     let data = disk.path().join("data");
-    let house = House::open_with(|s| s.folder = data).await;
-    let evil = house.create_with(spec(1, limits(4096 * MB))).await;
-    let good = house.create(2).await;
-    let sleeping = house.create(3).await;
-    let lease = house.attach(evil).await;
+    let fixture = EnginesFixture::open_with(|s| s.folder = data).await;
+    let evil = fixture.create_with(spec(1, limits(4096 * MB))).await;
+    let good = fixture.create(2).await;
+    let sleeping = fixture.create(3).await;
+    let lease = fixture.attach(evil).await;
     let mut attacker = almighty(&lease.address).await;
-    let neighbour = house.attach(good).await;
+    let neighbour = fixture.attach(good).await;
     let mut tenant = Client::root(&neighbour.address).await;
     tenant
         .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
         .await;
     eventually("the reserve is made", async || {
-        house.settings.folder.join("run/start.reserve").exists()
+        fixture.settings.folder.join("run/start.reserve").exists()
     })
     .await;
     let take = disk.free() - 20 * MB;
     let _ = set_redo(&mut attacker, take / MB * MB).await;
-    is_asleep(&house, evil).await;
-    assert_eq!(house.deaths(evil, "grew most"), 1);
+    is_asleep(&fixture, evil).await;
+    assert_eq!(fixture.deaths(evil, "grew most"), 1);
     assert!(disk.free() < 32 * MB, "{}", disk.free());
     tenant.run("INSERT INTO test.t VALUES (1)").await;
-    assert_eq!(house.deaths(good, ""), 0, "the innocent one goes on");
-    assert_eq!(refusal(&house, sleeping).await.0, RefusalKind::DiskFull);
-    assert_eq!(refusal(&house, evil).await.0, RefusalKind::DiskFull);
+    assert_eq!(fixture.deaths(good, ""), 0, "the innocent one goes on");
+    assert_eq!(refusal(&fixture, sleeping).await.0, RefusalKind::DiskFull);
+    assert_eq!(refusal(&fixture, evil).await.0, RefusalKind::DiskFull);
     // Nothing is left at all: the start has the reserve only.
     let filler = std::fs::File::create(disk.path().join("filler")).unwrap();
     while std::io::Write::write_all(&mut &filler, &[7; 4096]).is_ok() {}
     // The operator's way out, without deleting anything.
-    house
+    fixture
         .engines
         .allow_shrink(evil, Duration::from_secs(600))
         .await
         .unwrap();
-    house.engines.wake(evil).await.unwrap();
+    fixture.engines.wake(evil).await.unwrap();
     assert!(disk.free() > take - 64 * MB, "{}", disk.free());
     eventually("the measurement shows it", async || {
-        used(&house, evil).await < 64 * MB
+        used(&fixture, evil).await < 64 * MB
     })
     .await;
     // The refusal of a moment ago is told again for a second.
     eventually("the others wake", async || {
-        house.engines.wake(sleeping).await.is_ok()
+        fixture.engines.wake(sleeping).await.is_ok()
     })
     .await;
-    assert_eq!(house.deaths(good, ""), 0);
-    house.engines.shutdown().await;
+    assert_eq!(fixture.deaths(good, ""), 0);
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,12 +225,12 @@ async fn a_cluster_that_makes_files_without_end_leaves_the_others_theirs() {
         return;
     };
     let data = disk.path().join("data");
-    let house = House::open_with(|s| s.folder = data).await;
-    let evil = house.create(1).await;
-    let good = house.create(2).await;
-    let lease = house.attach(evil).await;
+    let fixture = EnginesFixture::open_with(|s| s.folder = data).await;
+    let evil = fixture.create(1).await;
+    let good = fixture.create(2).await;
+    let lease = fixture.attach(evil).await;
     let mut attacker = almighty(&lease.address).await;
-    let usage = house.engines.usage(evil).await.unwrap();
+    let usage = fixture.engines.usage(evil).await.unwrap();
     let most = usage.files_max.unwrap();
     assert!((3_000..=4_100).contains(&most), "a tenth: {most}");
     assert!(usage.files.unwrap() < 500);
@@ -240,20 +247,20 @@ async fn a_cluster_that_makes_files_without_end_leaves_the_others_theirs() {
         !ended.contains("1290"),
         "an administrator is not read-only: {ended}"
     );
-    is_asleep(&house, evil).await;
-    let (kind, reason) = refusal(&house, evil).await;
+    is_asleep(&fixture, evil).await;
+    let (kind, reason) = refusal(&fixture, evil).await;
     assert!(
         kind == RefusalKind::DiskLimit && reason.contains("files"),
         "{reason}"
     );
     assert!(disk.free_inodes() > 10_000, "{}", disk.free_inodes());
-    house.engines.wake(good).await.unwrap();
-    house.create(3).await;
-    house
+    fixture.engines.wake(good).await.unwrap();
+    fixture.create(3).await;
+    fixture
         .engines
         .allow_shrink(evil, Duration::from_secs(600))
         .await
         .unwrap();
-    house.engines.wake(evil).await.unwrap();
-    house.engines.shutdown().await;
+    fixture.engines.wake(evil).await.unwrap();
+    fixture.engines.shutdown().await;
 }

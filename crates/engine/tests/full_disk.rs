@@ -1,4 +1,4 @@
-//! A full disk is nobody's failure: starts are refused for now, sleeps are noted later.
+//! A full disk is nobody's failure: starts are refused for now, sleeps are recorded later.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::{House, eventually};
+use common::{EnginesFixture, eventually};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -58,8 +58,8 @@ impl Drop for SmallDisk {
     }
 }
 
-async fn refusal(house: &House, id: ClusterId) -> RefusalKind {
-    match house
+async fn refusal(fixture: &EnginesFixture, id: ClusterId) -> RefusalKind {
+    match fixture
         .engines
         .attach(id, Instant::now() + Duration::from_secs(30))
         .await
@@ -75,33 +75,33 @@ async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
         return;
     };
     let data = disk.path().join("data");
-    let house = House::open_with(|s| s.folder = data).await;
-    let asleep = house.create(1).await;
-    let awake = house.create(2).await;
-    let (_lease, mut client) = house.root(awake).await;
+    let fixture = EnginesFixture::open_with(|s| s.folder = data).await;
+    let asleep = fixture.create(1).await;
+    let awake = fixture.create(2).await;
+    let (_lease, mut client) = fixture.root(awake).await;
     client
         .run("CREATE TABLE test.t (a INT) ENGINE=InnoDB")
         .await;
     client.run("INSERT INTO test.t VALUES (1)").await;
     let filler = disk.fill();
     for _ in 0..3 {
-        assert_eq!(refusal(&house, asleep).await, RefusalKind::DiskFull);
+        assert_eq!(refusal(&fixture, asleep).await, RefusalKind::DiskFull);
     }
-    assert_eq!(house.engines.state(asleep), Some(ClusterState::Asleep));
+    assert_eq!(fixture.engines.state(asleep), Some(ClusterState::Asleep));
     assert_eq!(
         client.one("SELECT a FROM test.t").await,
         "1",
         "who is awake goes on"
     );
     // One that dies now is not restarted into the full disk, and has not failed either.
-    common::kill_9(house.pid(awake).unwrap());
+    common::kill_9(fixture.pid(awake).unwrap());
     eventually("asleep", async || {
-        house.engines.state(awake) == Some(ClusterState::Asleep)
+        fixture.engines.state(awake) == Some(ClusterState::Asleep)
     })
     .await;
-    assert_eq!(refusal(&house, awake).await, RefusalKind::DiskFull);
+    assert_eq!(refusal(&fixture, awake).await, RefusalKind::DiskFull);
     assert_eq!(
-        house
+        fixture
             .memory
             .count(|e| matches!(e, tidegate_model::Event::EngineFailed { .. })),
         0
@@ -109,54 +109,57 @@ async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
     std::fs::remove_file(filler).unwrap();
     eventually("both wake", async || {
         let until = Instant::now() + Duration::from_secs(30);
-        house.engines.attach(asleep, until).await.is_ok()
-            && house.engines.attach(awake, until).await.is_ok()
+        fixture.engines.attach(asleep, until).await.is_ok()
+            && fixture.engines.attach(awake, until).await.is_ok()
     })
     .await;
-    let (lease, mut client) = house.root(awake).await;
+    let (lease, mut client) = fixture.root(awake).await;
     assert_eq!(
         client.one("SELECT a FROM test.t").await,
         "1",
         "what was committed is kept"
     );
     drop((client, lease));
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sleep_that_cannot_be_noted_is_noted_later() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    drop(house.attach(id).await);
-    house.memory.ends_refused.store(2, Ordering::Release);
-    house.engines.sleep(id).await.unwrap();
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    drop(fixture.attach(id).await);
+    fixture.memory.ends_refused.store(2, Ordering::Release);
+    fixture.engines.sleep(id).await.unwrap();
     assert_eq!(
-        house.engines.state(id),
+        fixture.engines.state(id),
         Some(ClusterState::Asleep),
         "the engine is not started again for it"
     );
-    assert!(house.memory.row(id).awake);
-    eventually("the sleep is noted", async || !house.memory.row(id).awake).await;
-    assert_eq!(house.memory.starts(), 1);
-    assert_eq!(house.memory.ends_refused.load(Ordering::Acquire), 0);
-    house.engines.shutdown().await;
+    assert!(fixture.memory.row(id).awake);
+    eventually("the sleep is recorded", async || {
+        !fixture.memory.row(id).awake
+    })
+    .await;
+    assert_eq!(fixture.memory.starts(), 1);
+    assert_eq!(fixture.memory.ends_refused.load(Ordering::Acquire), 0);
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_before_a_sleep_is_noted_takes_its_place() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    drop(house.attach(id).await);
-    house.memory.ends_refused.store(1, Ordering::Release);
-    house.engines.sleep(id).await.unwrap();
-    drop(house.attach(id).await);
-    assert_eq!(house.memory.row(id).run, 2);
-    house.engines.sleep(id).await.unwrap();
-    let row = house.memory.row(id);
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    drop(fixture.attach(id).await);
+    fixture.memory.ends_refused.store(1, Ordering::Release);
+    fixture.engines.sleep(id).await.unwrap();
+    drop(fixture.attach(id).await);
+    assert_eq!(fixture.memory.row(id).run, 2);
+    fixture.engines.sleep(id).await.unwrap();
+    let row = fixture.memory.row(id);
     assert_eq!(
         (row.run, row.awake),
         (2, false),
-        "only the newest run is noted"
+        "only the newest run is recorded"
     );
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }

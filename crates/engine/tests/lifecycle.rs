@@ -10,24 +10,24 @@
 
 mod common;
 
-use common::{Client, House, eventually, spec};
+use common::{Client, EnginesFixture, eventually, spec};
 use std::time::{Duration, Instant};
 use tidegate_model::{AttachError, ClusterLimits, ClusterState, Event, Waker};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
-    let (lease, mut root) = house.root(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    let (lease, mut root) = fixture.root(id).await;
     root.run("CREATE TABLE test.t (a INT PRIMARY KEY, b TEXT)")
         .await;
     root.run("INSERT INTO test.t VALUES (1, 'kept')").await;
     drop((root, lease));
-    house.engines.sleep(id).await.unwrap();
-    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
-    assert_eq!(house.pid(id), None, "no process stays");
-    let row = house.memory.row(id);
+    fixture.engines.sleep(id).await.unwrap();
+    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(fixture.pid(id), None, "no process stays");
+    let row = fixture.memory.row(id);
     assert!(!row.awake);
     let names: Vec<_> = row
         .book
@@ -38,23 +38,23 @@ async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
         .collect();
     assert_eq!(names, ["root@%"], "the gateway's own account is nobody's");
 
-    let (lease, mut root) = house.root(id).await;
+    let (lease, mut root) = fixture.root(id).await;
     assert_eq!(root.one("SELECT b FROM test.t").await, "kept");
     assert_eq!(lease.run.0, 2);
-    house.engines.shutdown().await;
-    assert_eq!(house.pid(id), None);
+    fixture.engines.shutdown().await;
+    assert_eq!(fixture.pid(id), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_number_of_waiters_cause_one_start_and_one_who_leaves_frees_its_place() {
-    let house = House::open().await;
-    let id = house.create(1).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
     let far = Instant::now() + Duration::from_secs(60);
-    let leaves = house.engines.clone();
+    let leaves = fixture.engines.clone();
     let leaver = tokio::spawn(async move { leaves.attach(id, far).await });
     let waiters: Vec<_> = (0..50)
         .map(|_| {
-            let engines = house.engines.clone();
+            let engines = fixture.engines.clone();
             tokio::spawn(async move { engines.attach(id, far).await })
         })
         .collect();
@@ -63,38 +63,42 @@ async fn any_number_of_waiters_cause_one_start_and_one_who_leaves_frees_its_plac
     for waiter in waiters {
         leases.push(waiter.await.unwrap().unwrap());
     }
-    assert_eq!(house.memory.starts(), 1);
+    assert_eq!(fixture.memory.starts(), 1);
     assert!(leases.iter().all(|l| l.run.0 == 1));
-    house.engines.shutdown().await;
-    let after = house.engines.attach(id, far).await;
+    fixture.engines.shutdown().await;
+    let after = fixture.engines.attach(id, far).await;
     assert_eq!(after.unwrap_err(), AttachError::Gone);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_that_passed_ends_the_wait_and_not_the_start() {
-    let house = House::open().await;
-    let id = house.create(1).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
     assert_eq!(
-        house.engines.attach(id, Instant::now()).await.unwrap_err(),
+        fixture
+            .engines
+            .attach(id, Instant::now())
+            .await
+            .unwrap_err(),
         AttachError::Deadline
     );
-    house.attach(id).await;
-    house.engines.shutdown().await;
+    fixture.attach(id).await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_engine_on_one_data_directory_is_impossible() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let lease = house.attach(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let lease = fixture.attach(id).await;
     // Another server with the same data directory, as if it had got its lock too.
     let other = std::sync::Arc::new(common::Memory::default());
-    let mut settings = house.settings.clone();
-    let engines_folder = house.settings.folder.join("engines");
-    settings.folder = house.temp.path().join("other");
+    let mut settings = fixture.settings.clone();
+    let engines_folder = fixture.settings.folder.join("engines");
+    settings.folder = fixture.temp.path().join("other");
     std::fs::create_dir(&settings.folder).unwrap();
     std::os::unix::fs::symlink(engines_folder, settings.folder.join("engines")).unwrap();
-    let second = House::engines(&settings, &other).await;
+    let second = EnginesFixture::engines(&settings, &other).await;
     second
         .adopt(spec(1, ClusterLimits::default()), true)
         .await
@@ -103,14 +107,14 @@ async fn a_second_engine_on_one_data_directory_is_impossible() {
     assert!(refused.contains("another engine still runs"), "{refused}");
     let mut root = Client::root(&lease.address).await;
     assert_eq!(root.one("SELECT 1").await, "1", "the first is unharmed");
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_whose_client_is_gone_is_ended_in_the_engine() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let (lease, mut root) = house.root(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let (lease, mut root) = fixture.root(id).await;
     let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
     let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
     let mut observer = Client::root(&lease.address).await;
@@ -119,72 +123,76 @@ async fn a_statement_whose_client_is_gone_is_ended_in_the_engine() {
          '%600%'"
     );
     eventually("at work", async || observer.one(&count).await == "1").await;
-    house.engines.end_session(
+    fixture.engines.end_session(
         id,
         tidegate_model::RunEpoch(99),
         tidegate_model::EngineSessionId(session),
     );
-    house
+    fixture
         .engines
         .end_session(id, lease.run, tidegate_model::EngineSessionId(session));
     assert!(work.await.unwrap().is_err());
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn removing_leaves_nothing_and_tells_those_who_wait() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let mut lease = house.attach(id).await;
-    let pid = house.pid(id).unwrap();
-    house.engines.remove(id).await.unwrap();
-    assert!(!house.folder(id).exists());
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let mut lease = fixture.attach(id).await;
+    let pid = fixture.pid(id).unwrap();
+    fixture.engines.remove(id).await.unwrap();
+    assert!(!fixture.folder(id).exists());
     assert!(!std::path::Path::new(&format!("/proc/{pid}/exe")).exists());
     // The session was asked to end and did not answer; the removal did not wait for it.
     while lease.yield_request().await.is_some() {}
-    assert_eq!(house.engines.state(id), None);
+    assert_eq!(fixture.engines.state(id), None);
     assert_eq!(
-        std::fs::read_dir(house.settings.folder.join("engines"))
+        std::fs::read_dir(fixture.settings.folder.join("engines"))
             .unwrap()
             .count(),
         0
     );
     assert_eq!(
-        house.engines.attach(id, Instant::now()).await.unwrap_err(),
+        fixture
+            .engines
+            .attach(id, Instant::now())
+            .await
+            .unwrap_err(),
         AttachError::Gone
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_repaired() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let file = house.folder(id).join("data/ibdata1");
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let file = fixture.folder(id).join("data/ibdata1");
     let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, b"not a tablespace").unwrap();
     let far = Instant::now() + Duration::from_secs(60);
-    let AttachError::Failed(reason) = house.engines.attach(id, far).await.unwrap_err() else {
+    let AttachError::Failed(reason) = fixture.engines.attach(id, far).await.unwrap_err() else {
         panic!("started")
     };
     assert!(
         reason.contains("ibdata1") && reason.contains("engine.log"),
         "{reason}"
     );
-    assert_eq!(house.engines.state(id), Some(ClusterState::Failed));
-    assert_eq!(house.engines.failure(id).unwrap(), reason);
+    assert_eq!(fixture.engines.state(id), Some(ClusterState::Failed));
+    assert_eq!(fixture.engines.failure(id).unwrap(), reason);
     assert_eq!(
-        house
+        fixture
             .memory
             .count(|e| matches!(e, Event::EngineFailed { .. })),
         1
     );
     // Until the next attempt is due, logins get the same error, and nothing is started.
     assert_eq!(
-        house.engines.attach(id, far).await.unwrap_err(),
+        fixture.engines.attach(id, far).await.unwrap_err(),
         AttachError::Failed(reason)
     );
     assert!(
-        house
+        fixture
             .engines
             .accounts(id, vec!["root".to_owned()], Instant::now())
             .await
@@ -192,32 +200,32 @@ async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_repaired() {
     );
     std::fs::write(&file, good).unwrap();
     eventually("repaired", async || {
-        house.engines.attach(id, far).await.is_ok()
+        fixture.engines.attach(id, far).await.is_ok()
     })
     .await;
-    assert_eq!(house.engines.failure(id), None);
-    house.engines.shutdown().await;
+    assert_eq!(fixture.engines.failure(id), None);
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn data_of_another_major_version_are_not_touched() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let version = house.folder(id).join("version");
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let version = fixture.folder(id).join("version");
     // Recorded when the template is copied, so that the first start is guarded too.
     let recorded = std::fs::read_to_string(&version).unwrap();
     assert!(recorded.ends_with("-MariaDB"), "{recorded}");
     std::fs::write(version, "11.8.6-MariaDB").unwrap();
-    let refused = house.engines.wake(id).await.unwrap_err().report();
+    let refused = fixture.engines.wake(id).await.unwrap_err().report();
     assert!(refused.contains("11.8.6"), "{refused}");
-    assert_eq!(house.pid(id), None);
+    assert_eq!(fixture.pid(id), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let (_lease, mut root) = house.root(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let (_lease, mut root) = fixture.root(id).await;
     assert_eq!(
         root.one("SELECT USER()").await,
         "root@203.0.113.9",
@@ -262,5 +270,5 @@ async fn a_fresh_cluster_is_what_users_of_a_hosted_mysql_expect() {
         users.into_iter().flatten().collect::<Vec<_>>(),
         ["mariadb.sys", "other", "root", "tidegate.admin"]
     );
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }

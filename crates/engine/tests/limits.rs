@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, eventually, spec};
+use common::{Client, EnginesFixture, eventually, spec};
 use std::path::PathBuf;
 use tidegate_engine::{CgroupChoice, Enforcer, LimitsInForce};
 use tidegate_model::{ClusterId, ClusterLimits, ClusterState, ClusterUsage};
@@ -58,35 +58,39 @@ async fn fill_memory(client: &mut Client) -> Result<Vec<Vec<String>>, String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_at_its_memory_limit_gets_an_error_and_lives() {
-    let house = House::open().await;
+    let fixture = EnginesFixture::open().await;
     let limits = ClusterLimits {
         memory_max_bytes: 256 << 20,
         ..ClusterLimits::default()
     };
-    let small = house.create_with(spec(1, limits)).await;
-    let neighbour = house.create(2).await;
-    let lease = house.attach(small).await;
-    let other = house.attach(neighbour).await;
+    let small = fixture.create_with(spec(1, limits)).await;
+    let neighbour = fixture.create(2).await;
+    let lease = fixture.attach(small).await;
+    let other = fixture.attach(neighbour).await;
     let mut tenant = Client::root(&lease.address).await;
     let mut bystander = Client::root(&other.address).await;
-    let engine = house.pid(small).unwrap();
+    let engine = fixture.pid(small).unwrap();
     let gateway = std::process::id();
     for _ in 0..3 {
         let refused = fill_memory(&mut tenant).await.unwrap_err();
         assert!(!refused.contains("closed"), "the engine ended: {refused}");
         tenant.run("DROP TABLE filler").await;
     }
-    assert_eq!(house.pid(small), Some(engine), "the same process as before");
+    assert_eq!(
+        fixture.pid(small),
+        Some(engine),
+        "the same process as before"
+    );
     assert_eq!(bystander.one("SELECT 1").await, "1");
-    assert_eq!(house.memory.starts(), 2, "nothing was started again");
+    assert_eq!(fixture.memory.starts(), 2, "nothing was started again");
     assert!(oom_score(engine) > oom_score(gateway));
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
-    let house = House::open().await;
-    let force = house.engines.limits_in_force().unwrap();
+    let fixture = EnginesFixture::open().await;
+    let force = fixture.engines.limits_in_force().unwrap();
     if force.memory.by == Enforcer::Rlimit {
         assert!(force.memory.reason.is_some());
         return common::not_run("no control groups of engines on this machine");
@@ -96,9 +100,9 @@ async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
         cpu_weight: 50,
         ..ClusterLimits::default()
     };
-    let id = house.create_with(spec(1, limits)).await;
-    let lease = house.attach(id).await;
-    let pid = house.pid(id).unwrap();
+    let id = fixture.create_with(spec(1, limits)).await;
+    let lease = fixture.attach(id).await;
+    let pid = fixture.pid(id).unwrap();
     let before = groups(pid);
     assert!(
         !before.is_empty() && groups(std::process::id().cast_signed()).len() < before.len(),
@@ -109,14 +113,14 @@ async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
             .lines()
             .any(|l| l.starts_with("Max processes") && l.contains(" 100 "))
     );
-    let usage = house.engines.usage(id).await.unwrap();
+    let usage = fixture.engines.usage(id).await.unwrap();
     assert!(usage.memory_bytes.unwrap() > 10 << 20, "{usage:?}");
     assert!(
         usage.tasks.unwrap() > 5 && usage.cpu_micros.unwrap() > 1000,
         "{usage:?}"
     );
     // While it runs.
-    house
+    fixture
         .engines
         .set_limits(
             id,
@@ -135,9 +139,9 @@ async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
         .await;
     }
     drop(lease);
-    house.engines.sleep(id).await.unwrap();
-    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
-    let asleep = house.engines.usage(id).await.unwrap();
+    fixture.engines.sleep(id).await.unwrap();
+    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    let asleep = fixture.engines.usage(id).await.unwrap();
     assert_eq!((asleep.memory_bytes, asleep.tasks), (Some(0), Some(0)));
     assert!(
         asleep.cpu_micros >= usage.cpu_micros,
@@ -155,18 +159,18 @@ async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
             });
         assert_eq!(left.count(), 0, "{}", group.display());
     }
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_groups_use_is_measured_and_the_memory_limit_is_kept_by_rlimit() {
-    let house = House::open_with(|s| s.local.cgroup = CgroupChoice::Off).await;
+    let fixture = EnginesFixture::open_with(|s| s.local.cgroup = CgroupChoice::Off).await;
     let limits = ClusterLimits {
         memory_max_bytes: 256 << 20,
         ..ClusterLimits::default()
     };
-    let id = house.create_with(spec(1, limits)).await;
-    let force = house.engines.limits_in_force().unwrap();
+    let id = fixture.create_with(spec(1, limits)).await;
+    let force = fixture.engines.limits_in_force().unwrap();
     assert_eq!(
         (force.memory.by, force.cpu.by, force.kill.by),
         (Enforcer::Rlimit, Enforcer::Nothing, Enforcer::Nothing)
@@ -176,15 +180,15 @@ async fn without_groups_use_is_measured_and_the_memory_limit_is_kept_by_rlimit()
         "{force:?}"
     );
     assert_eq!(
-        LimitsInForce::probe(&house.settings.folder, &house.settings.local),
+        LimitsInForce::probe(&fixture.settings.folder, &fixture.settings.local),
         force
     );
-    let lease = house.attach(id).await;
+    let lease = fixture.attach(id).await;
     assert_eq!(
-        groups(house.pid(id).unwrap()),
+        groups(fixture.pid(id).unwrap()),
         groups(std::process::id().cast_signed())
     );
-    let usage = house.engines.usage(id).await.unwrap();
+    let usage = fixture.engines.usage(id).await.unwrap();
     assert!(
         usage.memory_bytes.unwrap() > 10 << 20 && usage.tasks.unwrap() > 5,
         "{usage:?}"
@@ -193,7 +197,7 @@ async fn without_groups_use_is_measured_and_the_memory_limit_is_kept_by_rlimit()
     let refused = fill_memory(&mut tenant).await.unwrap_err();
     assert!(!refused.contains("closed"), "{refused}");
     assert_eq!(tenant.one("SELECT 1").await, "1");
-    assert!(house.engines.usage(ClusterId(77)).await.is_err());
+    assert!(fixture.engines.usage(ClusterId(77)).await.is_err());
     assert_ne!(usage, ClusterUsage::default());
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, eventually, stage2};
+use common::{Client, EnginesFixture, eventually, stage2};
 use tidegate_model::{ClusterId, ClusterState, Verifier};
 
 const GONE: &[&str] = &["DROP TABLE mysql.global_priv"];
@@ -22,10 +22,10 @@ const ENDLESS_VIEW: &[&str] = &[
 
 /// Breaks the accounts of a cluster that has the account `app` beside its root. The cluster runs
 /// afterwards.
-async fn besieged(attack: &[&str]) -> (House, ClusterId) {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let lease = house.attach(id).await;
+async fn besieged(attack: &[&str]) -> (EnginesFixture, ClusterId) {
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let lease = fixture.attach(id).await;
     let mut root = common::almighty(&lease.address).await;
     root.run("CREATE USER app@'%' IDENTIFIED BY 'app'").await;
     root.run("CREATE TABLE test.kept AS SELECT 7 AS n").await;
@@ -34,14 +34,17 @@ async fn besieged(attack: &[&str]) -> (House, ClusterId) {
         root.run(statement).await;
     }
     let _ = root.query("FLUSH PRIVILEGES").await;
-    (house, id)
+    (fixture, id)
 }
 
 /// Gives root a new password, logs in with it, and checks that root is one.
-async fn operator_gets_in(house: &House, id: ClusterId, attack: &[&str]) -> Client {
-    let set = house.engines.set_password(id, "root", stage2("new")).await;
+async fn operator_gets_in(fixture: &EnginesFixture, id: ClusterId, attack: &[&str]) -> Client {
+    let set = fixture
+        .engines
+        .set_password(id, "root", stage2("new"))
+        .await;
     assert!(set.is_ok(), "{attack:?}: {}", set.unwrap_err());
-    let lease = house.attach(id).await;
+    let lease = fixture.attach(id).await;
     let mut root = Client::login(&lease.address, "root", "new").await.unwrap();
     assert_eq!(root.one("SELECT n FROM test.kept").await, "7", "{attack:?}");
     root
@@ -62,30 +65,30 @@ async fn is_a_root(root: &mut Client) {
 
 /// While the cluster runs, and again after a sleep.
 async fn both_ways(attack: &[&str]) -> [Client; 2] {
-    let (house, id) = besieged(attack).await;
-    let mut awake = operator_gets_in(&house, id, attack).await;
+    let (fixture, id) = besieged(attack).await;
+    let mut awake = operator_gets_in(&fixture, id, attack).await;
     is_a_root(&mut awake).await;
-    house.engines.shutdown().await;
-    let (house, id) = besieged(attack).await;
+    fixture.engines.shutdown().await;
+    let (fixture, id) = besieged(attack).await;
     eventually("asleep", async || {
-        let _ = house.engines.sleep(id).await;
-        house.engines.state(id) == Some(ClusterState::Asleep)
+        let _ = fixture.engines.sleep(id).await;
+        fixture.engines.state(id) == Some(ClusterState::Asleep)
     })
     .await;
-    let mut slept = operator_gets_in(&house, id, attack).await;
+    let mut slept = operator_gets_in(&fixture, id, attack).await;
     is_a_root(&mut slept).await;
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
     [awake, slept]
 }
 
 async fn app_is_kept(attack: &[&str]) {
-    let (house, id) = besieged(attack).await;
-    let mut root = operator_gets_in(&house, id, attack).await;
+    let (fixture, id) = besieged(attack).await;
+    let mut root = operator_gets_in(&fixture, id, attack).await;
     is_a_root(&mut root).await;
-    let lease = house.attach(id).await;
+    let lease = fixture.attach(id).await;
     let app = Client::login(&lease.address, "app", "app").await;
     assert!(app.is_ok(), "{attack:?}");
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,64 +165,67 @@ const TABLE_MARK: &str = "SELECT table_comment FROM information_schema.tables \
                           WHERE table_schema = 'mysql' AND table_name = 'global_priv'";
 
 /// A running cluster whose table of accounts is marked, and a session of its root.
-async fn marked() -> (House, ClusterId, Client) {
-    let (house, id) = besieged(&["ALTER TABLE mysql.global_priv COMMENT = 'marked'"]).await;
-    let lease = house.attach(id).await;
+async fn marked() -> (EnginesFixture, ClusterId, Client) {
+    let (fixture, id) = besieged(&["ALTER TABLE mysql.global_priv COMMENT = 'marked'"]).await;
+    let lease = fixture.attach(id).await;
     let root = common::almighty(&lease.address).await;
-    (house, id, root)
+    (fixture, id, root)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_waits_for_a_backup_ends_nobody_and_says_so() {
-    let (house, id, mut backup) = marked().await;
+    let (fixture, id, mut backup) = marked().await;
     backup.run("FLUSH TABLES WITH READ LOCK").await;
-    let set = house.engines.set_password(id, "root", stage2("new")).await;
+    let set = fixture
+        .engines
+        .set_password(id, "root", stage2("new"))
+        .await;
     let error = set.unwrap_err();
     assert!(error.is_delay() && !error.is_refusal(), "{error:?}");
-    assert_eq!(house.memory.starts(), 1, "no engine was ended");
+    assert_eq!(fixture.memory.starts(), 1, "no engine was ended");
     // Its session, and with it the lock, are still there.
     backup.run("UNLOCK TABLES").await;
-    let mut root = operator_gets_in(&house, id, &["a backup that is done"]).await;
+    let mut root = operator_gets_in(&fixture, id, &["a backup that is done"]).await;
     assert_eq!(root.one(TABLE_MARK).await, "marked", "nothing was repaired");
-    assert_eq!(house.memory.starts(), 1);
-    house.engines.shutdown().await;
+    assert_eq!(fixture.memory.starts(), 1);
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_that_asks_for_the_repair_passes_the_lock() {
-    let (house, id, mut holder) = marked().await;
+    let (fixture, id, mut holder) = marked().await;
     holder.run("FLUSH TABLES WITH READ LOCK").await;
-    let set = house.engines.repair_password(id, "root", stage2("new"));
+    let set = fixture.engines.repair_password(id, "root", stage2("new"));
     set.await.unwrap();
-    let lease = house.attach(id).await;
+    let lease = fixture.attach(id).await;
     let mut root = Client::login(&lease.address, "root", "new").await.unwrap();
     assert_ne!(root.one(TABLE_MARK).await, "marked", "it was repaired");
     let app = Client::login(&lease.address, "app", "app").await;
     assert!(app.is_ok(), "other accounts are kept");
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_ends_while_it_is_asked_is_asked_again_and_not_repaired() {
-    let (house, id, mut holder) = marked().await;
+    let (fixture, id, mut holder) = marked().await;
     holder.run("FLUSH TABLES WITH READ LOCK").await;
-    let engines = house.engines.clone();
+    let engines = fixture.engines.clone();
     let set = tokio::spawn(async move { engines.set_password(id, "root", stage2("new")).await });
     let waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'ALTER USER%'";
     while holder.one(waits).await == "0" {}
-    common::kill_9(house.pid(id).unwrap());
+    common::kill_9(fixture.pid(id).unwrap());
     set.await.unwrap().unwrap();
-    let lease = house.attach(id).await;
+    let lease = fixture.attach(id).await;
     let mut root = Client::login(&lease.address, "root", "new").await.unwrap();
     assert_eq!(root.one(TABLE_MARK).await, "marked", "nothing was repaired");
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_password_wakes_the_cluster_and_is_valid_after_a_sleep() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let book = house
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let book = fixture
         .engines
         .set_password(id, "root", stage2("second"))
         .await
@@ -228,7 +234,7 @@ async fn a_new_password_wakes_the_cluster_and_is_valid_after_a_sleep() {
         book.accounts.iter().next().unwrap().verifiers,
         [Verifier::Native(stage2("second"))]
     );
-    let lease = house.attach(id).await;
+    let lease = fixture.attach(id).await;
     assert!(
         Client::login(&lease.address, "root", "first")
             .await
@@ -238,17 +244,17 @@ async fn a_new_password_wakes_the_cluster_and_is_valid_after_a_sleep() {
         .await
         .unwrap();
     drop(lease);
-    house.engines.sleep(id).await.unwrap();
-    let lease = house.attach(id).await;
+    fixture.engines.sleep(id).await.unwrap();
+    let lease = fixture.attach(id).await;
     Client::login(&lease.address, "root", "second")
         .await
         .unwrap();
-    let unknown = house
+    let unknown = fixture
         .engines
         .set_password(id, "nobody", stage2("x"))
         .await
         .unwrap_err()
         .report();
     assert!(unknown.contains("nobody"), "{unknown}");
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }

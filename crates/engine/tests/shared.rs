@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, House, eventually, send_signal, spec};
+use common::{Client, EnginesFixture, eventually, send_signal, spec};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,44 +18,43 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tidegate_model::{ClusterId, ClusterLimits, ClusterState, EngineSessionId, Waker};
 
-/// Opens a house that starts one engine at a time, with a cluster whose start has begun and is then
-/// frozen.
-async fn with_a_stuck_start(clean: bool) -> (House, ClusterId) {
-    let house = House::open_with(|s| s.wakes_at_once_max = 1).await;
-    let stuck = house.create(1).await;
+/// Opens engines that start one at a time, with a cluster whose start has begun and is then frozen.
+async fn with_a_stuck_start(clean: bool) -> (EnginesFixture, ClusterId) {
+    let fixture = EnginesFixture::open_with(|s| s.wakes_at_once_max = 1).await;
+    let stuck = fixture.create(1).await;
     if !clean {
-        house.attach(stuck).await;
-        common::kill_9(house.pid(stuck).unwrap());
+        fixture.attach(stuck).await;
+        common::kill_9(fixture.pid(stuck).unwrap());
     } else {
-        let engines = house.engines.clone();
+        let engines = fixture.engines.clone();
         tokio::spawn(async move { engines.wake(stuck).await });
     }
     let mut process = None;
     eventually("a process that starts", async || {
-        process = house.pid(stuck);
-        process.is_some() && house.engines.state(stuck) == Some(ClusterState::Waking)
+        process = fixture.pid(stuck);
+        process.is_some() && fixture.engines.state(stuck) == Some(ClusterState::Waking)
     })
     .await;
     // Without another search for the process, because the engine is up a moment later.
     send_signal(process.unwrap(), Signal::STOP);
     assert_eq!(
-        house.engines.state(stuck),
+        fixture.engines.state(stuck),
         Some(ClusterState::Waking),
         "frozen before it was up"
     );
-    (house, stuck)
+    (fixture, stuck)
 }
 
 /// Wakes another cluster while the start of one is stuck, then continues that one.
 async fn wake_beside_a_stuck_start(clean: bool) {
-    let (house, stuck) = with_a_stuck_start(clean).await;
-    let other = house.create(2).await;
-    let lease = house.attach(other).await;
+    let (fixture, stuck) = with_a_stuck_start(clean).await;
+    let other = fixture.create(2).await;
+    let lease = fixture.attach(other).await;
     Client::root(&lease.address).await;
-    assert_eq!(house.engines.state(stuck), Some(ClusterState::Waking));
-    house.signal(stuck, Signal::CONT);
-    house.attach(stuck).await;
-    house.engines.shutdown().await;
+    assert_eq!(fixture.engines.state(stuck), Some(ClusterState::Waking));
+    fixture.signal(stuck, Signal::CONT);
+    fixture.attach(stuck).await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,27 +69,27 @@ async fn a_stuck_wake_keeps_no_other_cluster_from_its_wake() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_whose_start_is_stuck_can_be_removed() {
-    let (house, stuck) = with_a_stuck_start(true).await;
-    house.engines.remove(stuck).await.unwrap();
-    assert!(!house.folder(stuck).exists());
-    house.engines.shutdown().await;
+    let (fixture, stuck) = with_a_stuck_start(true).await;
+    fixture.engines.remove(stuck).await.unwrap();
+    assert!(!fixture.folder(stuck).exists());
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
-    let house = House::open().await;
-    let stuck = house.create(1).await;
-    let other = house.create(2).await;
-    let lease = house.attach(stuck).await;
-    let good = house.attach(other).await;
-    house.signal(stuck, Signal::STOP);
+    let fixture = EnginesFixture::open().await;
+    let stuck = fixture.create(1).await;
+    let other = fixture.create(2).await;
+    let lease = fixture.attach(stuck).await;
+    let good = fixture.attach(other).await;
+    fixture.signal(stuck, Signal::STOP);
     for session in 0..1000 {
-        house
+        fixture
             .engines
             .end_session(stuck, lease.run, EngineSessionId(session));
     }
     for _ in 0..500 {
-        let engines = house.engines.clone();
+        let engines = fixture.engines.clone();
         tokio::spawn(async move {
             engines
                 .accounts(stuck, vec!["root".to_owned()], Instant::now())
@@ -100,24 +99,24 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
     let mut root = Client::root(&good.address).await;
     let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
     let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
-    house
+    fixture
         .engines
         .accounts(other, vec!["root".to_owned()], Instant::now())
         .await
         .unwrap();
-    house
+    fixture
         .engines
         .end_session(other, good.run, EngineSessionId(session));
     assert!(work.await.unwrap().is_err());
     drop(good);
-    house.engines.sleep(other).await.unwrap();
+    fixture.engines.sleep(other).await.unwrap();
     assert_eq!(
-        house.engines.state(stuck),
+        fixture.engines.state(stuck),
         Some(ClusterState::Awake),
         "still stuck"
     );
-    house.signal(stuck, Signal::KILL);
-    house.engines.shutdown().await;
+    fixture.signal(stuck, Signal::KILL);
+    fixture.engines.shutdown().await;
 }
 
 /// Returns a process that has a file below this folder open.
@@ -142,15 +141,15 @@ fn user_of(folder: &Path) -> Option<Pid> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_that_is_being_built_keeps_no_cluster_from_its_wake() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let templates = house.settings.folder.join("templates");
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let templates = fixture.settings.folder.join("templates");
     // After an upgrade of the engine there is no template either: the first creation builds it.
-    let house = house
+    let fixture = fixture
         .reopen(|_| std::fs::remove_file(&templates).unwrap())
         .await;
-    house.adopt(1, true).await;
-    let creator = house.engines.clone();
+    fixture.adopt(1, true).await;
+    let creator = fixture.engines.clone();
     let creating = tokio::spawn(async move {
         creator
             .create(spec(2, ClusterLimits::default()), common::stage2("first"))
@@ -163,30 +162,30 @@ async fn a_template_that_is_being_built_keeps_no_cluster_from_its_wake() {
     })
     .await;
     kill_process(builder.unwrap(), Signal::STOP).unwrap();
-    house.attach(id).await;
-    house.engines.sleep(id).await.unwrap();
-    house.attach(id).await;
+    fixture.attach(id).await;
+    fixture.engines.sleep(id).await.unwrap();
+    fixture.attach(id).await;
     assert!(!creating.is_finished(), "still being built");
     kill_process(builder.unwrap(), Signal::CONT).unwrap();
     creating.await.unwrap().unwrap();
-    house.attach(ClusterId(2)).await;
-    house.engines.shutdown().await;
+    fixture.attach(ClusterId(2)).await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_logins_to_one_cluster_keep_no_other_from_its_creation_and_wake() {
-    let house = House::open().await;
-    let asked = house.create(1).await;
-    house.attach(asked).await;
+    let fixture = EnginesFixture::open().await;
+    let asked = fixture.create(1).await;
+    fixture.attach(asked).await;
     eventually("awake", async || {
-        house.engines.state(asked) == Some(ClusterState::Awake)
+        fixture.engines.state(asked) == Some(ClusterState::Awake)
     })
     .await;
     let over = Arc::new(AtomicBool::new(false));
     let answers = Arc::new(AtomicU64::new(0));
     let crowd: Vec<_> = (0..64)
         .map(|_| {
-            let engines = house.engines.clone();
+            let engines = fixture.engines.clone();
             let over = Arc::clone(&over);
             let answers = Arc::clone(&answers);
             tokio::spawn(async move {
@@ -206,14 +205,14 @@ async fn many_logins_to_one_cluster_keep_no_other_from_its_creation_and_wake() {
         .collect();
     // Each of these waits several times for the lock of the map of clusters, to change or read it.
     for n in 2..5 {
-        let other = house.create(n).await;
+        let other = fixture.create(n).await;
         // A login's deadline.
-        house
+        fixture
             .engines
             .attach(other, Instant::now() + Duration::from_secs(12))
             .await
             .unwrap();
-        house.engines.remove(other).await.unwrap();
+        fixture.engines.remove(other).await.unwrap();
     }
     assert!(crowd.iter().all(|one| !one.is_finished()));
     over.store(true, Ordering::Relaxed);
@@ -221,38 +220,38 @@ async fn many_logins_to_one_cluster_keep_no_other_from_its_creation_and_wake() {
         one.await.unwrap();
     }
     assert!(answers.load(Ordering::Relaxed) > 1000, "a crowd");
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_cluster_that_cannot_bind_its_socket_fails_alone_and_comes_back() {
-    let house = House::open().await;
-    let blocked = house.create(1).await;
-    let other = house.create(2).await;
-    let house = house.reopen(|_| {}).await;
+    let fixture = EnginesFixture::open().await;
+    let blocked = fixture.create(1).await;
+    let other = fixture.create(2).await;
+    let fixture = fixture.reopen(|_| {}).await;
     // A folder in the place of the socket.
-    let obstacle = house.settings.folder.join("run/engine-1.sock");
+    let obstacle = fixture.settings.folder.join("run/engine-1.sock");
     std::fs::create_dir_all(obstacle.join("full")).unwrap();
     for id in [1, 2] {
-        house.adopt(id, true).await;
+        fixture.adopt(id, true).await;
     }
-    house.attach(other).await;
+    fixture.attach(other).await;
     eventually("failed", async || {
-        house.engines.state(blocked) == Some(ClusterState::Failed)
+        fixture.engines.state(blocked) == Some(ClusterState::Failed)
     })
     .await;
-    let why = house.engines.failure(blocked).unwrap();
+    let why = fixture.engines.failure(blocked).unwrap();
     assert!(why.contains("engine-1.sock"), "{why}");
     std::fs::remove_dir_all(&obstacle).unwrap();
     eventually("it is tried again", async || {
-        house
+        fixture
             .engines
             .attach(blocked, Instant::now() + Duration::from_secs(5))
             .await
             .is_ok()
     })
     .await;
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 /// Makes 100 folders of 200 files each.
@@ -267,13 +266,13 @@ fn fill_with_files(folder: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leftovers_of_removed_clusters_hold_up_no_start() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let leftover = house.settings.folder.join("engines/7.removing");
-    let house = house.reopen(|_| fill_with_files(&leftover)).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let leftover = fixture.settings.folder.join("engines/7.removing");
+    let fixture = fixture.reopen(|_| fill_with_files(&leftover)).await;
     assert!(leftover.exists(), "the start did not wait for it");
-    house.adopt(1, true).await;
-    house.attach(id).await;
+    fixture.adopt(1, true).await;
+    fixture.attach(id).await;
     eventually("the leftover is removed", async || !leftover.exists()).await;
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }

@@ -10,30 +10,30 @@
 
 mod common;
 
-use common::{Client, House, eventually, spec};
+use common::{Client, EnginesFixture, eventually, spec};
 use std::time::{Duration, Instant};
 use tidegate_model::{Activity, ClusterLimits, ClusterState, Event, Waker, YieldVerdict};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_cluster_sleeps_and_tells_its_sessions() {
-    let house = House::open().await;
+    let fixture = EnginesFixture::open().await;
     let limits = ClusterLimits {
         sleep_after: Duration::from_millis(200),
         ..ClusterLimits::default()
     };
-    let id = house.create_with(spec(1, limits)).await;
-    let mut lease = house.attach(id).await;
+    let id = fixture.create_with(spec(1, limits)).await;
+    let mut lease = fixture.attach(id).await;
     let root = Client::root(&lease.address).await;
     lease.report(Activity::Idle);
     let request = lease.yield_request().await.unwrap();
     assert_eq!(request.yes().await, YieldVerdict::Evicted);
     drop((root, lease));
     eventually("asleep", async || {
-        house.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == Some(ClusterState::Asleep)
     })
     .await;
     assert_eq!(
-        house.memory.count(|e| matches!(
+        fixture.memory.count(|e| matches!(
             e,
             Event::EngineSlept {
                 sessions_evicted: 1,
@@ -42,31 +42,31 @@ async fn an_idle_cluster_sleeps_and_tells_its_sessions() {
         )),
         1
     );
-    assert!(!house.memory.row(id).awake);
+    assert!(!fixture.memory.row(id).awake);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_session_or_an_open_transaction_keeps_a_cluster_awake() {
-    let house = House::open().await;
+    let fixture = EnginesFixture::open().await;
     let limits = ClusterLimits {
         sleep_after: Duration::from_millis(100),
         transaction_idle_max: Duration::from_millis(600),
         ..ClusterLimits::default()
     };
-    let id = house.create_with(spec(1, limits)).await;
-    let mut lease = house.attach(id).await;
+    let id = fixture.create_with(spec(1, limits)).await;
+    let mut lease = fixture.attach(id).await;
     // A new lease is busy: it is not asked to end, and an operator's command gets an error.
     assert!(
         tokio::time::timeout(Duration::from_millis(400), lease.yield_request())
             .await
             .is_err()
     );
-    let engines = house.engines.clone();
+    let engines = fixture.engines.clone();
     let operator = tokio::spawn(async move { engines.sleep(id).await });
     lease.yield_request().await.unwrap().no();
     let refused = operator.await.unwrap().unwrap_err();
     assert!(refused.to_string().contains("busy"), "{refused}");
-    assert_eq!(house.engines.state(id), Some(ClusterState::Awake));
+    assert_eq!(fixture.engines.state(id), Some(ClusterState::Awake));
     // A transaction keeps it awake only until it has been idle for too long.
     let begun = Instant::now();
     lease.report(Activity::InTransaction);
@@ -80,19 +80,19 @@ async fn a_busy_session_or_an_open_transaction_keeps_a_cluster_awake() {
     drop(request);
     drop(lease);
     eventually("asleep", async || {
-        house.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == Some(ClusterState::Asleep)
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_busy_session_among_many_lets_all_go_on() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let mut willing = house.attach(id).await;
-    let mut busy = house.attach(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let mut willing = fixture.attach(id).await;
+    let mut busy = fixture.attach(id).await;
     willing.report(Activity::Idle);
-    let engines = house.engines.clone();
+    let engines = fixture.engines.clone();
     let operator = tokio::spawn(async move { engines.sleep(id).await });
     let (yes, no) = tokio::join!(willing.yield_request(), busy.yield_request());
     let verdict = tokio::spawn(yes.unwrap().yes());
@@ -101,22 +101,22 @@ async fn one_busy_session_among_many_lets_all_go_on() {
     assert!(operator.await.unwrap().is_err());
     let mut root = Client::root(&willing.address).await;
     assert_eq!(root.one("SELECT 1").await, "1", "the engine never noticed");
-    assert_eq!(house.memory.starts(), 1);
-    house.engines.shutdown().await;
+    assert_eq!(fixture.memory.starts(), 1);
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_while_it_goes_to_sleep_is_served_by_the_next_run() {
-    let house = House::open().await;
-    let id = house.create(1).await;
-    let mut lease = house.attach(id).await;
+    let fixture = EnginesFixture::open().await;
+    let id = fixture.create(1).await;
+    let mut lease = fixture.attach(id).await;
     lease.report(Activity::Idle);
-    let engines = house.engines.clone();
+    let engines = fixture.engines.clone();
     let operator = tokio::spawn(async move { engines.sleep(id).await });
     let request = lease.yield_request().await.unwrap();
-    assert_eq!(house.engines.state(id), Some(ClusterState::Draining));
-    let engines = house.engines.clone();
-    let knock = tokio::spawn(async move {
+    assert_eq!(fixture.engines.state(id), Some(ClusterState::Draining));
+    let engines = fixture.engines.clone();
+    let login = tokio::spawn(async move {
         engines
             .attach(id, Instant::now() + Duration::from_secs(30))
             .await
@@ -124,16 +124,16 @@ async fn a_login_while_it_goes_to_sleep_is_served_by_the_next_run() {
     assert_eq!(request.yes().await, YieldVerdict::Evicted);
     drop(lease);
     operator.await.unwrap().unwrap();
-    let next = knock.await.unwrap().unwrap();
+    let next = login.await.unwrap().unwrap();
     let mut root = Client::root(&next.address).await;
     assert_eq!(root.one("SELECT 1").await, "1");
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_limits_reach_the_running_engine_and_the_next_one() {
-    let house = House::open().await;
-    let id = house
+    let fixture = EnginesFixture::open().await;
+    let id = fixture
         .create_with(spec(
             1,
             ClusterLimits {
@@ -142,21 +142,21 @@ async fn new_limits_reach_the_running_engine_and_the_next_one() {
             },
         ))
         .await;
-    let (lease, mut root) = house.root(id).await;
+    let (lease, mut root) = fixture.root(id).await;
     assert_eq!(root.one("SELECT @@max_connections").await, "15");
     let more = ClusterLimits {
         connections_max: 50,
         ..ClusterLimits::default()
     };
-    house.engines.set_limits(id, more).await.unwrap();
+    fixture.engines.set_limits(id, more).await.unwrap();
     eventually("the running engine takes more", async || {
         root.one("SELECT @@max_connections").await == "50"
     })
     .await;
     lease.report(Activity::Idle);
     drop((root, lease));
-    house.engines.sleep(id).await.unwrap();
-    let (lease, mut root) = house.root(id).await;
+    fixture.engines.sleep(id).await.unwrap();
+    let (lease, mut root) = fixture.root(id).await;
     assert_eq!(
         root.one("SELECT @@max_connections").await,
         "50",
@@ -168,11 +168,11 @@ async fn new_limits_reach_the_running_engine_and_the_next_one() {
         sleep_after: Duration::from_millis(200),
         ..more
     };
-    house.engines.set_limits(id, soon).await.unwrap();
+    fixture.engines.set_limits(id, soon).await.unwrap();
     drop((root, lease));
     eventually("it falls asleep", async || {
-        house.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == Some(ClusterState::Asleep)
     })
     .await;
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }

@@ -12,7 +12,7 @@
 mod common;
 
 use common::Client;
-use common::siege::Siege;
+use common::hostile_tenant::HostileTenant;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -21,19 +21,20 @@ const SECRET: &str = "outside,secret\n";
 
 /// An attacking tenant, and a folder outside the cluster's own that anybody may write.
 struct Outside {
-    siege: Siege,
+    hostile: HostileTenant,
     folder: PathBuf,
 }
 
 impl Outside {
     async fn begin(landlock_abi_max: Option<u8>) -> Self {
-        let siege = Siege::begin_with(|s| s.local.landlock_abi_max = landlock_abi_max).await;
-        let folder = siege.house.temp.path().join("outside");
+        let hostile =
+            HostileTenant::begin_with(|s| s.local.landlock_abi_max = landlock_abi_max).await;
+        let folder = hostile.fixture.temp.path().join("outside");
         fs::create_dir(&folder).unwrap();
         open_to_all(&folder, 0o777);
         fs::write(folder.join("secret"), SECRET).unwrap();
         open_to_all(&folder.join("secret"), 0o666);
-        Self { siege, folder }
+        Self { hostile, folder }
     }
 
     fn path(&self, name: &str) -> String {
@@ -42,7 +43,7 @@ impl Outside {
 
     /// Runs a statement that may be refused. Only its effect outside matters.
     async fn attempt(&mut self, sql: &str) -> Option<String> {
-        self.siege.attempt(sql).await
+        self.hostile.attempt(sql).await
     }
 
     fn assert_untouched(&self, after: &str) {
@@ -60,7 +61,7 @@ async fn files_outside_are_out_of_reach(abi: Option<u8>) {
     let mut outside = Outside::begin(abi).await;
     let new = outside.path("new");
     let secret = outside.path("secret");
-    outside.siege.root.run("CREATE TABLE t (a TEXT)").await;
+    outside.hostile.root.run("CREATE TABLE t (a TEXT)").await;
     for file in [
         secret.as_str(),
         "/etc/hostname",
@@ -70,7 +71,7 @@ async fn files_outside_are_out_of_reach(abi: Option<u8>) {
     ] {
         assert_eq!(
             outside
-                .siege
+                .hostile
                 .root
                 .one(&format!("SELECT LOAD_FILE('{file}')"))
                 .await,
@@ -82,7 +83,10 @@ async fn files_outside_are_out_of_reach(abi: Option<u8>) {
             .await;
         assert!(read.is_some(), "LOAD DATA INFILE {file}");
     }
-    assert_eq!(outside.siege.root.one("SELECT COUNT(*) FROM t").await, "0");
+    assert_eq!(
+        outside.hostile.root.one("SELECT COUNT(*) FROM t").await,
+        "0"
+    );
     for sql in [
         format!("SELECT 'x' INTO OUTFILE '{new}'"),
         format!("SELECT 'x' INTO DUMPFILE '{new}'"),
@@ -152,7 +156,7 @@ async fn files_outside_are_out_of_reach(abi: Option<u8>) {
         outside.attempt("SELECT SLEEP(0.2)").await;
         outside.assert_untouched("innodb paths");
     }
-    outside.siege.house.engines.shutdown().await;
+    outside.hostile.fixture.engines.shutdown().await;
     outside.assert_untouched("the stop");
 }
 
@@ -168,8 +172,8 @@ async fn files_outside_can_be_neither_read_nor_made_nor_changed_with_landlock_of
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_engine_reads_at_its_start_it_cannot_write() {
-    let mut siege = Siege::begin().await;
-    let folder = siege.house.folder(siege.id);
+    let mut hostile = HostileTenant::begin().await;
+    let folder = hostile.fixture.folder(hostile.id);
     let before = fs::read_to_string(folder.join("run/init.sql")).unwrap();
     for file in [
         "run/init.sql",
@@ -182,16 +186,16 @@ async fn what_the_engine_reads_at_its_start_it_cannot_write() {
     ] {
         let path = folder.join(file);
         let was = fs::read(&path).ok();
-        siege
+        hostile
             .attempt(&format!(
                 "SET GLOBAL general_log_file = '{}'",
                 path.display()
             ))
             .await;
-        siege.attempt("SET GLOBAL general_log = 1").await;
-        siege.attempt("SELECT 'INJECTED'").await;
-        siege.attempt("SET GLOBAL general_log = 0").await;
-        siege
+        hostile.attempt("SET GLOBAL general_log = 1").await;
+        hostile.attempt("SELECT 'INJECTED'").await;
+        hostile.attempt("SET GLOBAL general_log = 0").await;
+        hostile
             .attempt(&format!(
                 "SELECT 'INJECTED' INTO OUTFILE '{}'",
                 path.display()
@@ -212,19 +216,19 @@ async fn what_the_engine_reads_at_its_start_it_cannot_write() {
         fs::read_to_string(folder.join("run/init.sql")).unwrap(),
         before
     );
-    siege.house.engines.shutdown().await;
+    hostile.fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_neighbour_is_out_of_reach() {
-    let mut siege = Siege::begin().await;
-    let other = siege.house.create(2).await;
-    let its_lease = siege.house.attach(other).await;
+    let mut hostile = HostileTenant::begin().await;
+    let other = hostile.fixture.create(2).await;
+    let its_lease = hostile.fixture.attach(other).await;
     let mut its_root = Client::root(&its_lease.address).await;
     its_root
         .run("CREATE TABLE test.private (a TEXT) ENGINE=Aria")
         .await;
-    let folder = siege.house.folder(other);
+    let folder = hostile.fixture.folder(other);
     for file in [
         "data/test/private.MAD",
         "data/ibdata1",
@@ -234,7 +238,7 @@ async fn a_neighbour_is_out_of_reach() {
         let path = folder.join(file);
         assert!(path.exists(), "{file}");
         assert_eq!(
-            siege
+            hostile
                 .root
                 .one(&format!("SELECT LOAD_FILE('{}')", path.display()))
                 .await,
@@ -242,14 +246,14 @@ async fn a_neighbour_is_out_of_reach() {
         );
     }
     let before = names(&folder.join("data"));
-    siege
+    hostile
         .attempt(&format!(
             "SET GLOBAL general_log_file = '{}'",
             folder.join("data/x.log").display()
         ))
         .await;
-    siege.attempt("SET GLOBAL general_log = 1").await;
-    siege.attempt("SELECT 1").await;
+    hostile.attempt("SET GLOBAL general_log = 1").await;
+    hostile.attempt("SELECT 1").await;
     assert_eq!(names(&folder.join("data")), before);
     // Its socket, by the one way an engine connects by itself.
     let socket = its_lease.address.to_string();
@@ -259,16 +263,16 @@ async fn a_neighbour_is_out_of_reach() {
         "CREATE TABLE f (a TEXT) ENGINE=FEDERATED CONNECTION='mysql://root@localhost/test/private'"
             .to_owned(),
     ] {
-        siege.attempt(&sql).await;
+        hostile.attempt(&sql).await;
     }
-    assert!(siege.attempt("SELECT * FROM f").await.is_some());
+    assert!(hostile.attempt("SELECT * FROM f").await.is_some());
     assert_eq!(
         its_root
             .one("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'root'")
             .await,
         "1"
     );
-    siege.house.engines.shutdown().await;
+    hostile.fixture.engines.shutdown().await;
 }
 
 fn names(dir: &Path) -> Vec<String> {
@@ -286,21 +290,21 @@ fn names(dir: &Path) -> Vec<String> {
 /// effect in the walls.
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_of_every_kind_are_repaired_inside_the_walls() {
-    let mut siege = Siege::begin().await;
+    let mut hostile = HostileTenant::begin().await;
     for engine in ["MyISAM", "Aria", "InnoDB"] {
-        siege
+        hostile
             .root
             .run(&format!(
                 "CREATE TABLE r_{engine} (a INT, b TEXT, KEY (a)) ENGINE={engine}"
             ))
             .await;
-        siege
+        hostile
             .root
             .run(&format!(
                 "INSERT INTO r_{engine} SELECT seq, 'x' FROM seq_1_to_1000"
             ))
             .await;
-        siege
+        hostile
             .root
             .run(&format!("DELETE FROM r_{engine} WHERE a % 2"))
             .await;
@@ -310,7 +314,7 @@ async fn tables_of_every_kind_are_repaired_inside_the_walls() {
             "CHECK TABLE",
             "ANALYZE TABLE",
         ] {
-            let rows = siege
+            let rows = hostile
                 .root
                 .query(&format!("{sql} r_{engine}"))
                 .await
@@ -321,17 +325,17 @@ async fn tables_of_every_kind_are_repaired_inside_the_walls() {
                 "{engine}: {sql}: {rows:?}"
             );
         }
-        siege
+        hostile
             .root
             .run(&format!("ALTER TABLE r_{engine} ADD c INT, ALGORITHM=COPY"))
             .await;
         assert_eq!(
-            siege
+            hostile
                 .root
                 .one(&format!("SELECT COUNT(*) FROM r_{engine}"))
                 .await,
             "500"
         );
     }
-    siege.house.engines.shutdown().await;
+    hostile.fixture.engines.shutdown().await;
 }

@@ -10,28 +10,28 @@
 
 mod common;
 
-use common::siege::Siege;
+use common::hostile_tenant::HostileTenant;
 use common::{Client, eventually};
 use std::fs;
 use tidegate_model::ClusterState;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_network_socket_is_opened() {
-    let mut siege = Siege::begin().await;
+    let mut hostile = HostileTenant::begin().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     for host in ["127.0.0.1", "localhost", "::1"] {
-        siege
+        hostile
             .root
             .run(&format!(
                 "CHANGE MASTER TO MASTER_HOST='{host}', MASTER_PORT={port}, \
          MASTER_USER='u', MASTER_PASSWORD='p', MASTER_CONNECT_RETRY=1"
             ))
             .await;
-        siege.root.run("START SLAVE").await;
+        hostile.root.run("START SLAVE").await;
         let mut error = String::new();
         eventually("the replica gives up", async || {
-            let status = siege.root.query("SHOW SLAVE STATUS").await.unwrap();
+            let status = hostile.root.query("SHOW SLAVE STATUS").await.unwrap();
             // Last_IO_Error, by its place in 10.11's answer.
             error = status[0][35].clone();
             !error.is_empty()
@@ -41,14 +41,14 @@ async fn no_network_socket_is_opened() {
             error.contains("error connecting to master"),
             "{host}: {error}"
         );
-        siege.root.run("STOP SLAVE").await;
-        siege.root.run("RESET SLAVE ALL").await;
+        hostile.root.run("STOP SLAVE").await;
+        hostile.root.run("RESET SLAVE ALL").await;
     }
-    let knocked =
+    let connected =
         tokio::time::timeout(std::time::Duration::from_millis(1), listener.accept()).await;
-    assert!(knocked.is_err(), "somebody connected");
+    assert!(connected.is_err(), "somebody connected");
     // Every socket of the process is one of ours: none has an address of the internet families.
-    let pid = siege.house.pid(siege.id).unwrap();
+    let pid = hostile.fixture.pid(hostile.id).unwrap();
     let inodes: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .unwrap()
         .filter_map(|e| {
@@ -68,13 +68,13 @@ async fn no_network_socket_is_opened() {
             assert!(!inodes.iter().any(|i| i == inode), "{table}: {line}");
         }
     }
-    siege.house.engines.shutdown().await;
+    hostile.fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_process_has_nothing_it_does_not_need() {
-    let siege = Siege::begin().await;
-    let pid = siege.house.pid(siege.id).unwrap();
+    let hostile = HostileTenant::begin().await;
+    let pid = hostile.fixture.pid(hostile.id).unwrap();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     assert_eq!(field(&status, "NoNewPrivs:"), ["1"]);
     assert_eq!(field(&status, "Seccomp:"), ["2"], "a filter");
@@ -108,7 +108,7 @@ async fn the_process_has_nothing_it_does_not_need() {
     for fd in fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten() {
         let to = fs::read_link(fd.path()).unwrap_or_default();
         let text = to.display().to_string();
-        let own = to.starts_with(siege.house.folder(siege.id).canonicalize().unwrap())
+        let own = to.starts_with(hostile.fixture.folder(hostile.id).canonicalize().unwrap())
             || [
                 "socket:",
                 "anon_inode:",
@@ -120,74 +120,77 @@ async fn the_process_has_nothing_it_does_not_need() {
             .any(|p| text.starts_with(p));
         assert!(own || text.is_empty(), "{text}");
     }
-    siege.house.engines.shutdown().await;
+    hostile.fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_who_ends_its_own_engine_ends_nothing_else() {
-    let mut siege = Siege::begin().await;
-    let other = siege.house.create(2).await;
-    siege.house.engines.wake(other).await.unwrap();
-    siege.attempt("SHUTDOWN").await;
-    eventually("up again", async || siege.house.memory.starts() >= 3).await;
-    assert_eq!(siege.house.engines.state(other), Some(ClusterState::Awake));
-    let lease = siege.house.attach(siege.id).await;
-    assert!(lease.run > siege.lease.run);
+    let mut hostile = HostileTenant::begin().await;
+    let other = hostile.fixture.create(2).await;
+    hostile.fixture.engines.wake(other).await.unwrap();
+    hostile.attempt("SHUTDOWN").await;
+    eventually("up again", async || hostile.fixture.memory.starts() >= 3).await;
+    assert_eq!(
+        hostile.fixture.engines.state(other),
+        Some(ClusterState::Awake)
+    );
+    let lease = hostile.fixture.attach(hostile.id).await;
+    assert!(lease.run > hostile.lease.run);
     Client::root(&lease.address).await;
-    siege.house.engines.shutdown().await;
+    hostile.fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gateway_s_account_is_made_anew_whatever_was_done_to_it() {
-    let mut siege = Siege::begin().await;
-    siege
+    let mut hostile = HostileTenant::begin().await;
+    hostile
         .root
         .run("DROP USER 'tidegate.admin'@'localhost'")
         .await;
-    siege
+    hostile
         .root
         .run("CREATE USER 'tidegate.admin'@'localhost' IDENTIFIED BY 'mine'")
         .await;
     // Our session stays, and still reads.
     let users = vec!["root".to_owned(), "tidegate.admin".to_owned()];
-    let book = siege
-        .house
+    let book = hostile
+        .fixture
         .engines
-        .accounts(siege.id, users, std::time::Instant::now())
+        .accounts(hostile.id, users, std::time::Instant::now())
         .await
         .unwrap();
     assert_eq!(
         book.accounts.iter().map(|a| a.user).collect::<Vec<_>>(),
         ["root"]
     );
-    let (house, id) = siege.sleep().await;
-    let lease = house.attach(id).await;
+    let (fixture, id) = hostile.sleep().await;
+    let lease = fixture.attach(id).await;
     assert!(
         Client::login(&lease.address, "tidegate.admin", "mine")
             .await
             .is_err()
     );
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_can_slow_its_own_stop_only_so_far() {
-    let mut siege = Siege::begin().await;
+    let mut hostile = HostileTenant::begin().await;
     for sql in [
         "SET GLOBAL innodb_fast_shutdown = 0",
         "SET GLOBAL max_connections = 100000",
     ] {
-        siege.attempt(sql).await;
+        hostile.attempt(sql).await;
     }
-    let (house, id) = siege.sleep().await;
-    assert_eq!(house.engines.state(id), Some(ClusterState::Asleep));
-    let (_lease, mut root) = house.root(id).await;
+    let (fixture, id) = hostile.sleep().await;
+    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    let (_lease, mut root) = fixture.root(id).await;
     assert_eq!(
         root.one("SELECT @@max_connections").await,
         "200",
         "what was set is gone with the run"
     );
-    house.engines.shutdown().await;
+    fixture.engines.shutdown().await;
 }
 
 /// Returns the values of a field of `/proc/PID/status`.

@@ -1,7 +1,8 @@
-//! A new password for an account of a cluster: the operator's way in, whatever the tenant did to
-//! the accounts.
+//! Sets a new password for an account of a cluster, so that the operator can log in whatever the
+//! tenant did to the accounts.
 
-use super::{Cluster, Engines, within};
+use super::attach::within;
+use super::{Cluster, Engines};
 use crate::driver::Repair;
 use crate::error::{EngineError, RunError};
 use crate::limits::{END_KNOWN_MAX, NEXT_RUN_CHECK, OPERATION_MAX};
@@ -9,10 +10,10 @@ use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::{AccountBook, ClusterId, Lease, RunEpoch, Verifier};
 
-/// From where that user may come: the gateway has judged the address before.
+/// Host part of the account: the gateway has checked the client's address before.
 const ANY_HOST: &str = "%";
 /// Reason for ending a run whose accounts can't be repaired while it runs.
-const REPAIRED: &str = "its accounts are repaired, so that an operator's new password is taken";
+const REPAIRED: &str = "its accounts are repaired to apply the operator's new password";
 
 impl Engines {
     /// Wakes it, changes the password of `user@'%'`, and returns the accounts of that user as they
@@ -31,11 +32,14 @@ impl Engines {
         let mut run = lease.run;
         let mut outcome = self.change_password(&cluster, lease, user, stage2).await;
         if outcome.is_err() && has_ended(&cluster, run).await {
-            // Its end need not have to do with its accounts.
+            // Its end may have another cause than its accounts, so the next run gets a chance
+            // first.
             let lease = next_run(id, &cluster, run).await?;
             run = lease.run;
             outcome = self.change_password(&cluster, lease, user, stage2).await;
         }
+        // The repair that keeps the accounts comes first. They are set aside only if it does not
+        // help.
         for repair in [Repair::Accounts, Repair::Anew] {
             let Err(error) = &outcome else { break };
             // An engine that ended twice can't change its accounts; there is nobody to disconnect.
@@ -99,6 +103,7 @@ impl Engines {
         let book = self
             .accounts(cluster.shared.id, vec![user.to_owned()], Instant::now())
             .await?;
+        // Success is no proof: a tenant may have replaced the table of accounts.
         let taken = book.accounts.iter().any(|account| {
             account.user == user
                 && account.host == ANY_HOST
@@ -108,7 +113,7 @@ impl Engines {
         if taken {
             Ok(book)
         } else {
-            let reason = "the engine took the password, and its accounts don't have it";
+            let reason = "the engine accepted the password, but its accounts do not contain it";
             Err(EngineError::Statement(RunError::Refused(reason.to_owned())))
         }
     }
@@ -152,6 +157,7 @@ async fn next_run(id: ClusterId, cluster: &Cluster, old: RunEpoch) -> Result<Lea
     let until = Instant::now() + OPERATION_MAX;
     loop {
         let lease = within(id, cluster.shared.attach()).await?;
+        // The killed run can give out leases until its end is known.
         if lease.run != old {
             return Ok(lease);
         }

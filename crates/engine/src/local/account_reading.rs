@@ -1,9 +1,9 @@
-//! Readings of a running engine's accounts, page by page and within bounds. Rows are judged in
-//! `accounts`.
+//! Readings of a running engine's accounts, page by page and within bounds. `accounts` turns rows
+//! into accounts.
 //!
 //! A tenant can write anything into its account table, or put a view in its place, so each row is
 //! cut by the statement itself, a page by its number of rows, and a reading by its bytes, its pages
-//! and its time. A reading that meets a bound is incomplete and says so.
+//! and its time. A reading that reaches a bound is marked as incomplete.
 
 use crate::error::RunError;
 use crate::limits::{
@@ -20,13 +20,13 @@ use tidegate_model::{Accounts, AccountsBuilder};
 use tidegate_wire::query::{Row, literal};
 
 /// A row of a page.
-struct Cells<'a> {
+struct AccountRow<'a> {
     host: &'a str,
     user: &'a str,
     privileges: Option<&'a [u8]>,
 }
 
-impl<'a> Cells<'a> {
+impl<'a> AccountRow<'a> {
     /// `None` if the names are longer than an engine's own table could have them, or no text:
     /// nobody logs in by such a row.
     fn of(row: &'a Row) -> Option<Self> {
@@ -50,6 +50,7 @@ impl LocalRun {
     /// All accounts, as many as a book has room for; the first administrator before all others.
     pub async fn read_accounts(&self) -> Result<Accounts, RunError> {
         let until = Instant::now() + Duration::from_secs(READING_MAX_SECONDS.into());
+        // Root is read first, so that it is in the book however many accounts a tenant creates.
         let mut builder = AccountsBuilder::new(BOOK_BYTES_MAX);
         add(
             &mut builder,
@@ -70,7 +71,11 @@ impl LocalRun {
                 return Ok(builder.finish());
             }
             bytes_left = bytes_left.saturating_sub(page.iter().map(bytes).sum());
+            // By key and not by offset: the engine uses its index, and rows deleted meanwhile shift
+            // nothing.
             after = page.last().and_then(key);
+            // Without a key the last name is longer than the engine's own table allows, as in a
+            // view.
             if !all_fit || bytes_left == 0 || after.is_none() || Instant::now() >= until {
                 break;
             }
@@ -97,6 +102,7 @@ impl LocalRun {
 
     /// The rows after this host and user, in the order of the table's key.
     async fn page(&self, after: Option<&(String, String)>) -> Result<Vec<Row>, RunError> {
+        // The order of the table's key: host, then user.
         let which = after.map(|(host, user)| {
             let host = name(host);
             let user = name(user);
@@ -140,7 +146,7 @@ fn name(text: &str) -> String {
 
 /// The host and user of a row, for the page after it.
 fn key(row: &Row) -> Option<(String, String)> {
-    let cells = Cells::of(row)?;
+    let cells = AccountRow::of(row)?;
     Some((cells.host.to_owned(), cells.user.to_owned()))
 }
 
@@ -153,7 +159,7 @@ fn add(builder: &mut AccountsBuilder, page: &[Row], wanted: impl Fn(&str) -> boo
     let mut all_fit = true;
     for cells in page
         .iter()
-        .filter_map(Cells::of)
+        .filter_map(AccountRow::of)
         .filter(|cells| wanted(cells.user))
     {
         if let Some(account) = account_of_row(cells.host, cells.user, cells.privileges) {

@@ -64,6 +64,8 @@ impl<'de> Visitor<'de> for MethodsVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Methods<'de>, A::Error> {
         let mut methods = Methods::default();
+        // Without this bound, one row of 1 MB with 20,000 alternatives made the reader request 20
+        // GB.
         while methods.first.len() < METHODS_MAX {
             let Some(method) = seq.next_element()? else {
                 return Ok(methods);
@@ -131,9 +133,8 @@ impl<'de> Visitor<'de> for SslTypeVisitor {
     }
 }
 
-/// The account of one row. `None` for roles and for the engine's own account and the gateway's. A
-/// row that makes no sense, or that is larger than the bound, is an account that can't be judged
-/// here.
+/// The account of one row. `None` for roles and for the engine's own account and the gateway's. An
+/// invalid row, or one larger than the limit, becomes an account that can't be checked.
 ///
 /// `privileges`: the JSON, or `None` if the engine found it too large to be sent.
 pub fn account_of_row(host: &str, user: &str, privileges: Option<&[u8]>) -> Option<Account> {
@@ -141,22 +142,22 @@ pub fn account_of_row(host: &str, user: &str, privileges: Option<&[u8]>) -> Opti
         return None;
     }
     let Some(json) = privileges.filter(|json| json.len() <= PRIV_BYTES_MAX) else {
-        return Some(unjudged(host, user, Unsupported::TooLarge));
+        return Some(uncheckable(host, user, Unsupported::TooLarge));
     };
     // A list would be read as the fields in their order, an empty one as an account without a
     // password.
     if json.trim_ascii_start().first() != Some(&b'{') {
-        return Some(unjudged(host, user, Unsupported::Unreadable));
+        return Some(uncheckable(host, user, Unsupported::Unreadable));
     }
     // Depth is bounded by the parser (128) and by the length.
     let Ok(row) = serde_json::from_slice::<Priv<'_>>(json) else {
-        return Some(unjudged(host, user, Unsupported::Unreadable));
+        return Some(uncheckable(host, user, Unsupported::Unreadable));
     };
     if row.is_role {
         return None;
     }
     if row.auth_or.too_many {
-        return Some(unjudged(host, user, Unsupported::TooManyMethods));
+        return Some(uncheckable(host, user, Unsupported::TooManyMethods));
     }
     let main = verifier(&row.plugin.0, &row.authentication_string.0);
     let alternatives = row.auth_or.first.iter().map(|method| match &method.plugin {
@@ -181,8 +182,8 @@ pub fn account_of_row(host: &str, user: &str, privileges: Option<&[u8]>) -> Opti
     })
 }
 
-/// An account that can't be judged here, for this reason.
-fn unjudged(host: &str, user: &str, why: Unsupported) -> Account {
+/// An account whose password can't be checked, with the reason.
+fn uncheckable(host: &str, user: &str, why: Unsupported) -> Account {
     Account {
         user: user.into(),
         host: host.into(),
@@ -194,6 +195,7 @@ fn unjudged(host: &str, user: &str, why: Unsupported) -> Account {
 
 fn verifier(plugin: &str, hash: &str) -> Verifier {
     match (plugin, hash) {
+        // A row without a plugin has the engine's default, mysql_native_password.
         ("" | "mysql_native_password", "") => Verifier::Empty,
         ("" | "mysql_native_password", hash) => match stage2(hash) {
             Some(stage2) => Verifier::Native(stage2),

@@ -1,5 +1,5 @@
 //! The administrative connection to one engine: the client's half of `wire` on a stream that this
-//! room connected. Text queries only; never shared by two statements at once.
+//! room connected. It sends text queries only, one at a time.
 
 use crate::limits::{ADMIN_STATEMENT_MAX, READING_MAX_SECONDS};
 use crate::local::error::AdminError;
@@ -45,7 +45,7 @@ impl Stream {
     async fn packet(&mut self) -> Result<Packet, AdminError> {
         let mut reader = PacketReader::new(ENGINE_PACKET_MAX);
         loop {
-            let bytes = self.buffer.get(self.at..).unwrap_or_default();
+            let bytes = self.buffer.get(self.at..).ok_or(AdminError::OutOfBuffer)?;
             let (taken, packet) = reader.feed(bytes)?;
             self.at += taken;
             if let Some(packet) = packet {
@@ -67,7 +67,7 @@ impl Stream {
 }
 
 /// A connection whose greeting was received: the engine is up.
-pub struct Greeted {
+pub struct AdminGreeted {
     stream: Stream,
     greeting: Packet,
 }
@@ -93,7 +93,7 @@ pub enum StatementError {
 
 impl Admin {
     /// Waits for the engine's greeting on a connection that may still lie in the backlog.
-    pub async fn greeting(inner: UnixStream) -> Result<Greeted, AdminError> {
+    pub async fn greeting(inner: UnixStream) -> Result<AdminGreeted, AdminError> {
         // No PROXY header: the engine takes this connection for one of `localhost`, also where a
         // tenant has changed the networks that headers are taken from.
         let mut stream = Stream {
@@ -102,12 +102,13 @@ impl Admin {
             at: 0,
         };
         let greeting = stream.packet().await?;
-        Ok(Greeted { stream, greeting })
+        Ok(AdminGreeted { stream, greeting })
     }
 
     /// Sends one statement and waits for its answer. After `Closed` and `Late` the connection must
     /// be dropped.
     pub async fn run(&mut self, sql: &str) -> Result<Vec<Row>, StatementError> {
+        // The engine ends a statement by itself after half of this time, unless it is stuck.
         let answer = tokio::time::timeout(ADMIN_STATEMENT_MAX, self.exchange(sql)).await;
         match answer
             .map_err(|_| StatementError::Late)?
@@ -154,7 +155,7 @@ impl Admin {
     }
 }
 
-impl Greeted {
+impl AdminGreeted {
     /// Logs in as the gateway's account.
     pub async fn login(mut self, password: &str) -> Result<Admin, AdminError> {
         let mut login = ClientLogin::new(ClientIdentity {
@@ -178,6 +179,8 @@ impl Greeted {
                     admin.settle_session().await?;
                     return Ok(admin);
                 }
+                // An engine without a free connection has not locked out our account, so nothing is
+                // repaired.
                 ClientStep::Refused(e) if BUSY_ERRORS.contains(&e.code) => {
                     return Err(AdminError::Busy(e.message_lossy().to_string()));
                 }

@@ -47,13 +47,15 @@ impl AdminLine {
     /// once more: every statement of this room may be repeated.
     pub async fn run(&self, sql: &str) -> Result<Vec<Row>, RunError> {
         let mut link = self.link.lock().await;
+        // The engine may have closed an older connection while it was idle; a new one is not
+        // retried.
         let mut may_retry = link.admin.is_some();
         loop {
             let mut admin = match link.admin.take() {
                 Some(admin) => admin,
                 None => self.connect(&mut link).await?,
             };
-            // Noted before the statement: a caller may drop this future in the middle.
+            // Recorded before the statement: a caller may drop this future in the middle.
             link.late.push(admin.session);
             match admin.run(sql).await {
                 Ok(rows) => {
@@ -69,6 +71,7 @@ impl AdminLine {
                     return Err(RunError::Busy(reason));
                 }
                 Err(StatementError::Closed(_)) if may_retry => {
+                    // The session is gone, so there is nothing to end.
                     link.late.pop();
                     may_retry = false;
                 }
@@ -98,6 +101,8 @@ impl AdminLine {
         let mut admin = opened
             .unwrap_or(Err(AdminError::Late("no new one was opened in time")))
             .map_err(|error| match error {
+                // The tenant changed or locked our account. Any other error may be gone at the next
+                // try.
                 AdminError::LoginRefused(_) | AdminError::Refused(_) => {
                     RunError::ShutOut(Arc::new(error))
                 }

@@ -1,5 +1,5 @@
-//! Driver of a MariaDB process: one per cluster, on a Unix socket that this room owns. Never TCP,
-//! never two processes on one data directory.
+//! Driver of a MariaDB process: one per cluster, on a Unix socket that this room owns. It uses no
+//! TCP, and a lock keeps two processes from using one data directory.
 
 use crate::bound_task::BoundTask;
 use crate::driver::{Driver, Repair, Run, RunUsage};
@@ -29,7 +29,7 @@ use tidegate_model::{
 };
 
 /// Text of a task that panicked.
-pub const INSIDE: &str = "an error inside Tidegate; the server's log has it";
+pub const INSIDE: &str = "internal error; hint: see the server's log";
 
 /// State that all MariaDB processes of this server share.
 pub struct Local {
@@ -89,9 +89,12 @@ impl Driver for LocalDriver {
         Box::pin(async move {
             // The way out of a full disk: this start gives back what the cluster took.
             if !self.disk.is_shrinking() {
+                // An engine that runs out of space while it starts waits for a minute before it
+                // ends.
                 if let Some(lack) = space::space_shortage(&self.local.folder) {
                     return Err(StartError::refused(RefusalKind::DiskFull, lack));
                 }
+                // With little more than the minimum it would be stopped again immediately.
                 if self.disk.stays_stopped() {
                     return Err(StartError::refused(RefusalKind::DiskFull, STOPPED));
                 }
@@ -169,6 +172,8 @@ impl Driver for LocalDriver {
                 let lock = self.lock().await;
                 let lock = lock.map_err(|e| EngineError::Remove(Arc::new(e)))?;
                 let root = self.folder.root().to_owned();
+                // Moved aside first: if the server is killed while it deletes, its next start
+                // deletes the rest.
                 let away = root.with_extension("removing");
                 std::fs::rename(&root, &away).map_err(EngineError::file("moving aside", &root))?;
                 drop(lock);
@@ -299,9 +304,12 @@ impl LocalDriver {
             folder,
             limits.connections_max,
         );
+        // As an option, because setting it after the start would allow writes for a moment.
         if self.disk.started_read_only() {
             args.push("--read-only=1".into());
         }
+        // With the usual redo log InnoDB ends on a full disk with "preallocating ... failed"
+        // (measured).
         if self.is_lean() {
             args.push(format!("--innodb-log-file-size={LEAN_REDO_LOG}").into());
         }

@@ -53,6 +53,7 @@ pub async fn watch(folder: Folder) {
         tokio::time::sleep(LOG_LOOK).await;
         let folder = folder.clone();
         let rotated = tokio::task::spawn_blocking(move || rotate(&folder)).await;
+        // Logged once per run, since it is tried every second.
         if let Ok(Err(error)) = rotated
             && !std::mem::replace(&mut failed, true)
         {
@@ -89,6 +90,7 @@ fn keep_end(folder: &Folder, mut log: &File, length: u64) -> io::Result<()> {
             _ => {}
         }
     }
+    // Only the end: a tenant can write far more than this between two checks.
     log.seek(SeekFrom::Start(length.saturating_sub(LOG_MAX)))?;
     let mut copy = OpenOptions::new()
         .write(true)

@@ -115,6 +115,9 @@ pub enum AdminError {
     Login(#[from] ClientError),
     #[error("the engine closed it")]
     Closed,
+    /// A bug: more bytes were taken from the buffer than were read.
+    #[error("more bytes were taken than received")]
+    OutOfBuffer,
     #[error("the gateway's own login failed: {0}")]
     LoginRefused(String),
     /// The engine's answer to a statement without which the connection is not used.

@@ -1,5 +1,5 @@
 //! The helper that becomes an engine: a process with one thread that builds the walls around itself
-//! and then executes the server. Never returns, starts a thread or reads the network.
+//! and then executes the server. It does not return, start a thread or read from the network.
 
 use crate::local::cgroup;
 use crate::local::handover;
@@ -194,15 +194,17 @@ fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
     rustix::thread::clear_ambient_capability_set()
         .map_err(|e| failed("ambient capabilities", e))?;
     rustix::thread::set_no_new_privs(true).map_err(|e| failed("no_new_privs", e))?;
-    let reach = files::Reach {
+    let allowed = files::AllowedPaths {
         program: &orders.program,
         write: &orders.write,
         read: &orders.read,
         abi_max: orders.landlock_abi_max,
     };
-    files::confine(&reach).map_err(|e| format!("Landlock: {e}"))?;
+    files::confine(&allowed).map_err(|e| format!("Landlock: {e}"))?;
     seccomp::apply().map_err(|e| format!("seccomp: {e}"))?;
     let mut command = Command::new(&orders.program);
+    // Without NOTIFY_SOCKET, for example: MariaDB would report its own state to our service
+    // manager.
     command.args(&orders.program_args).env_clear();
     // Time zone names of the system's own zone, nothing else of our environment.
     command.env("LC_ALL", "C");
@@ -210,6 +212,7 @@ fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
         command
             .env("LISTEN_FDS", handover::SOCKETS.to_string())
             .env("LISTEN_FDNAMES", LISTEN_NAMES);
+        // The engine takes the sockets only if this names its own process (sd_listen_fds(3)).
         command.env("LISTEN_PID", std::process::id().to_string());
     }
     Err(format!("{}: {}", orders.program.display(), command.exec()))
@@ -221,6 +224,7 @@ fn place_descriptors(bootstrap: bool) -> std::io::Result<()> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|fd| *fd > 2)
         .collect();
+    // A descriptor that the server left open by mistake must not reach a tenant's engine.
     for fd in inherited {
         // The directory's own descriptor is in the list and closed already: EBADF is expected.
         let _ = nix::unistd::close(fd);
@@ -236,11 +240,13 @@ fn place_descriptors(bootstrap: bool) -> std::io::Result<()> {
             // Stays open over the exec.
             let _ = socket.into_raw_fd();
         }
+        // Standard input was the socket pair from the server.
         rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     }
     let lock = fcntl_dupfd_cloexec(std::io::stdout(), LOCK_FD)?;
     fcntl_setfd(&lock, FdFlags::empty())?;
     let _ = lock.into_raw_fd();
+    // Standard output was the lock, which now has its own descriptor.
     rustix::stdio::dup2_stdout(std::io::stderr())?;
     Ok(())
 }
@@ -288,6 +294,7 @@ fn limit(orders: &Orders) -> rustix::io::Result<()> {
         // A write beyond it fails with EFBIG: the spawner made the helper ignore SIGXFSZ.
         lower_limit(Resource::Fsize, orders.file_max)?;
     }
+    // The kernel counts all processes of a user, so this limit needs a user for each engine.
     if orders.uid.is_some() {
         let own = u64::from(orders.tasks_max);
         lower_limit(Resource::Nproc, if own > 0 { own } else { THREADS_MAX })?;
@@ -299,6 +306,7 @@ fn drop_uid(uid: u32) -> nix::Result<()> {
     use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
     let gid = Gid::from_raw(uid);
     let uid = Uid::from_raw(uid);
+    // Groups first: an ordinary user can't change them any more.
     setgroups(&[])?;
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)

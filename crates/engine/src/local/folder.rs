@@ -1,5 +1,5 @@
-//! A cluster's directory: its files and their permissions. Never follows a link that a tenant could
-//! have made: files that the engine can write are never read here, only deleted.
+//! A cluster's directory: its files and their permissions. It follows no link that a tenant could
+//! have made: files that the engine can write are deleted here, but not read.
 
 use crate::error::EngineError;
 use crate::local::error::LocalError;
@@ -133,6 +133,7 @@ impl Folder {
     /// Writes the SQL that the engine runs at its start. It can read the file and not change it.
     pub fn write_init_sql(&self, sql: &str) -> io::Result<()> {
         let path = self.init_sql();
+        // Created again, so that owner and mode are right whatever the last run left.
         match fs::remove_file(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
@@ -147,7 +148,7 @@ impl Folder {
         file.write_all(sql.as_bytes())
     }
 
-    /// Notes which version of the engine runs here.
+    /// Records which version of the engine runs here.
     pub fn write_version(&self, version: &str) -> io::Result<()> {
         let path = self.version();
         let mut file = OpenOptions::new()
@@ -191,6 +192,7 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         other => other?,
     }
+    // The umask may have removed bits from the mode of a new folder.
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 

@@ -13,6 +13,7 @@ use tokio::net::UnixStream;
 /// used so far, in any unit; none while that can't be read, which is no sign of anything.
 pub async fn frozen(socket: &Path, cpu_time: impl Fn() -> Option<u64>, patience: Duration) {
     loop {
+        // Not more often: each probe shows in the tenant's `Aborted_connects`.
         tokio::time::sleep(patience / 3).await;
         if is_frozen(socket, &cpu_time, patience).await {
             return;
@@ -32,6 +33,7 @@ async fn is_frozen(socket: &Path, cpu_time: impl Fn() -> Option<u64>, patience: 
             return false;
         }
         let now = cpu_time();
+        // One slice with CPU time, or without a reading of it, and the count starts again.
         silent = if now.is_some() && now == used {
             silent + 1
         } else {

@@ -1,5 +1,4 @@
-//! Finds out which limits this machine enforces for MariaDB processes. Never changes anything that
-//! stays.
+//! Finds out which limits this machine enforces for MariaDB processes. It leaves nothing changed.
 
 use crate::in_force::{Enforcer, InForce, LimitsInForce};
 use crate::local::cgroup::{CgroupHome, Controller, Version};
@@ -53,6 +52,7 @@ impl LimitsInForce {
             found => found,
         };
         Self {
+            // Without a group, RLIMIT_DATA limits private memory.
             memory: by_group(home, Controller::Memory, Enforcer::Rlimit),
             cpu: by_group(home, Controller::Cpu, Enforcer::Nothing),
             tasks: by_group(home, Controller::Pids, tasks),

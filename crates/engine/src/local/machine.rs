@@ -8,6 +8,7 @@ use std::path::Path;
 pub fn memory_bytes() -> Option<u64> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok();
     let machine = meminfo.as_deref().and_then(total_of);
+    // In a container /proc/meminfo shows the memory of the whole machine.
     [machine, cgroup::memory_limit(Path::new("/proc/self"))]
         .into_iter()
         .flatten()

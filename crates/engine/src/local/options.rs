@@ -1,5 +1,6 @@
-//! The command line of the engine: measured sizes, and the options that close doors. Never reads a
-//! configuration file (`--no-defaults`), since the machine's own MariaDB may have one.
+//! The command line of the engine: measured sizes, and options that switch off what a tenant could
+//! misuse. The engine reads no configuration file (`--no-defaults`), since the machine's own
+//! MariaDB may have one.
 
 use crate::limits::EXTRA_CONNECTIONS;
 use crate::local::folder::Folder;
@@ -28,6 +29,8 @@ fn common(settings: &LocalSettings, program: &Program, folder: &Folder) -> Vec<O
     // Two empty folders the engine can't write: nothing to load, nothing to export to.
     out.push(path("--plugin-dir=", &folder.plugins()));
     out.push(path("--secure-file-priv=", &folder.files()));
+    // Small at the start, since a cluster that wakes has nothing in it; the pool can grow while the
+    // engine runs.
     out.push(format!("--innodb-buffer-pool-size={}", settings.buffer_pool_bytes).into());
     out.push(
         format!(
@@ -39,11 +42,13 @@ fn common(settings: &LocalSettings, program: &Program, folder: &Folder) -> Vec<O
     out.push(format!("--innodb-log-file-size={}", settings.redo_log_bytes).into());
     out.extend(
         [
+            // Sessions come through the gateway's Unix socket only.
             "--skip-networking",
             // A cluster starts with what users of a hosted MySQL expect, not with MariaDB's latin1.
             "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_general_ci",
             "--sql-mode=STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_AUTO_CREATE_USER,NO_ENGINE_SUBSTITUTION",
+            // A tenant must not place a table outside its folder.
             "--skip-symbolic-links",
             "--performance-schema=0",
             // Buffered writes: the page cache keeps a sleeping cluster warm, and the start is 40 ms
@@ -60,6 +65,7 @@ fn common(settings: &LocalSettings, program: &Program, folder: &Folder) -> Vec<O
             "--innodb-read-io-threads=1",
             "--innodb-write-io-threads=2",
             "--innodb-purge-threads=1",
+            // A clean stop then takes 20 to 70 ms (measured), with 0 up to 2 s.
             "--innodb-fast-shutdown=1",
             "--key-buffer-size=64K",
             "--aria-pagecache-buffer-size=1M",
@@ -99,7 +105,9 @@ pub fn run(
             "--skip-name-resolve",
             "--host-cache-size=0",
             "--skip-slave-start",
+            // The gateway names the client's address in a PROXY header on the Unix socket.
             "--proxy-protocol-networks=localhost",
+            // LOAD DATA LOCAL reads files of the client, not of this machine.
             "--local-infile=1",
             "--table-open-cache=400",
             "--table-definition-cache=400",

@@ -1,5 +1,5 @@
-//! A running engine as a process: told apart by its pidfd, never by its number. Never reads or
-//! writes its data.
+//! A running engine as a process. It is identified by its pidfd and not by its number, which the
+//! kernel may reuse.
 
 use crate::driver::RunUsage;
 use crate::limits::TERM_PATIENCE;
@@ -75,6 +75,7 @@ impl Process {
         let (ready, pidfd) = match opened {
             Ok(opened) => opened,
             Err(e) => {
+                // Without a pidfd nobody would notice its end.
                 let _ = child.kill();
                 let _ = child.wait();
                 end_group(group);
@@ -84,7 +85,10 @@ impl Process {
         let own_group = group.as_ref().map(|run| run.group.clone());
         let (tell, end) = watch::channel(None);
         tokio::spawn(async move {
+            // A pidfd becomes readable when its process has ended (pidfd_open(2)).
             let _ = ready.readable().await;
+            // Does not block, because the process has ended. From here on the kernel may reuse its
+            // number.
             let status = child.wait();
             // Told after everything that the engine started has ended too: its uid and its lock are
             // free then.
@@ -134,6 +138,7 @@ impl Process {
         if self.end.borrow().is_some() {
             return Ok(());
         }
+        // Reading the limit needs no right; setting it needs one even if it does not change.
         if self.file_max() == Some(bytes) {
             return Ok(());
         }
@@ -205,6 +210,7 @@ fn end_group(run: Option<RunGroup>) {
             "processes that an engine started can't be killed; its next start tries again"
         );
     }
+    // Read before the group is removed, and its counter with it.
     spent.fetch_add(
         group.usage().cpu_micros.unwrap_or_default(),
         Ordering::AcqRel,

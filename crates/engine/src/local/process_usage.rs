@@ -1,5 +1,5 @@
-//! Measured use of a running engine: by its control group where there is one, else by what the
-//! kernel says of its process. Reads small files only.
+//! Measured use of a running engine: by its control group where there is one, otherwise by the
+//! files of its process in /proc. It reads small files only.
 
 use crate::driver::RunUsage;
 use crate::local::cgroup::EngineGroup;

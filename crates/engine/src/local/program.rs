@@ -43,6 +43,7 @@ impl Program {
             .parent()
             .and_then(Path::parent)
             .map(|p| p.join("share/mysql"));
+        // A server outside /usr comes with its own files, which must match its version.
         let share = [
             beside,
             Some("/usr/share/mysql".into()),

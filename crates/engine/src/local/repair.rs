@@ -1,6 +1,7 @@
 //! Repair of the engine's system tables. A tenant can drop them, lock our account out of them or
-//! put views in their place, after which the engine does not start or does not let us in. Never
-//! touches any other table, and never waits for what the tenant left in the place of one.
+//! put views in their place, after which the engine does not start or does not let us in. It
+//! changes no other table, and a view or a table that the tenant put in the place of one does not
+//! delay it.
 
 use crate::driver::Repair;
 use crate::limits::{PRIV_BYTES_MAX, REPAIR_MAX, REPAIR_ROWS_MAX};
@@ -49,22 +50,16 @@ const GRANT_TABLES: &[&str] = &[
 /// Seconds that the copy of the accounts may take.
 const COPY_SECONDS: u32 = 10;
 
-/// Why a repair came to nothing.
+/// Reason why a repair failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
-    #[error("the repair of its system tables took too long")]
+    #[error("it took too long")]
     TooLong,
-    #[error("the repair of its system tables failed: {reason}")]
+    #[error("{reason}")]
     Failed { reason: String, killed: bool },
-}
-
-impl From<io::Error> for RepairError {
-    fn from(e: io::Error) -> Self {
-        Self::Failed {
-            reason: e.to_string(),
-            killed: false,
-        }
-    }
+    /// A file or the process of the repair.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 /// As `mysql_system_tables.sql` of the server makes it.
@@ -153,6 +148,7 @@ fn sql(system_tables: &str, repair: Repair) -> String {
             .iter()
             .for_each(|table| set_aside(&mut out, table)),
     }
+    // Last: the server's own script creates only the tables that are missing.
     out.push_str(system_tables);
     out.push('\n');
     out
@@ -162,6 +158,7 @@ fn sql(system_tables: &str, repair: Repair) -> String {
 /// view, a sequence or a computed column may have no end, or take for ever, and the engine's own
 /// limit of time does not end each of them.
 fn keep_accounts(out: &mut String) {
+    // A repair that was interrupted may have left it.
     remove(out, "tidegate_repair");
     let _ = writeln!(
         out,

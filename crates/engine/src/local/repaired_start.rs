@@ -1,4 +1,4 @@
-//! Start of an engine whose system tables are repaired first, with as little lost as possible.
+//! Start of an engine whose system tables are repaired first, keeping as many accounts as possible.
 
 use crate::driver::Repair;
 use crate::error::StartError;
@@ -56,22 +56,25 @@ impl LocalDriver {
         });
         repair::system_tables(&self.local, &self.folder, lock, group, repair)
             .await
-            .map_err(|e| self.judge(e))?;
+            .map_err(|e| self.classify_repair_error(e))?;
         self.launch(lock, Some(root)).await
     }
 
-    /// A repair that a full disk or somebody's SIGKILL ended says nothing about the tables.
-    fn judge(&self, error: RepairError) -> NotUp {
+    fn has_space(&self) -> bool {
+        space::space_shortage(&self.local.folder).is_none()
+    }
+
+    /// If a full disk or a SIGKILL ended the repair, the tables may be intact.
+    fn classify_repair_error(&self, error: RepairError) -> NotUp {
         let own_tables = match &error {
             RepairError::TooLong => true,
             RepairError::Failed { reason, killed } => {
-                !killed
-                    && !space::is_space_error(reason)
-                    && space::space_shortage(&self.local.folder).is_none()
+                !killed && !space::is_space_error(reason) && self.has_space()
             }
+            RepairError::Io(error) => !space::is_full(error) && self.has_space(),
         };
         NotUp {
-            error: StartError::new(error.to_string()),
+            error: StartError::caused("repairing its system tables", error),
             own_tables,
         }
     }

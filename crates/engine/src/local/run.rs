@@ -13,7 +13,7 @@ use crate::local::init_sql::{literal, native_hash};
 use crate::local::process::Process;
 use crate::local::secret::AdminSecret;
 use crate::local::socket::SocketFile;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tidegate_model::{Accounts, BoxFuture, ClusterLimits, EngineSessionId};
 use tidegate_wire::query::Row;
@@ -91,6 +91,7 @@ impl LocalRun {
             .first()
             .and_then(|row| row.first()?.as_deref())
             .map(|cell| cell == b"1");
+        // Setting it again would wait for the tenant's statements again.
         if now == Some(read_only) {
             return Ok(());
         }
@@ -100,6 +101,7 @@ impl LocalRun {
             u8::from(read_only)
         );
         let done = self.query(&set).await.map(drop);
+        // All statements share this session, and the next ones need their usual time.
         self.query("SET SESSION lock_wait_timeout = DEFAULT")
             .await?;
         done
@@ -188,7 +190,7 @@ impl Run for LocalRun {
             self.process
                 .set_limits(GroupLimits::from(&limits))
                 .await
-                .map_err(|e| RunError::Refused(e.to_string()))?;
+                .map_err(|e| RunError::Process(Arc::new(e)))?;
             self.query(&format!(
                 "SET GLOBAL max_connections = {}",
                 limits.connections_max
@@ -223,7 +225,8 @@ impl Run for LocalRun {
                 // An error: it is gone meanwhile, or can't be killed. The next wait finds out.
                 match self.query(&format!("KILL CONNECTION {session}")).await {
                     Err(e @ (RunError::Lost(_) | RunError::ShutOut(_))) => return Err(e),
-                    Ok(_) | Err(RunError::Refused(_) | RunError::Busy(_)) => {}
+                    Ok(_)
+                    | Err(RunError::Refused(_) | RunError::Busy(_) | RunError::Process(_)) => {}
                 }
             }
             Ok(stay.is_empty() || self.wait_for_quiet(patience).await?.is_empty())

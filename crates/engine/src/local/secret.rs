@@ -1,5 +1,5 @@
-//! The password of the gateway's account in one engine for one run. Never written anywhere, never
-//! printed.
+//! The password of the gateway's account in one engine for one run. It is neither written to a file
+//! nor printed.
 
 use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;
@@ -12,6 +12,7 @@ impl AdminSecret {
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = Zeroizing::new([0u8; 32]);
         getrandom::fill(bytes.as_mut())?;
+        // At its full length: a string that grows leaves copies in memory that are not erased.
         let mut password = Zeroizing::new(String::with_capacity(64));
         for byte in bytes.iter() {
             for nibble in [byte >> 4, byte & 15] {

@@ -1,5 +1,5 @@
-//! The hash of a new cluster's first password, kept from its creation until its engine has it.
-//! Never the password, and never readable for the engine.
+//! The hash of a new cluster's first password, kept from its creation until its engine has it. The
+//! password itself is not stored, and the engine can't read the file.
 
 use crate::local::folder::{Folder, sync_dir};
 use crate::local::init_sql::RootSeed;
@@ -44,5 +44,6 @@ pub fn read(folder: &Folder) -> io::Result<Option<RootSeed>> {
 
 pub fn forget(folder: &Folder) -> io::Result<()> {
     fs::remove_file(file(folder))?;
+    // Durable, so that after a power failure no start uses the hash again.
     sync_dir(folder.root())
 }

@@ -1,4 +1,5 @@
-//! Settings of MariaDB processes with their defaults. Never read from a file here: `cli` merges.
+//! Settings of MariaDB processes with their defaults. `cli` reads the configuration file and merges
+//! it into them.
 
 use crate::local::uids::UidClaim;
 use std::ffi::OsString;

@@ -1,5 +1,5 @@
 //! The listening socket of a cluster, owned by this room and kept over the engine's runs, so that
-//! nothing is refused in between. Never accepts: that is the engine's.
+//! nothing is refused in between. Only the engine accepts connections.
 
 use crate::error::EngineError;
 use crate::limits::BACKLOG;
@@ -10,10 +10,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Longest path a Unix socket's address holds, without its closing NUL (unix(7)).
+/// Longest path that a Unix socket's address can contain, without the closing NUL (unix(7)).
 const PATH_MAX: usize = 107;
 
-/// A folder of sockets that can be named shortly however deep it lies.
+/// A folder of sockets that have short paths however deep it is.
 #[derive(Debug, Clone)]
 pub struct SocketFolder {
     path: PathBuf,
@@ -54,8 +54,8 @@ impl SocketFolder {
         PathBuf::from(format!("/proc/self/fd/{}", self.handle.as_raw_fd())).join(name)
     }
 
-    /// Binds afresh: a socket file left by another run of the server is nobody's, since one server
-    /// owns this folder.
+    /// Binds a new socket, and removes a socket file left by an earlier run of the server first:
+    /// only one server uses this folder.
     pub fn listen(&self, name: &str) -> Result<Listener, EngineError> {
         let file = self.path.join(name);
         let path = self.short(name);
@@ -119,6 +119,7 @@ impl ClusterSockets {
 
     /// Returns the socket of sessions, bound if it is not yet.
     pub fn sessions(&self) -> Result<Arc<Listener>, EngineError> {
+        // Bound once and kept: a client that connects between two runs waits for the next one.
         let mut bound = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listener) = &*bound {
             return Ok(Arc::clone(listener));

@@ -1,4 +1,4 @@
-//! Free space on the file system of the data directory. Asks the kernel each time; remembers
+//! Free space on the file system of the data directory. It asks the kernel each time and stores
 //! nothing.
 
 use crate::limits::{
@@ -56,6 +56,7 @@ impl Space {
 
     /// Files that a cluster may have that has so many already.
     pub fn files_max(&self, own: u64) -> u64 {
+        // btrfs has no fixed number of inodes.
         if self.files == 0 {
             return DISK_ENTRIES_MAX;
         }
@@ -87,7 +88,16 @@ pub fn space_shortage(folder: &Path) -> Option<String> {
     })
 }
 
-/// Whether an error's text says that there was no space: the store's and the kernel's words for it.
+/// Whether an error of the kernel means that there is no space.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// Whether an error's text says that there was no space. For errors that exist as text only, such
+/// as the engine's log and the store's errors.
 pub fn is_space_error(reason: &str) -> bool {
     [
         "No space left on device",
@@ -127,10 +137,9 @@ mod tests {
     #[test]
     fn errors_of_the_kernel_and_of_sqlite_are_known_by_their_words() {
         for errno in [rustix::io::Errno::NOSPC, rustix::io::Errno::DQUOT] {
-            assert!(
-                is_space_error(&std::io::Error::from(errno).to_string()),
-                "{errno}"
-            );
+            let error = std::io::Error::from(errno);
+            assert!(is_full(&error), "{errno}");
+            assert!(is_space_error(&error.to_string()), "{errno}");
         }
         assert!(is_space_error(
             "the ledger: (code: 13) database or disk is full"

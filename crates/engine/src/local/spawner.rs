@@ -1,6 +1,6 @@
 //! The one thread that starts engines. The kernel's death signal fires when the *thread* that
-//! spawned a process ends, so that thread lives exactly as long as the engines may. Never blocks on
-//! anything but its queue and the spawn.
+//! spawned a process ends, so that thread lives exactly as long as the engines may. It blocks only
+//! on its queue and the spawn.
 
 use crate::limits::SPAWN_QUEUE_MAX;
 use crate::local::exec::{COMMAND, Orders};
@@ -29,14 +29,15 @@ pub struct Spawner {
 #[derive(Debug)]
 struct Job {
     command: Command,
-    reply: oneshot::Sender<io::Result<Fresh>>,
+    reply: oneshot::Sender<io::Result<UnclaimedChild>>,
 }
 
-/// A child on its way to who asked for it. Lost on that way, it must not stay behind unowned.
+/// A spawned process that its requester has not received yet. It is killed if the requester is
+/// gone.
 #[derive(Debug)]
-struct Fresh(Option<Child>);
+struct UnclaimedChild(Option<Child>);
 
-impl Drop for Fresh {
+impl Drop for UnclaimedChild {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {
             let _ = child.kill();
@@ -45,8 +46,8 @@ impl Drop for Fresh {
     }
 }
 
-/// Standard descriptors of the helper: what [`crate::local::handover`] packed or SQL, the cluster's
-/// lock, the log.
+/// Standard descriptors of the helper: the sockets that [`crate::local::handover`] packed or SQL,
+/// the cluster's lock, and the log.
 #[derive(Debug)]
 pub struct HelperStdio {
     pub stdin: OwnedFd,
@@ -72,7 +73,7 @@ impl Spawner {
                     if !job.reply.is_closed() {
                         let _ = job
                             .reply
-                            .send(job.command.spawn().map(|child| Fresh(Some(child))));
+                            .send(job.command.spawn().map(|child| UnclaimedChild(Some(child))));
                     }
                 }
             })?;
@@ -84,7 +85,7 @@ impl Spawner {
     }
 
     /// Starts the helper with these orders. Waits for its turn in a full queue: starts that slow
-    /// disks have held up may come together, and none of them has failed by that.
+    /// disks have delayed may come together, and that must not fail any of them.
     pub async fn spawn(&self, orders: &Orders, stdio: HelperStdio) -> io::Result<Child> {
         let mut command = if self.shell {
             let mut shell = Command::new(SHELL);
@@ -166,7 +167,7 @@ mod tests {
             .map(|_| Box::pin(spawner.spawn(&orders, stdio())))
             .collect();
         for mut start in given_up {
-            // In the queue, and left.
+            // Still queued; its requester is gone.
             assert!((&mut start).now_or_never().is_none());
         }
         let starts =

@@ -1,5 +1,5 @@
 //! The prepared data directory that each new cluster is a copy of. Built once per engine version,
-//! aside, and moved into place whole; never changed afterwards.
+//! in a folder beside its place, moved there when it is complete, and not changed afterwards.
 
 use crate::driver::Driver;
 use crate::error::EngineError;
@@ -62,6 +62,7 @@ pub async fn ensure(
         .or_else(|| std::env::var_os("TIDEGATE_TZINFO_TO_SQL").map(PathBuf::from))
         .or_else(|| on_path(&["mariadb-tzinfo-to-sql", "mysql_tzinfo_to_sql"], None));
     let home = local.folder.join("templates");
+    // Part of the key, so that installing the program later leads to a template with zones.
     let zones = if tz_tool.is_some() { "-tz" } else { "" };
     let key = format!(
         "{}-r{REVISION}-{}{zones}",
@@ -69,10 +70,12 @@ pub async fn ensure(
         settings.redo_log_bytes >> 20
     );
     let done = home.join(&key);
+    // The folder was moved here as a whole, so a template that exists is complete.
     if done.join("data").is_dir() {
         return Ok(done.join("data"));
     }
     let building = home.join(format!("{key}.building"));
+    // Left by a server that was killed while it built the template.
     match fs::remove_dir_all(&building) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             return Err(EngineError::file("clearing", &building)(e));
@@ -97,19 +100,19 @@ pub async fn ensure(
     Ok(done.join("data"))
 }
 
-async fn bootstrap(
+/// Writes the statements of the bootstrap, and returns the file opened for reading.
+async fn write_bootstrap_sql(
     local: &Local,
-    folder: &Folder,
+    path: &Path,
     tz_tool: Option<&Path>,
     progress: Progress<'_>,
-) -> Result<(), EngineError> {
-    let path = folder.root().join("bootstrap.sql");
-    let file_error = |e| EngineError::file("writing", &path)(e);
+) -> Result<File, EngineError> {
+    let file_error = |e| EngineError::file("writing", path)(e);
     let mut sql = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(&path)
+        .open(path)
         .map_err(file_error)?;
     sql.write_all(b"CREATE DATABASE mysql;\nUSE mysql;\n")
         .map_err(file_error)?;
@@ -139,7 +142,17 @@ async fn bootstrap(
     }
     sql.write_all(LAST_SQL.as_bytes()).map_err(file_error)?;
     drop(sql);
-    let input = File::open(&path).map_err(file_error)?;
+    File::open(path).map_err(file_error)
+}
+
+async fn bootstrap(
+    local: &Local,
+    folder: &Folder,
+    tz_tool: Option<&Path>,
+    progress: Progress<'_>,
+) -> Result<(), EngineError> {
+    let path = folder.root().join("bootstrap.sql");
+    let input = write_bootstrap_sql(local, &path, tz_tool, progress).await?;
     let null =
         File::open("/dev/null").map_err(EngineError::file("opening", Path::new("/dev/null")))?;
     let (log, start) = folder
@@ -234,6 +247,7 @@ fn copy_aside(
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
+    // First, because only a new folder can become a subvolume.
     quotas.make_root(&building)?;
     half.make_subfolders()?;
     crate::local::seed::write(&half, seed)?;

@@ -1,5 +1,5 @@
-//! Named time zones as SQL, by the program that MariaDB brings for it. Never run as anything but a
-//! child that reads the system's zone files and writes to a pipe.
+//! Named time zones as SQL, written by the program that comes with MariaDB. It runs as a child
+//! process that reads the system's zone files and writes to a pipe.
 
 use crate::limits::{TEMPLATE_STEP_MAX, TZ_SQL_MAX};
 use crate::local::error::TimeZonesError;
@@ -53,6 +53,7 @@ pub async fn time_zone_sql(tool: &Path) -> Result<Vec<u8>, TimeZonesError> {
             bytes: out.len(),
         });
     }
+    // Logging is off only while the tables are filled.
     let mut whole = alter(0);
     whole.append(&mut out);
     whole.push(b'\n');

@@ -6,7 +6,7 @@ use crate::error::EngineError;
 use crate::lifecycle::Event;
 use crate::limits::{DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, RETRY_FIRST, SETTLED_AFTER};
 use crate::messages::SupervisorReport;
-use crate::tasks::{Started, note_end, watch_health};
+use crate::tasks::{Started, record_end, watch_health};
 use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::{RunEpoch, journal};
@@ -25,10 +25,13 @@ impl Supervisor {
             status: how.to_owned(),
         });
         let settled = alive.since.elapsed() >= SETTLED_AFTER;
+        // Not part of a crash loop: the next failure begins with the first pause again.
         if settled {
             self.backoff = RETRY_FIRST;
         }
-        self.remember_failure(&format!("it died again and again, last: {how}"));
+        // Stored for each crash; the waiters get it only if the machine stops restarting the
+        // engine.
+        self.remember_failure(&format!("the engine crashed repeatedly, last: {how}"));
         self.feed(Event::Died { settled }).await
     }
 
@@ -46,6 +49,7 @@ impl Supervisor {
             }
             SupervisorReport::Drained(DrainEnd::Refused { leases }) => {
                 let again = (self.limits.sleep_after / 10).clamp(DRAIN_AGAIN_MIN, DRAIN_AGAIN_MAX);
+                // A busy cluster would otherwise be drained again in a loop.
                 self.drain_again = Instant::now() + again;
                 if let Some(alive) = &self.alive {
                     self.shared
@@ -53,6 +57,7 @@ impl Supervisor {
                         .reopen(alive.epoch, self.driver.address(), leases);
                 }
                 let sleepers = std::mem::take(&mut self.sleepers);
+                // Before the answers, so that whoever gets one finds the cluster awake.
                 let going = self.feed(Event::DrainRefused).await;
                 for sleeper in sleepers {
                     let _ = sleeper.send(Err(EngineError::Busy));
@@ -62,9 +67,9 @@ impl Supervisor {
             SupervisorReport::Drained(DrainEnd::Stopped { end, evicted }) => {
                 self.stopped(end, evicted).await
             }
-            SupervisorReport::Noted(run) => {
-                // Not if a start has given it up meanwhile.
-                if self.noting.take_if(|(noting, _)| *noting == run).is_some() {
+            SupervisorReport::Recorded(run) => {
+                // A start that began meanwhile has dropped this task.
+                if self.recording.take_if(|(epoch, _)| *epoch == run).is_some() {
                     self.shared.set_clean(true);
                 }
                 true
@@ -116,6 +121,7 @@ impl Supervisor {
             since: now,
             _health: health,
         });
+        // The engine's command line may have been built before the new limits were set.
         if std::mem::take(&mut self.raise_late) {
             self.raise();
         }
@@ -129,6 +135,7 @@ impl Supervisor {
 
     /// Kills a frozen engine. Its end is then noticed as any other.
     fn frozen(&mut self, epoch: RunEpoch) {
+        // The report may be about an earlier run.
         let Some(alive) = self.alive.as_ref().filter(|alive| alive.epoch == epoch) else {
             return;
         };
@@ -143,7 +150,8 @@ impl Supervisor {
     }
 
     async fn stopped(&mut self, end: RunEnd, evicted: usize) -> bool {
-        // An end that is not noted yet needs no recovery while this server lives.
+        // An end that is not recorded yet needs no recovery while this server runs: it knows the
+        // accounts.
         let clean = !matches!(end, RunEnd::Unclean);
         if clean {
             self.backoff = RETRY_FIRST;
@@ -167,11 +175,12 @@ impl Supervisor {
                 }
             });
         }
-        self.shared.set_clean(matches!(end, RunEnd::Noted));
-        if let RunEnd::Unnoted { run, book } = end {
-            self.noting = Some((
+        // Unclean until the ledger has the end. A recovery that would not be necessary is safe.
+        self.shared.set_clean(matches!(end, RunEnd::Recorded));
+        if let RunEnd::Unrecorded { run, book } = end {
+            self.recording = Some((
                 run,
-                note_end(
+                record_end(
                     self.shared.id,
                     run,
                     book,

@@ -16,6 +16,8 @@ impl Supervisor {
             return;
         };
         start.abort();
+        // The driver kills its process when the future is dropped, which is done when the task has
+        // ended.
         let _ = start.await;
         // A start that has just ended is on its way to us. Its engine holds the cluster's lock.
         while let Ok(report) = self.inbox.try_recv() {
@@ -30,8 +32,8 @@ impl Supervisor {
         let common = self.common.clone();
         let shared = Arc::clone(&self.shared);
         self.start_began = Instant::now();
-        // The new run's beginning replaces the note of the old one's end.
-        self.noting = None;
+        // The record of the new run's beginning replaces that of the old one's end.
+        self.recording = None;
         let work = async move {
             SupervisorReport::Started(start_engine(driver.as_ref(), &common, &shared).await)
         };
@@ -46,6 +48,7 @@ impl Supervisor {
             cluster: self.shared.id,
             epoch: alive.epoch,
             run: Arc::clone(&alive.run),
+            // Nobody may attach to an engine that is about to stop.
             leases: self.shared.gate().close(),
             ledger: Arc::clone(&self.common.ledger),
             number: self.drains,
@@ -55,13 +58,14 @@ impl Supervisor {
         let run = Arc::clone(&alive.run);
         let reading = self.reading.take();
         let work = async move {
-            // Else its older accounts could be noted after the last ones.
+            // Otherwise its older accounts could be recorded after the last ones.
             if let Some(reading) = reading {
                 let _ = reading.await;
             }
             SupervisorReport::Drained(drain(order).await)
         };
         let panicked = move || {
+            // After a panic the state of its sessions and accounts is unknown.
             run.kill_because(PANICKED.to_owned());
             SupervisorReport::Drained(DrainEnd::Stopped {
                 end: RunEnd::Unclean,
@@ -109,6 +113,7 @@ impl Supervisor {
     }
 
     pub(super) async fn finish(&mut self) {
+        // Dropping the run kills an engine that is still alive.
         self.alive = None;
         self.readings.answer_all(&Err(ReadingError::Stopping));
         if let Some((remove, reply)) = self.end.take() {

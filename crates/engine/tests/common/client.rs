@@ -24,7 +24,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Logs in as root, with the password that [`House::create`](super::House::create) sets.
+    /// Logs in as root, with the password that `EnginesFixture::create` sets.
     pub async fn root(address: &EngineAddress) -> Self {
         Self::login(address, "root", "first").await.unwrap()
     }

@@ -9,8 +9,8 @@
 )]
 
 mod client;
+pub mod hostile_tenant;
 mod ledger;
-pub mod siege;
 
 pub use client::{Client, almighty};
 pub use ledger::Memory;
@@ -53,14 +53,14 @@ fn shared_templates() -> PathBuf {
 }
 
 /// A data directory with its engines.
-pub struct House {
+pub struct EnginesFixture {
     pub engines: Engines,
     pub memory: Arc<Memory>,
     pub settings: EngineSettings,
     pub temp: TempDir,
 }
 
-impl House {
+impl EnginesFixture {
     pub async fn open() -> Self {
         Self::open_with(|_| {}).await
     }
@@ -102,16 +102,16 @@ impl House {
         .unwrap()
     }
 
-    /// Opens a house whose engines may use so much memory together, with three clusters. The first
-    /// one has these limits.
+    /// Opens engines that may use so much memory together, with three clusters. The first one has
+    /// these limits.
     pub async fn with_three(budget: u64, first: ClusterLimits) -> (Self, [ClusterId; 3]) {
-        let house = Self::open_with(|s| s.awake_memory_max_bytes = budget).await;
+        let fixture = Self::open_with(|s| s.awake_memory_max_bytes = budget).await;
         let ids = [
-            house.create_with(spec(1, first)).await,
-            house.create(2).await,
-            house.create(3).await,
+            fixture.create_with(spec(1, first)).await,
+            fixture.create(2).await,
+            fixture.create(3).await,
         ];
-        (house, ids)
+        (fixture, ids)
     }
 
     /// Stops all engines and opens them again, as a restart of the server does, but with no cluster
@@ -232,11 +232,11 @@ pub async fn eventually(what: &str, mut is: impl AsyncFnMut() -> bool) {
 }
 
 /// Starts another server, in another process, which keeps cluster 1 awake until the test kills it.
-pub fn holder(house: &House) -> std::process::Child {
+pub fn holder(fixture: &EnginesFixture) -> std::process::Child {
     use std::io::{BufRead, BufReader};
     let mut child = std::process::Command::new(helper().program)
         .arg("hold")
-        .arg(&house.settings.folder)
+        .arg(&fixture.settings.folder)
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();

@@ -67,10 +67,12 @@ impl CpuShare {
     }
 
     fn write_weight(&self, weight: u32) -> io::Result<()> {
+        // The range that the kernel accepts for cpu.weight.
         let weight = weight.clamp(1, 10_000);
         match self.version {
             Version::V2 => write_value(&self.dir.join("cpu.weight"), &weight.to_string()),
             Version::V1 => {
+                // 2 is the least that the kernel accepts for cpu.shares.
                 let shares = (u64::from(weight) * SHARES_OF_DEFAULT_WEIGHT / 100).max(2);
                 write_value(&self.dir.join("cpu.shares"), &shares.to_string())
             }

@@ -1,5 +1,4 @@
-//! The few operations on files of the cgroup file system, with the path in each error. Never opens
-//! anything else.
+//! Operations on files of the cgroup file system, with the path in each error.
 
 use crate::limits::CGROUP_FILE_MAX;
 use std::fs::{self, File, OpenOptions};

@@ -1,10 +1,10 @@
-//! Control group of an engine: its limits, its use, and killing it. Never moves a process: the
+//! Control group of an engine: its limits, its use, and killing it. It moves no process: the
 //! engine's helper enters the group before it can start another process.
 
 use super::cpu_share::CpuShare;
 use super::files::{make_group, processes, read_field, read_number, remove_group, write_value};
 use super::hierarchy::Version;
-use super::home::{Controller, Parent};
+use super::parent::{Controller, Parent};
 use crate::driver::RunUsage;
 use crate::limits::{GROUP_EMPTY_MAX, GROUP_EMPTY_RETRY, GROUP_KILL_ROUNDS};
 use rustix::process::{Pid, Signal, kill_process};
@@ -53,6 +53,7 @@ impl EngineGroup {
             let made = make_group(&dir)
                 .or_else(|_| make_group(&parent.base).and_then(|()| make_group(&dir)));
             if let Err(e) = made {
+                // A group in some of the hierarchies only would enforce a part of the limits.
                 this.remove();
                 return Err(e);
             }
@@ -134,6 +135,7 @@ impl EngineGroup {
         for (parent, dir) in &self.dirs {
             let v2 = parent.version == Version::V2;
             if parent.has(Controller::Memory) {
+                // Without the page cache, which the kernel frees when memory is short.
                 let anonymous = if v2 { "anon" } else { "total_rss" };
                 out.memory_bytes = read_field(&dir.join("memory.stat"), anonymous);
             }
@@ -187,6 +189,7 @@ impl EngineGroup {
                     let _ = kill_process(pid, Signal::KILL);
                 }
             }
+            // A frozen process ends only after it is thawed (cgroup v1).
             if let Some(dir) = freezer {
                 let _ = write_value(&dir.join("freezer.state"), "THAWED");
             }
@@ -228,6 +231,7 @@ fn set_memory(version: Version, dir: &Path, bytes: u64) -> io::Result<()> {
     let with_swap = dir.join("memory.memsw.limit_in_bytes");
     let raised_first = write_value(&with_swap, &bytes);
     write_value(&dir.join("memory.limit_in_bytes"), &bytes)?;
+    // Lowering is possible only now that the memory limit is lower.
     if raised_first.is_err() && with_swap.exists() {
         write_value(&with_swap, &bytes)?;
     }

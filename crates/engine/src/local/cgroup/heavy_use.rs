@@ -52,6 +52,7 @@ fn watch_once(groups: &Mutex<VecDeque<WatchedGroup>>, cores: usize) {
     let mut turn: Vec<WatchedGroup> = {
         let mut groups = groups.lock().unwrap_or_else(PoisonError::into_inner);
         let count = groups.len().min(CPU_TICK_GROUPS);
+        // Taken from the front and put back at the end, so that every group gets its turn.
         groups.drain(..count).collect()
     };
     let now = Instant::now();
@@ -134,6 +135,7 @@ impl WatchedGroup {
         }
         let recently = |at: Instant| now.saturating_duration_since(at) < CPU_CALM_FOR;
         let gives_way = self.heavy_at.is_some_and(recently);
+        // Written only on a change: most engines stay in their class at most ticks.
         if gives_way == self.gives_way {
             return;
         }

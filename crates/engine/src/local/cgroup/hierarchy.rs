@@ -1,5 +1,5 @@
-//! The cgroup hierarchies of this machine as the kernel lists them. Pure parsing; reads and writes
-//! nothing.
+//! The cgroup hierarchies of this machine as the kernel lists them. It only parses; the caller
+//! reads the files.
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,7 @@ pub fn parse_hierarchies(mountinfo: &str, own_groups: &str) -> Vec<Hierarchy> {
 
 fn parse_mount(line: &str, own_groups: &str) -> Option<Hierarchy> {
     let (left, right) = line.split_once(" - ")?;
+    // After the mount's id, its parent's id and the device.
     let mut fields = left.split(' ').skip(3);
     let root = fields.next()?;
     let mount = unescape(fields.next()?);
@@ -39,6 +40,7 @@ fn parse_mount(line: &str, own_groups: &str) -> Option<Hierarchy> {
         "cgroup2" => Version::V2,
         _ => return None,
     };
+    // After the mount's source.
     let options = kind.nth(1).unwrap_or_default();
     let (controllers, path) = own_groups
         .lines()
@@ -74,6 +76,7 @@ fn own_group<'a>(line: &'a str, version: Version, options: &str) -> Option<(Vec<
         .map(str::to_owned)
         .collect();
     let belongs = match version {
+        // The line of v2 names no controllers: `0::/path`.
         Version::V2 => named.is_empty(),
         Version::V1 => {
             !named.is_empty()

@@ -1,12 +1,13 @@
-//! The place of this server's groups: which hierarchy gives which limit here, and the group in each
-//! that the engines' groups are made in. Never leaves a hierarchy half set up: what can't be used
-//! is reported with its reason.
+//! The place of this server's groups: the hierarchy that provides each limit, and the group in it
+//! that contains the engines' groups. A hierarchy that can't be used is left unchanged and reported
+//! with the reason.
 
 use super::files::{make_group, read_text, remove_group, write_value};
 use super::group::{EngineGroup, GroupLimits};
 use super::heavy_use::HeavyUse;
 use super::hierarchy::{Hierarchy, Version, parse_hierarchies};
 use super::leftovers;
+use super::parent::{Controller, GROUP_PREFIX, Parent};
 use crate::local::settings::CgroupChoice;
 use std::collections::BTreeMap;
 use std::io;
@@ -17,85 +18,6 @@ use tidegate_model::ClusterId;
 /// The group that the server moves itself into where the kernel allows no processes beside child
 /// groups (v2).
 const SERVER_GROUP: &str = "tidegate-server";
-/// The beginning of the names of all groups that contain engines.
-pub const GROUP_PREFIX: &str = "tidegate-";
-
-/// A facility of the kernel that a limit, a measurement or a kill needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Controller {
-    Memory,
-    Cpu,
-    /// Accounting of CPU time: on v2 a part of `cpu`, on v1 `cpuacct`.
-    CpuTime,
-    Pids,
-    Freezer,
-    /// `cgroup.kill` (v2, Linux 5.14).
-    Kill,
-}
-
-impl Controller {
-    const V1: [(Self, &'static str); 5] = [
-        (Self::Memory, "memory"),
-        (Self::Cpu, "cpu"),
-        (Self::CpuTime, "cpuacct"),
-        (Self::Pids, "pids"),
-        (Self::Freezer, "freezer"),
-    ];
-    const V2: [(Self, &'static str); 3] = [
-        (Self::Memory, "memory"),
-        (Self::Cpu, "cpu"),
-        (Self::Pids, "pids"),
-    ];
-}
-
-/// The place of all engines' groups in one hierarchy: beside each other, and not below one group.
-/// The kernel gives CPU time group by group, so below one group an engine that uses much would use
-/// up what all of them have: measured, the p99 of other clusters' queries was three times as long
-/// (45 ms instead of 17 ms).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parent {
-    pub version: Version,
-    /// The group that contains the engines' groups.
-    pub base: PathBuf,
-    /// The beginning of the names of this server's groups.
-    pub prefix: String,
-    controllers: Vec<Controller>,
-}
-
-impl Parent {
-    /// For a group that another server made: by which means it can be killed is read from its
-    /// files.
-    pub fn of_leftover(dir: &Path) -> Self {
-        let by_kernel = dir.join("cgroup.kill").exists();
-        let freezer = dir.join("freezer.state").exists();
-        let controllers = match (by_kernel, freezer) {
-            (true, _) => vec![Controller::Kill],
-            (false, true) => vec![Controller::Freezer],
-            (false, false) => Vec::new(),
-        };
-        let version = if by_kernel { Version::V2 } else { Version::V1 };
-        Self {
-            version,
-            base: dir.parent().unwrap_or(dir).to_owned(),
-            prefix: String::new(),
-            controllers,
-        }
-    }
-
-    /// The directory of a group of this server.
-    pub fn group(&self, name: &str) -> PathBuf {
-        self.base.join(format!("{}{name}", self.prefix))
-    }
-
-    #[cfg(test)]
-    pub fn forget(&mut self, controllers: &[Controller]) {
-        self.controllers.retain(|c| !controllers.contains(c));
-    }
-
-    pub fn has(&self, controller: Controller) -> bool {
-        self.controllers.contains(&controller)
-    }
-}
 
 /// This server's groups. Dropping it removes those that are empty.
 #[derive(Debug, Default)]
@@ -113,11 +35,12 @@ impl CgroupHome {
     /// server left behind. `run`: the folder in it that only the server can write. Never fails: see
     /// [`CgroupHome::missing`].
     pub fn open(choice: &CgroupChoice, run: &Path) -> Self {
+        // First, because an engine of a killed server still has its cluster's lock and user.
         leftovers::clear_recorded(run);
         let mut this = Self::set_up(choice, &leftovers::group_name(), Moving::Allowed);
         if let Err(e) = leftovers::record(run, &this.parents) {
-            tracing::warn!(error = %e, "the engines' groups could not be noted: after a crash they \
-                                        stay behind");
+            tracing::warn!(error = %e, "the engines' groups could not be recorded: after a crash \
+                                        they stay behind");
         }
         for parent in &this.parents {
             leftovers::clear_siblings(parent);
@@ -158,10 +81,10 @@ impl CgroupHome {
             &read_text(Path::new("/proc/self/cgroup")).unwrap_or_default(),
         );
         this.miss_all(
-            "the kernel has no such controller mounted; hint: mount cgroup2 at /sys/fs/cgroup",
+            "no hierarchy with this controller is mounted; hint: mount cgroup2 at /sys/fs/cgroup",
         );
-        // v2 first: a controller is in one hierarchy only, and kill by the kernel is better than by
-        // a list.
+        // v2 first: a controller is in one hierarchy only, and `cgroup.kill` is atomic, unlike
+        // killing the processes of a list.
         for hierarchy in found.iter().filter(|h| h.version == Version::V2) {
             this.add_v2(hierarchy, choice, name, moving);
         }
@@ -182,12 +105,8 @@ impl CgroupHome {
         for controller in &controllers {
             self.missing.remove(controller);
         }
-        self.parents.push(Parent {
-            version,
-            base,
-            prefix: format!("{name}-"),
-            controllers,
-        });
+        self.parents
+            .push(Parent::new(version, base, format!("{name}-"), controllers));
     }
 
     fn add_v1(&mut self, hierarchy: &Hierarchy, choice: &CgroupChoice, name: &str) {
@@ -289,6 +208,7 @@ impl CgroupHome {
         // A name for each run: removing the last one's group may be under way.
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
         let group = EngineGroup::make(&self.parents, &format!("{cluster}-{run}"))?;
+        // No engine runs without limits that this machine can enforce.
         if let Err(e) = group.set_limits(limits) {
             group.remove();
             return Err(e);
@@ -339,7 +259,8 @@ fn base(hierarchy: &Hierarchy, choice: &CgroupChoice) -> PathBuf {
     }
 }
 
-/// Makes a group for a moment, as the engines' groups will be made, and asks it something.
+/// Creates a temporary group in the way that the engines' groups are created, and runs a check on
+/// it.
 fn try_group<T>(base: &Path, name: &str, ask: impl FnOnce(&Path) -> T) -> io::Result<T> {
     if !base.exists() {
         make_group(base)?;
@@ -365,6 +286,7 @@ fn enable(base: &Path, controllers: &str, moving: Moving) -> io::Result<()> {
     if controllers.split(' ').any(missing) {
         let ours = own_in(base);
         if moving == Moving::ProbedOnly {
+            // Processes of others are never moved, so the server must be alone in its group.
             let alone = super::files::processes(base).len() <= usize::from(ours);
             let writable = rustix::fs::access(&switch, rustix::fs::Access::WRITE_OK).is_ok();
             let is_root = !base.join("cgroup.type").exists();
@@ -374,12 +296,14 @@ fn enable(base: &Path, controllers: &str, moving: Moving) -> io::Result<()> {
                 Err(io::Error::other(not_delegated(base)))
             };
         }
+        // The root group has no such file, and may have processes beside child groups.
         if ours && base.join("cgroup.type").exists() {
             let server = base.join(SERVER_GROUP);
             make_group(&server)?;
             write_value(&server.join("cgroup.procs"), "0")?;
         }
         if let Err(e) = write_value(&switch, controllers) {
+            // Moved back, so that a failure leaves the server where its service manager put it.
             if ours {
                 let _ = write_value(&base.join("cgroup.procs"), "0");
                 remove_group(&base.join(SERVER_GROUP));

@@ -1,9 +1,9 @@
-//! Groups of servers that ended without removing them. Kills only what an earlier server on the
-//! same data directory left behind; of others it removes what is empty.
+//! Groups of servers that ended without removing them. Only processes left by an earlier server on
+//! the same data directory are killed; of other servers, empty groups are removed.
 
 use super::files::{processes, read_text, remove_group};
 use super::group::EngineGroup;
-use super::home::{GROUP_PREFIX, Parent};
+use super::parent::{GROUP_PREFIX, Parent};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
@@ -11,9 +11,9 @@ use std::path::Path;
 /// Records where this server's groups are: a later one may be started in another place.
 const RECORD: &str = "cgroups";
 
-/// Returns a new beginning for the names of this server's groups. It contains the process id, so
-/// that another server can tell whose they are, and a random part: servers in different containers
-/// can have the same process id.
+/// Returns a new prefix for the names of this server's groups. It contains the process id, so that
+/// another server can tell whose they are, and a random part: servers in different containers can
+/// have the same process id.
 pub fn group_name() -> String {
     let mut random = [0; 8];
     // Without randomness no engine starts anyway.
@@ -25,7 +25,7 @@ pub fn group_name() -> String {
     )
 }
 
-/// Records the beginning of the paths of this server's groups.
+/// Records the prefix of the paths of this server's groups.
 pub fn record(run: &Path, parents: &[Parent]) -> io::Result<()> {
     let lines = parents
         .iter()
@@ -41,6 +41,7 @@ pub fn clear_recorded(run: &Path) {
         let (Some(base), Some(prefix)) = (recorded.parent(), recorded.file_name()) else {
             continue;
         };
+        // A damaged record must not lead to another program's groups.
         let Some(prefix) = prefix.to_str().filter(|p| p.starts_with(GROUP_PREFIX)) else {
             continue;
         };

@@ -1,6 +1,6 @@
 //! Control groups: each engine runs in its own group with limits of memory, CPU weight and tasks.
-//! The group kills it together with everything that it started. Never required: without them the
-//! limits that need them are not in force, which [`crate::LimitsInForce`] says.
+//! The group kills it together with everything that it started. They are optional: without them the
+//! limits that need them are not in force, as [`crate::LimitsInForce`] reports.
 
 mod cpu_share;
 pub mod files;
@@ -9,10 +9,12 @@ mod heavy_use;
 mod hierarchy;
 mod home;
 mod leftovers;
+mod parent;
 
 pub use group::{EngineGroup, GroupLimits};
 pub use hierarchy::Version;
-pub use home::{CgroupHome, Controller};
+pub use home::CgroupHome;
+pub use parent::Controller;
 
 /// Returns the lowest memory limit of the groups that a process is in. `process`: its directory in
 /// /proc.
@@ -26,6 +28,7 @@ pub fn memory_limit(process: &std::path::Path) -> Option<u64> {
                 files::read_field(&found.own.join("memory.stat"), "hierarchical_memory_limit")
             }
             Version::V2 => {
+                // The limit of each group above applies as well.
                 let above = found
                     .own
                     .ancestors()

@@ -1,7 +1,7 @@
 //! Tests of the groups with real processes, on the hierarchies of this machine. They need root;
 //! another user's run shows that nothing is claimed that is not there.
 
-use super::home::Parent;
+use super::parent::Parent;
 use super::{CgroupHome, Controller, EngineGroup, GroupLimits, Version, files};
 use crate::local::settings::CgroupChoice;
 use std::path::Path;
@@ -252,7 +252,7 @@ fn a_later_server_on_the_same_folder_kills_what_an_earlier_one_left() {
         "setsid sleep 600 > /dev/null & echo started",
     ));
     assert!(!group.is_empty());
-    // Killed: nothing of it runs any more, not even its end.
+    // As if the server was killed: no part of it runs, not even its exit handler.
     std::mem::forget(first);
     // Another process would have another name; here the record alone has to lead to it.
     let second = CgroupHome::open(&CgroupChoice::Off, temp.path());

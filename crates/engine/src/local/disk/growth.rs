@@ -1,4 +1,5 @@
-//! Growth of one cluster's files over the last minute or two. Pure; the clock is the caller's.
+//! Growth of one cluster's files over the last minute or two. It does no I/O; the caller passes the
+//! time.
 
 use super::level::DiskUse;
 use crate::limits::GROWTH_WINDOW;

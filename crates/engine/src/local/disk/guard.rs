@@ -1,5 +1,5 @@
-//! The guard of one cluster's disk limit: measures, and tells the running engine. One per cluster,
-//! over all runs.
+//! The guard of one cluster's disk limit: measures the use and sets the level of the running
+//! engine. One per cluster, over all runs.
 
 use super::level::{DiskLevel, DiskState, DiskUse};
 use super::measure::measure;
@@ -169,6 +169,7 @@ impl DiskGuard {
         let Some(run) = self.run() else { return };
         tracing::warn!(cluster = %self.cluster, reason, "the engine is stopped: the disk is nearly \
              full");
+        // Before the kill, so that the next start knows the reason.
         self.state().set_stopped();
         run.kill_because(reason);
     }
@@ -201,6 +202,7 @@ impl DiskGuard {
         let known = self.state().used().is_some();
         let mut level = self.state().level(Instant::now());
         if !known || level != DiskLevel::Free {
+            // Without `tmp`, which is emptied before each start.
             level = self
                 .measure_folders(vec![self.data.clone()], Vec::new())
                 .await?;
@@ -243,17 +245,20 @@ impl DiskGuard {
 
     /// Watches a run until its end.
     pub async fn watch(self: Arc<Self>, run: Weak<LocalRun>) {
-        let mut telling = Telling {
-            told: self.state().started(),
+        let mut level_update = LevelUpdate {
+            set_level: self.state().started(),
             task: None,
         };
         let mut file_max = self.file_max();
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(Weak::clone(&run));
+        // After `run` is set, because the watch drops guards without a run.
         self.space.join(&self);
         loop {
             // The end of a permission to delete is noticed by the next measurement.
             let pause = self.state().pause();
             let _ = tokio::time::timeout(pause, self.changed.notified()).await;
+            // A strong reference over the pause would keep an engine alive that its supervisor has
+            // dropped.
             let Some(alive) = run.upgrade() else { return };
             let level = match self.measure(alive.processes()).await {
                 Ok(level) => level,
@@ -263,9 +268,11 @@ impl DiskGuard {
                         %error,
                         "the cluster's disk use can't be measured"
                     );
-                    telling.told
+                    level_update.set_level
                 }
             };
+            // Read-only is a setting that a tenant with all rights can undo, so the hard limit ends
+            // the process.
             if level == DiskLevel::Closed {
                 let reason = self.closed_reason();
                 tracing::warn!(
@@ -277,19 +284,21 @@ impl DiskGuard {
                 return;
             }
             let wanted = self.file_max();
+            // Only after a change: as a service the server may lack the right (CAP_SYS_RESOURCE),
+            // and each try would fail.
             if std::mem::replace(&mut file_max, wanted) != wanted {
                 alive.set_file_max(wanted);
             }
-            telling.tell(&self, alive, level).await;
+            level_update.send(&self, alive, level).await;
             self.set_quota().await;
         }
     }
 
-    /// Tells the engine its level. True if it took it.
-    async fn apply(&self, run: &LocalRun, level: DiskLevel, told: DiskLevel) -> bool {
+    /// Sets the engine's level. True if that succeeded.
+    async fn apply(&self, run: &LocalRun, level: DiskLevel, before: DiskLevel) -> bool {
         let read_only = level == DiskLevel::ReadOnly;
         match run.set_read_only(read_only).await {
-            Ok(()) if told != level => {
+            Ok(()) if before != level => {
                 let used = self.state().used().map_or(0, |used| used.bytes);
                 tracing::info!(
                     cluster = %self.cluster,
@@ -300,14 +309,15 @@ impl DiskGuard {
                 true
             }
             Ok(()) => true,
-            // A statement or LOCK TABLES of the tenant is in the way: the hard limit stays.
+            // A statement or LOCK TABLES of the tenant delays it. Until then the hard limit still
+            // stops the engine.
             Err(error) => {
                 let error = error_chain(&error);
                 tracing::warn!(
                     cluster = %self.cluster,
                     error,
                     read_only,
-                    "the engine did not take its disk level"
+                    "the engine's disk level could not be set"
                 );
                 false
             }
@@ -315,38 +325,38 @@ impl DiskGuard {
     }
 }
 
-/// Telling the engine its level, beside the measurements: a tenant's statements can hold that up
-/// for seconds, and it goes on writing meanwhile.
-struct Telling {
-    /// The level that the engine has taken.
-    told: DiskLevel,
+/// Task that sets the engine's level while measurements continue: a tenant's statements can delay
+/// it for seconds.
+struct LevelUpdate {
+    /// The level that is set in the engine.
+    set_level: DiskLevel,
     task: Option<JoinHandle<Option<DiskLevel>>>,
 }
 
-impl Telling {
-    /// At every turn while it is read-only: a tenant can make itself an administrator and write
-    /// again.
-    async fn tell(&mut self, guard: &Arc<DiskGuard>, run: Arc<LocalRun>, level: DiskLevel) {
+impl LevelUpdate {
+    /// Sets the level in the engine. Repeated while read-only: a tenant can make itself an
+    /// administrator and write again.
+    async fn send(&mut self, guard: &Arc<DiskGuard>, run: Arc<LocalRun>, level: DiskLevel) {
         if let Some(task) = self.task.take_if(|task| task.is_finished())
             && let Ok(Some(taken)) = task.await
         {
-            self.told = taken;
+            self.set_level = taken;
         }
-        if self.task.is_some() || (level == DiskLevel::Free && self.told == level) {
+        if self.task.is_some() || (level == DiskLevel::Free && self.set_level == level) {
             return;
         }
         let guard = Arc::clone(guard);
-        let told = self.told;
+        let before = self.set_level;
         self.task = Some(tokio::spawn(async move {
             guard
-                .apply(run.as_ref(), level, told)
+                .apply(run.as_ref(), level, before)
                 .await
                 .then_some(level)
         }));
     }
 }
 
-impl Drop for Telling {
+impl Drop for LevelUpdate {
     fn drop(&mut self) {
         if let Some(task) = &self.task {
             task.abort();

@@ -1,4 +1,5 @@
-//! Which level of its disk limit a cluster is at. Pure; the clock is the caller's.
+//! Level of a cluster's disk limit, from its measured use. It does no I/O; the caller passes the
+//! time.
 
 use super::growth::Growth;
 use crate::limits::{
@@ -34,7 +35,7 @@ pub enum DiskLevel {
 #[derive(Debug, Clone, Copy)]
 struct Shrink {
     until: Instant,
-    /// Growing further than this is not deleting.
+    /// Maximum size while deleting is allowed.
     ceiling: u64,
     files_ceiling: u64,
 }
@@ -126,7 +127,7 @@ impl DiskState {
         let files_ceiling = if complete {
             self.files_hard().max(entries + DISK_FILES_HARD_MIN)
         } else {
-            // How many there are is not known.
+            // The number is unknown.
             u64::MAX
         };
         self.shrink = Some(Shrink {
@@ -134,7 +135,9 @@ impl DiskState {
             ceiling: self.hard().max(bytes + DISK_HARD_MIN),
             files_ceiling,
         });
+        // The permission also lets an engine start that was stopped for its growth.
         self.stopped = false;
+        // Growth before the permission must not stop the engine again.
         self.growth = Growth::default();
     }
 
@@ -143,12 +146,12 @@ impl DiskState {
         self.shrink.is_some_and(|shrink| now < shrink.until)
     }
 
-    /// Notes that its engine was stopped for its growth.
+    /// Records that its engine was stopped for its growth.
     pub fn set_stopped(&mut self) {
         self.stopped = true;
     }
 
-    /// Whether it was stopped for its growth and there is still too little room.
+    /// Whether it was stopped for its growth and there is still too little space.
     pub fn stays_stopped(&mut self, space: &Space) -> bool {
         self.stopped &= !space.is_ample();
         self.stopped
@@ -198,6 +201,7 @@ impl DiskState {
             .map_or((self.hard(), self.files_hard()), |shrink| {
                 (shrink.ceiling, shrink.files_ceiling)
             });
+        // Files that can't be measured count as over the limit.
         let uncounted = !used.complete && self.shrink.is_none();
         self.level = if used.bytes > ceiling || used.entries > files_ceiling || uncounted {
             DiskLevel::Closed
@@ -221,7 +225,7 @@ impl DiskState {
     }
 
     /// Time to the next measurement: the time in which a fast disk could be filled up to the limit,
-    /// and never more than a fiftieth of all time for measuring.
+    /// so long that measuring never takes more than 2 % of the time.
     pub fn pause(&self) -> Duration {
         let (bytes, entries) = self.used.map_or((0, 0), |used| (used.bytes, used.entries));
         let took = self.measured.map_or(Duration::ZERO, |last| last.took);

@@ -52,6 +52,7 @@ fn walk(root: OwnedFd, total: &mut DiskUse, entries_max: u64) -> io::Result<()> 
             let Ok(stat) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
             };
+            // Blocks and not lengths: a sparse file takes less space than its length.
             total.bytes = total
                 .bytes
                 .saturating_add(u64::try_from(stat.st_blocks).unwrap_or_default() * BLOCK);
@@ -82,6 +83,7 @@ fn add_deleted(descriptors: &Path, total: &mut DiskUse) {
         .flatten()
         .flatten()
     {
+        // Through the link in /proc, which leads to the open file even if its name is deleted.
         let Ok(meta) = std::fs::metadata(entry.path()) else {
             continue;
         };

@@ -1,5 +1,5 @@
 //! The disk limit of a cluster: measured while its engine runs; above the soft limit the engine is
-//! read-only, above the hard one it is stopped. Never trusts a name in a tenant's folder.
+//! read-only, above the hard one it is stopped. No path in a tenant's folder is trusted.
 
 mod growth;
 mod guard;

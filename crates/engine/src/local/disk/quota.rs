@@ -1,7 +1,7 @@
 //! Quota groups of btrfs: the file system itself ends a cluster's growth shortly above its hard
 //! limit. Used where the operator has switched quotas on, by the program `btrfs`, since its system
-//! calls need unsafe code. Never switches quotas on: that changes how the whole file system is
-//! accounted.
+//! calls need unsafe code. It does not switch quotas on: that changes the accounting of the whole
+//! file system.
 
 use crate::local::program::on_path;
 use rustix::fs::statfs;
@@ -52,6 +52,7 @@ impl DiskQuotas {
         let Ok(program) = &self.program else {
             return Ok(false);
         };
+        // A cluster that was created before quotas were enabled has an ordinary folder.
         if std::fs::symlink_metadata(root)?.ino() != SUBVOLUME_INODE {
             return Ok(false);
         }
@@ -78,7 +79,8 @@ fn find_program(folder: &Path) -> Result<PathBuf, String> {
                 .to_owned(),
         );
     }
-    let rights = capabilities(None).map_err(|e| e.to_string())?;
+    let rights =
+        capabilities(None).map_err(|e| format!("the server's capabilities can't be read: {e}"))?;
     if !rights.effective.contains(CapabilitySet::SYS_ADMIN) {
         return Err(
             "the server may not set quotas (that needs CAP_SYS_ADMIN, which the service has not)"
@@ -114,7 +116,7 @@ fn run(program: &Path, args: &[&OsStr]) -> io::Result<()> {
         words
             .lines()
             .next()
-            .unwrap_or("btrfs failed without a word")
+            .unwrap_or("btrfs failed without an error message")
             .to_owned(),
     ))
 }

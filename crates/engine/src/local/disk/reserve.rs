@@ -29,6 +29,7 @@ impl StartReserve {
 
     /// Makes the file where there is ample room, unless it is there.
     pub fn restore(&self, space: &Space) -> io::Result<()> {
+        // On a disk that is nearly full the reserve would take the last space from the engines.
         if !space.is_ample() || self.file.exists() {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Watch over the free space of the file system that all clusters share. One statement can take
 //! gigabytes in a moment, so while an engine is awake it asks for the free space four times a
-//! second: a fall makes those measure that may be near their limit, and a shortage ends the engine
-//! that grew most.
+//! second. If it falls, clusters that may be near their limit are measured; if it runs short, the
+//! engine that grew most is stopped.
 
 use super::guard::DiskGuard;
 use super::reserve::StartReserve;
@@ -42,6 +42,7 @@ impl SpaceWatch {
             loop {
                 let guards = this.guards();
                 this.turn(&guards).await;
+                // While all engines sleep, no cluster can grow.
                 if guards.is_empty() {
                     this.joined.notified().await;
                 }
@@ -53,6 +54,7 @@ impl SpaceWatch {
     /// Watches over this guard's engine as long as it is awake.
     pub fn join(&self, guard: &Arc<DiskGuard>) {
         let mut awake = self.awake.lock().unwrap_or_else(PoisonError::into_inner);
+        // A guard joins at each start of its cluster's engine and may be in the list already.
         awake.retain(|other| other.as_ptr() != Arc::as_ptr(guard));
         awake.push(Arc::downgrade(guard));
         drop(awake);
@@ -113,6 +115,8 @@ impl SpaceWatch {
         let measured = join_all(measured).await;
         let bytes = measured.iter().max_by_key(|((bytes, _), _)| *bytes);
         let files = measured.iter().max_by_key(|((_, files), _)| *files);
+        // An engine must have grown by much of what is left: none is stopped for a disk that
+        // something else fills.
         if space.lacks_bytes()
             && let Some(((grown, _), guard)) = bytes
             && *grown >= (space.free / GROWTH_DIVISOR).max(GROWTH_MIN)

@@ -246,6 +246,7 @@ fn claim(locks: &Path, range: &RangeInclusive<u32>, owner: &str) -> Result<UidCl
 fn lock_block(path: &Path, owner: &str) -> io::Result<Option<File>> {
     let mut file = OpenOptions::new()
         .create(true)
+        // Another server may have the lock, and the text is its own then.
         .truncate(false)
         .read(true)
         .write(true)
@@ -256,6 +257,7 @@ fn lock_block(path: &Path, owner: &str) -> io::Result<Option<File>> {
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(e)) => return Err(e),
     }
+    // Only with the lock: the text names its owner to other servers.
     file.set_len(0)?;
     file.rewind()?;
     write!(file, "{owner}")?;

@@ -1,6 +1,5 @@
-//! Users of the system that engines run as: which numbers this server may give out, whether one is
-//! free, and the hand-over of a cluster's files to another. Never needed where the server is not
-//! root.
+//! Users of the system that engines run as: the numbers that this server may assign, whether one is
+//! free, and the hand-over of a cluster's files to another user. Used only if the server is root.
 
 mod claim;
 mod ownership;

@@ -14,9 +14,9 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Note beside the data, which the engine can't write: `moving UID...` names the users whose files
-/// may still be there. Without a note everything belongs to whom `data` belongs to.
-const NOTE: &str = "owners";
+/// Record beside the data, which the engine can't write: `moving UID...` names the users whose
+/// files may still be there. Without a record all files belong to the owner of `data`.
+const RECORD: &str = "owners";
 
 /// Gives everything in the folder to its user, if it is not that user's already. True if something
 /// was to do. Called with the cluster's lock, so that no engine runs on it.
@@ -24,25 +24,27 @@ pub fn settle_ownership(folder: &Folder) -> io::Result<bool> {
     let Some(uid) = folder.uid() else {
         return Ok(false);
     };
-    let note = folder.root().join(NOTE);
-    let mut former = read_note(&note)?;
+    let record = folder.root().join(RECORD);
+    let mut former = read_record(&record)?;
     let owner = fs::symlink_metadata(folder.data())?.uid();
     if former.is_empty() && owner == uid {
         return Ok(false);
     }
+    // Without a record, the owner of `data` owns all other files as well.
     former.push(owner);
     former.sort_unstable();
     former.dedup();
-    write_note(&note, &former)?;
+    // Before the first change, so that the next start finishes a hand-over that is interrupted.
+    write_record(&record, &former)?;
     // The outer folders' group is the engine's user; `data` and `tmp` are its own.
     folder.make_subfolders()?;
     for own in [folder.data(), folder.tmp()] {
         give(&own, uid, &former)?;
     }
-    // The note must not be gone before what it tells of is on disk, in whatever order the file
-    // system writes.
+    // The record must not be removed before the changes of owner are on disk, in whatever order the
+    // file system writes.
     rustix::fs::syncfs(File::open(folder.root())?)?;
-    fs::remove_file(&note)?;
+    fs::remove_file(&record)?;
     Ok(true)
 }
 
@@ -69,7 +71,8 @@ fn give(root: &Path, uid: u32, former: &[u32]) -> io::Result<()> {
     Ok(())
 }
 
-/// By a descriptor of the very thing that is judged.
+/// Changes the owner through the same descriptor that is checked, so that the entry can't be
+/// exchanged in between.
 fn give_entry(folder: BorrowedFd<'_>, name: &CStr, uid: u32, former: &[u32]) -> io::Result<()> {
     let entry = openat(
         folder,
@@ -96,8 +99,8 @@ fn give_entry(folder: BorrowedFd<'_>, name: &CStr, uid: u32, former: &[u32]) -> 
     Ok(())
 }
 
-/// Users whose files may still be there. None without a note.
-fn read_note(path: &Path) -> io::Result<Vec<u32>> {
+/// Users whose files may still be there. Empty without a record.
+fn read_record(path: &Path) -> io::Result<Vec<u32>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -110,7 +113,7 @@ fn read_note(path: &Path) -> io::Result<Vec<u32>> {
         .collect())
 }
 
-fn write_note(path: &Path, former: &[u32]) -> io::Result<()> {
+fn write_record(path: &Path, former: &[u32]) -> io::Result<()> {
     let new: PathBuf = path.with_extension("new");
     let mut file = fs::OpenOptions::new()
         .write(true)
@@ -199,7 +202,7 @@ mod tests {
             (OLD, OLD),
             "behind a link"
         );
-        assert!(!folder.root().join(NOTE).exists());
+        assert!(!folder.root().join(RECORD).exists());
     }
 
     #[test]
@@ -219,9 +222,9 @@ mod tests {
         let Some(folder) = cluster(temp.path()) else {
             return;
         };
-        // As a server leaves it that is killed in the middle: noted, the outer folders and a part
+        // As left by a server that is killed in the middle: recorded, the outer folders and a part
         // of the files given.
-        write_note(&folder.root().join(NOTE), &[OLD]).unwrap();
+        write_record(&folder.root().join(RECORD), &[OLD]).unwrap();
         folder.make_subfolders().unwrap();
         lchown(folder.data().join("ibdata1"), Some(NEW), Some(NEW)).unwrap();
         lchown(folder.data().join("test"), Some(NEW), Some(NEW)).unwrap();
@@ -236,7 +239,7 @@ mod tests {
             return;
         };
         let between = Folder::new(folder.root().to_owned(), Some(FOREIGN + 1));
-        write_note(&folder.root().join(NOTE), &[OLD]).unwrap();
+        write_record(&folder.root().join(RECORD), &[OLD]).unwrap();
         between.make_subfolders().unwrap();
         lchown(
             folder.data().join("ibdata1"),

@@ -33,6 +33,7 @@ pub fn free_uids(candidates: &[Candidate], root: &Path) -> io::Result<Vec<u32>> 
         CLUSTER_LEVEL
     };
     walk(root, levels, |_, _, stat| {
+        // An engine's group has the same number as its user.
         taken.extend([stat.st_uid, stat.st_gid]);
         Ok(Visit::Enter)
     })?;
@@ -55,6 +56,7 @@ pub fn kill_processes(uid: u32) -> io::Result<()> {
     for round in 0..KILL_ROUNDS_MAX {
         let alive: Vec<_> = processes()?
             .into_iter()
+            // A zombie has ended and only waits for its parent.
             .filter(|p| p.uids.contains(&uid) && !p.is_zombie)
             .collect();
         if alive.is_empty() {
@@ -63,6 +65,7 @@ pub fn kill_processes(uid: u32) -> io::Result<()> {
         for process in alive {
             kill_if_of(process.pid, uid);
         }
+        // No pause after the first round, since a killed process usually ends at once.
         if round > 0 {
             std::thread::sleep(KILL_ROUND);
         }

@@ -1,5 +1,5 @@
-//! A walk through a folder that a tenant may have filled: by descriptors, never through a link,
-//! never deeper than a bound. Never by path, since the folder may change meanwhile.
+//! A walk through a folder that a tenant may have filled: by descriptors instead of paths, since
+//! the folder may change meanwhile. It follows no link and goes no deeper than a bound.
 
 use crate::limits::WALK_DEPTH_MAX;
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat, openat, statat};

@@ -1,6 +1,6 @@
 //! Which files an engine may touch, by Landlock: its own directory, and read-only what the program
-//! itself needs. Never asks for what the kernel lacks: each right is taken where there is one, and
-//! the caller learns how much held.
+//! itself needs. Rights that the kernel lacks are left out; the return value tells which rights are
+//! enforced.
 
 use landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr,
@@ -25,7 +25,7 @@ const READABLE: &[&str] = &[
     "/sys/devices/system/cpu",
 ];
 
-/// Devices without a memory.
+/// Devices that store nothing, such as /dev/null.
 const DEVICES: &[&str] = &["/dev/null", "/dev/urandom"];
 
 /// The newest version whose rights are asked for.
@@ -43,7 +43,7 @@ fn version(max: Option<u8>) -> ABI {
 }
 
 /// Paths that an engine may use beside the system's own files.
-pub struct Reach<'a> {
+pub struct AllowedPaths<'a> {
     pub program: &'a Path,
     pub write: &'a [PathBuf],
     pub read: &'a [PathBuf],
@@ -51,12 +51,14 @@ pub struct Reach<'a> {
 }
 
 /// Walls this process in. False if the kernel has no Landlock at all.
-pub fn confine(reach: &Reach<'_>) -> Result<bool, RulesetError> {
-    let abi = version(reach.abi_max);
+pub fn confine(allowed: &AllowedPaths<'_>) -> Result<bool, RulesetError> {
+    let abi = version(allowed.abi_max);
+    // A tenant can write files there and must not be able to execute them.
     let write = AccessFs::from_all(abi) & !AccessFs::Execute;
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
     let device: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::WriteFile;
     let mut ruleset = Ruleset::default()
+        // Older kernels lack the newer rights; all others are enforced nevertheless.
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))?;
     if abi >= ABI::V6 {
@@ -66,14 +68,14 @@ pub fn confine(reach: &Reach<'_>) -> Result<bool, RulesetError> {
     let status = ruleset
         .create()?
         .add_rules(path_beneath_rules(
-            [reach.program],
+            [allowed.program],
             read | AccessFs::Execute,
         ))?
         .add_rules(path_beneath_rules(RUNNABLE, read | AccessFs::Execute))?
         .add_rules(path_beneath_rules(READABLE, read))?
-        .add_rules(path_beneath_rules(reach.read, read))?
+        .add_rules(path_beneath_rules(allowed.read, read))?
         .add_rules(path_beneath_rules(DEVICES, device))?
-        .add_rules(path_beneath_rules(reach.write, write))?
+        .add_rules(path_beneath_rules(allowed.write, write))?
         .restrict_self()?;
     Ok(status.ruleset != RulesetStatus::NotEnforced)
 }

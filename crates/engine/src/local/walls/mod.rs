@@ -38,7 +38,7 @@ impl Walls {
             out.push("a separate user for each engine (needs root)");
         }
         if !self.landlock {
-            out.push("Landlock (needs Linux 5.13 with it switched on)");
+            out.push("Landlock (Linux 5.13 or later, enabled)");
         }
         if !self.seccomp {
             out.push("seccomp filters");

@@ -1,5 +1,5 @@
-//! Builder of the filter's program in classic BPF. Knows instructions and offsets, no system call
-//! by name.
+//! Builder of the filter's program in classic BPF. It contains instructions and offsets, but no
+//! system call by name.
 
 use nix::libc;
 use seccompiler::sock_filter;

@@ -1,6 +1,6 @@
 //! The system calls that an engine may not make, and the arguments that it may not pass. A list of
 //! refusals, not of permissions: what an engine needs differs from build to build, what it must
-//! never do is short. Never builds a program.
+//! never do is short. The BPF program is built in `bpf`.
 
 use super::bpf::Condition;
 use nix::libc;

@@ -1,4 +1,4 @@
-//! The filter of system calls around an engine. Never removed once set.
+//! The filter of system calls around an engine. The kernel does not let a process remove it.
 
 mod bpf;
 mod calls;
@@ -20,6 +20,7 @@ const OUR_ARCH: u32 = 0xC000_00B7;
 fn program(own_pid: u32) -> BpfProgram {
     let mut out = Builder::default();
     out.require_arch(OUR_ARCH);
+    // Before the unknown numbers, which include these: a call by a foreign number gets EPERM.
     out.answer_from(calls::FOREIGN_NUMBERS, refuse(libc::EPERM));
     out.answer_from(calls::UNKNOWN_NUMBERS, refuse(libc::ENOSYS));
     for call in calls::UNKNOWN_HERE {

@@ -1,30 +1,30 @@
-//! A cluster whose tenant attacks: its root has every right.
+//! A cluster whose tenant attacks: its root has all rights.
 
-use super::{Client, House, almighty};
+use super::{Client, EnginesFixture, almighty};
 use tidegate_engine::EngineSettings;
 use tidegate_model::{ClusterId, Lease};
 
-/// A house with one awake cluster, whose root has every right.
-pub struct Siege {
-    pub house: House,
+/// An awake cluster whose root has all rights, and its engines.
+pub struct HostileTenant {
+    pub fixture: EnginesFixture,
     pub id: ClusterId,
     pub lease: Lease,
     pub root: Client,
 }
 
-impl Siege {
+impl HostileTenant {
     pub async fn begin() -> Self {
         Self::begin_with(|_| {}).await
     }
 
     pub async fn begin_with(change: impl FnOnce(&mut EngineSettings)) -> Self {
-        let house = House::open_with(change).await;
-        let id = house.create(1).await;
-        let lease = house.attach(id).await;
+        let fixture = EnginesFixture::open_with(change).await;
+        let id = fixture.create(1).await;
+        let lease = fixture.attach(id).await;
         let mut root = almighty(&lease.address).await;
         root.run("USE test").await;
         Self {
-            house,
+            fixture,
             id,
             lease,
             root,
@@ -37,9 +37,9 @@ impl Siege {
     }
 
     /// Closes the tenant's session and puts the cluster to sleep.
-    pub async fn sleep(self) -> (House, ClusterId) {
+    pub async fn sleep(self) -> (EnginesFixture, ClusterId) {
         drop((self.root, self.lease));
-        self.house.engines.sleep(self.id).await.unwrap();
-        (self.house, self.id)
+        self.fixture.engines.sleep(self.id).await.unwrap();
+        (self.fixture, self.id)
     }
 }

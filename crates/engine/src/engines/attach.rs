@@ -1,0 +1,61 @@
+//! Leases of running engines for sessions, and the wait of operators for a running engine.
+
+use super::Engines;
+use crate::error::{EngineError, StartError};
+use crate::limits::OPERATION_MAX;
+use std::sync::Arc;
+use std::time::Instant;
+use tidegate_model::{AttachError, BoxFuture, ClusterId, EngineSessionId, Lease, RunEpoch, Waker};
+
+impl Waker for Engines {
+    fn attach(
+        &self,
+        id: ClusterId,
+        deadline: Instant,
+    ) -> BoxFuture<'_, Result<Lease, AttachError>> {
+        Box::pin(async move {
+            let cluster = self.cluster(id).map_err(|_| AttachError::Gone)?;
+            let attached = tokio::time::timeout_at(deadline.into(), cluster.shared.attach()).await;
+            attached.unwrap_or(Err(AttachError::Deadline))
+        })
+    }
+
+    fn end_session(&self, id: ClusterId, run: RunEpoch, session: EngineSessionId) {
+        let Ok(cluster) = self.cluster(id) else {
+            return;
+        };
+        let Some(run) = cluster.shared.run(run) else {
+            return;
+        };
+        let Ok(permit) = Arc::clone(&cluster.shared.kills).try_acquire_owned() else {
+            tracing::warn!(
+                cluster = %id,
+                "too many sessions end at once; this one's work runs to its end"
+            );
+            return;
+        };
+        tokio::spawn(async move {
+            // An error means that the session ended by itself meanwhile.
+            let _ = run.end_session(session).await;
+            drop(permit);
+        });
+    }
+}
+
+/// Waits for an operator's request with the deadline of this room, since it brings none.
+pub(super) async fn within<T>(
+    id: ClusterId,
+    attach: impl Future<Output = Result<T, AttachError>>,
+) -> Result<T, EngineError> {
+    let done = tokio::time::timeout(OPERATION_MAX, attach).await;
+    done.unwrap_or(Err(AttachError::Deadline))
+        .map_err(|e| match e {
+            AttachError::Failed(reason) => EngineError::Start(StartError::new(reason)),
+            AttachError::Refused { kind, reason } => EngineError::Refused { kind, reason },
+            AttachError::Deadline => {
+                EngineError::Start(StartError::new("the engine did not start in time"))
+            }
+            AttachError::Gone => EngineError::Unknown(id),
+            AttachError::Stopping => EngineError::Stopping,
+        })
+}
