@@ -37,8 +37,8 @@ pub use kinds::{EngineSettings, KINDS, MoreKinds};
 pub use ledger::{Ledger, LedgerError};
 /// Formats of MariaDB's accounts, for kinds whose engines have them too.
 pub use local::accounts::account_of_row;
-pub use local::exec::{COMMAND as EXEC_COMMAND, engine_exec_main};
-pub use local::init_sql::native_hash;
+pub use local::accounts::init_sql::native_hash;
 pub use local::settings::{CgroupChoice, Helper, LocalSettings};
+pub use local::start::exec::{COMMAND as EXEC_COMMAND, engine_exec_main};
 pub use local::uids::{Candidate, ClaimError, UidChoice, UidClaim, free_uids};
 pub use local::walls::Walls;

@@ -4,9 +4,9 @@
 use crate::driver::RunUsage;
 use crate::limits::TERM_PATIENCE;
 use crate::local::cgroup::{EngineGroup, GroupLimits};
-use crate::local::exec::Orders;
 use crate::local::process_usage;
-use crate::local::spawner::{HelperStdio, Spawner};
+use crate::local::start::exec::Orders;
+use crate::local::start::spawner::{HelperStdio, Spawner};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open, pidfd_send_signal};
 use std::io;
 use std::os::fd::OwnedFd;

@@ -3,7 +3,7 @@
 //! calls need unsafe code. It does not switch quotas on: that changes the accounting of the whole
 //! file system.
 
-use crate::local::program::on_path;
+use crate::local::start::program::on_path;
 use rustix::fs::statfs;
 use rustix::thread::{CapabilitySet, capabilities};
 use std::ffi::OsStr;

@@ -1,9 +1,12 @@
 //! The administrative connection to one engine: the client's half of `wire` on a stream that this
 //! room connected. It sends text queries only, one at a time.
 
+pub(crate) mod admin_line;
+pub(crate) mod health;
+
 use crate::limits::{ADMIN_STATEMENT_MAX, READING_MAX_SECONDS};
+use crate::local::accounts::init_sql::ADMIN_USER;
 use crate::local::error::AdminError;
-use crate::local::init_sql::ADMIN_USER;
 use tidegate_wire::auth::stage1;
 use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};

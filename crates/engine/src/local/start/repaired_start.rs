@@ -2,13 +2,13 @@
 
 use crate::driver::Repair;
 use crate::error::StartError;
+use crate::local::accounts::init_sql::RootSeed;
 use crate::local::driver::LocalDriver;
-use crate::local::init_sql::RootSeed;
-use crate::local::launch::NotUp;
 use crate::local::process::RunGroup;
-use crate::local::repair::{self, RepairError};
 use crate::local::run::LocalRun;
 use crate::local::space;
+use crate::local::start::launch::NotUp;
+use crate::local::start::repair::{self, RepairError};
 use std::fs::File;
 use std::sync::Arc;
 

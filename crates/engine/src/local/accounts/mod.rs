@@ -1,8 +1,13 @@
 //! Rows of the engine's `global_priv` as accounts. A tenant can write anything there, so nothing
 //! here trusts its form, and no row costs more than a small multiple of [`PRIV_BYTES_MAX`].
 
+pub(crate) mod account_reading;
+pub(crate) mod init_sql;
+pub(crate) mod secret;
+pub(crate) mod seed;
+
 use crate::limits::PRIV_BYTES_MAX;
-use crate::local::init_sql::{ADMIN_USER, SYSTEM_USER};
+use crate::local::accounts::init_sql::{ADMIN_USER, SYSTEM_USER};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
@@ -224,7 +229,7 @@ fn stage2(hash: &str) -> Option<[u8; 20]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::local::init_sql::native_hash;
+    use crate::local::accounts::init_sql::native_hash;
 
     fn read(host: &str, user: &str, json: &str) -> Option<Account> {
         account_of_row(host, user, Some(json.as_bytes()))

@@ -1,8 +1,8 @@
 //! The hash of a new cluster's first password, kept from its creation until its engine has it. The
 //! password itself is not stored, and the engine can't read the file.
 
+use crate::local::accounts::init_sql::RootSeed;
 use crate::local::folder::{Folder, sync_dir};
-use crate::local::init_sql::RootSeed;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;

@@ -11,7 +11,7 @@ use crate::limits::{
     READING_PAGES_MAX, USERS_BYTES_MAX,
 };
 use crate::local::accounts::account_of_row;
-use crate::local::init_sql::FIRST_USER;
+use crate::local::accounts::init_sql::FIRST_USER;
 use crate::local::run::LocalRun;
 use std::time::{Duration, Instant};
 use tidegate_model::limits::BOOK_BYTES_MAX;

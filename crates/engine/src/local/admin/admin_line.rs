@@ -4,9 +4,9 @@
 
 use crate::error::RunError;
 use crate::limits::{ADMIN_CONNECT_MAX, LATE_SESSIONS_MAX};
+use crate::local::accounts::secret::AdminSecret;
 use crate::local::admin::{Admin, StatementError};
 use crate::local::error::AdminError;
-use crate::local::secret::AdminSecret;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tidegate_wire::query::Row;

@@ -3,8 +3,8 @@
 //! on its queue and the spawn.
 
 use crate::limits::SPAWN_QUEUE_MAX;
-use crate::local::exec::{COMMAND, Orders};
 use crate::local::settings::Helper;
+use crate::local::start::exec::{COMMAND, Orders};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ impl Drop for UnclaimedChild {
     }
 }
 
-/// Standard descriptors of the helper: the sockets that [`crate::local::handover`] packed or SQL,
+/// Standard descriptors of the helper: the sockets that [`crate::local::start::handover`] packed or SQL,
 /// the cluster's lock, and the log.
 #[derive(Debug)]
 pub struct HelperStdio {

@@ -5,18 +5,19 @@ use crate::bound_task::BoundTask;
 use crate::driver::Repair;
 use crate::error::{EngineError, StartError};
 use crate::limits::LOCK_RETRY;
-use crate::local::admin_line::AdminLine;
+use crate::local::accounts::init_sql::{FIRST_USER, RootSeed, init_sql};
+use crate::local::accounts::secret::AdminSecret;
+use crate::local::accounts::seed;
+use crate::local::admin::admin_line::AdminLine;
 use crate::local::driver::{INSIDE, LocalDriver};
 use crate::local::engine_log::{self, log_tail};
-use crate::local::init_sql::{FIRST_USER, RootSeed, init_sql};
 use crate::local::process::{Process, ProcessEnd, RunGroup};
-use crate::local::program::major;
 use crate::local::run::{LocalRun, first_login};
-use crate::local::secret::AdminSecret;
 use crate::local::socket::Listener;
-use crate::local::spawner::HelperStdio;
+use crate::local::start::program::major;
+use crate::local::start::spawner::HelperStdio;
+use crate::local::start::{handover, repair};
 use crate::local::uids::settle_ownership;
-use crate::local::{handover, repair, seed};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -42,7 +43,7 @@ impl From<StartError> for NotUp {
 
 impl LocalDriver {
     /// Starts the engine. Only called when no run is alive.
-    pub(super) async fn start_run(&self) -> Result<LocalRun, StartError> {
+    pub(in crate::local) async fn start_run(&self) -> Result<LocalRun, StartError> {
         self.check_version()?;
         // Before any file is changed: an engine that outlived its server may still use them.
         let lock = self.lock().await?;

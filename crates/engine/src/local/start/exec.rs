@@ -2,7 +2,7 @@
 //! and then executes the server. It does not return, start a thread or read from the network.
 
 use crate::local::cgroup;
-use crate::local::handover;
+use crate::local::start::handover;
 use crate::local::walls::{files, seccomp};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, Signal};

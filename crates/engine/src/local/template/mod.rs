@@ -1,22 +1,24 @@
 //! The prepared data directory that each new cluster is a copy of. Built once per engine version,
 //! in a folder beside its place, moved there when it is complete, and not changed afterwards.
 
+pub(crate) mod copy;
+pub(crate) mod tzinfo;
+
 use crate::driver::Driver;
 use crate::error::EngineError;
 use crate::kind::Progress;
 use crate::limits::TEMPLATE_STEP_MAX;
+use crate::local::accounts::init_sql::RootSeed;
 use crate::local::disk::DiskQuotas;
 use crate::local::driver::{Local, LocalDriver, orders};
 use crate::local::engine_log::log_tail;
 use crate::local::error::TemplateError;
 use crate::local::folder::{Folder, make_dir, sync_dir};
-use crate::local::init_sql::RootSeed;
-use crate::local::options;
 use crate::local::process::Process;
-use crate::local::program::on_path;
 use crate::local::socket::{ClusterSockets, SocketFolder};
-use crate::local::spawner::HelperStdio;
-use crate::local::tzinfo;
+use crate::local::start::options;
+use crate::local::start::program::on_path;
+use crate::local::start::spawner::HelperStdio;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -94,7 +96,8 @@ pub async fn ensure(
     progress("starting it once");
     rehearse(local, folder, sockets).await?;
     let data = building.join("data");
-    crate::local::copy::dig_holes(&data).map_err(EngineError::file("making holes in", &data))?;
+    crate::local::template::copy::dig_holes(&data)
+        .map_err(EngineError::file("making holes in", &data))?;
     fs::rename(&building, &done).map_err(EngineError::file("moving into place", &building))?;
     sync_dir(&home).map_err(EngineError::file("syncing", &home))?;
     Ok(done.join("data"))
@@ -250,8 +253,8 @@ fn copy_aside(
     // First, because only a new folder can become a subvolume.
     quotas.make_root(&building)?;
     half.make_subfolders()?;
-    crate::local::seed::write(&half, seed)?;
-    crate::local::copy::tree(template, &half.data())?;
+    crate::local::accounts::seed::write(&half, seed)?;
+    crate::local::template::copy::tree(template, &half.data())?;
     // A cluster that has never run is also bound to the version that made its files.
     half.write_version(version)?;
     half.give_data()?;

@@ -1,7 +1,7 @@
 //! SQL that the engine runs at each start: it creates the gateway's own account, and at the first
 //! start the cluster's root. It contains hashes, never a password.
 
-use crate::local::secret::AdminSecret;
+use crate::local::accounts::secret::AdminSecret;
 use std::fmt::Write as _;
 
 /// The gateway's account. Clients can't log in with it, because no account book contains it.

@@ -4,8 +4,8 @@
 
 use crate::limits::EXTRA_CONNECTIONS;
 use crate::local::folder::Folder;
-use crate::local::program::Program;
 use crate::local::settings::LocalSettings;
+use crate::local::start::program::Program;
 use std::ffi::OsString;
 use std::path::Path;
 
