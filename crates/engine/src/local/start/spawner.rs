@@ -46,8 +46,8 @@ impl Drop for UnclaimedChild {
     }
 }
 
-/// Standard descriptors of the helper: the sockets that [`crate::local::start::handover`] packed or SQL,
-/// the cluster's lock, and the log.
+/// Standard descriptors of the helper: the sockets that [`crate::local::start::handover`] packed,
+/// or SQL, the cluster's lock, and the log.
 #[derive(Debug)]
 pub struct HelperStdio {
     pub stdin: OwnedFd,
