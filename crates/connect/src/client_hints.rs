@@ -16,8 +16,8 @@ fn hints_of(client: &Client) -> Vec<ClientHint> {
     };
     let names = client.attributes.iter();
     names
-        .map(|calls_itself| ClientHint {
-            calls_itself: calls_itself.clone(),
+        .map(|client_name_prefix| ClientHint {
+            client_name_prefix: client_name_prefix.clone(),
             name: client.name.clone(),
             phrase: phrase.clone(),
         })
@@ -38,12 +38,12 @@ mod tests {
         for hint in &hints {
             let text = wording.text(
                 &Refusal::new(RefusalKind::InsecureTransport),
-                Some(&hint.calls_itself),
+                Some(&hint.client_name_prefix),
             );
             // Clients with the same name get the hint of the first one in the list.
             let first = hints
                 .iter()
-                .find(|other| other.calls_itself == hint.calls_itself)
+                .find(|other| other.client_name_prefix == hint.client_name_prefix)
                 .unwrap();
             assert!(
                 text.contains(&format!(

@@ -37,6 +37,8 @@ pub(crate) async fn serve_bounded<L: Listener>(
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
+            // The place first: connections beyond the bound wait in the kernel, where they cost
+            // nothing here.
             let place = Arc::clone(&places).acquire_owned().await;
             (place, listener.accept().await.0)
         };
@@ -51,6 +53,7 @@ pub(crate) async fn serve_bounded<L: Listener>(
             drop(place);
         });
     }
+    // Closed first, so that new clients are refused and don't wait for a server that stops.
     drop(listener);
     stopping.cancel();
     tasks.close();

@@ -272,6 +272,7 @@ impl From<TlsError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
+        // The body is written by `api::finish`, which knows the id of the request.
         response.extensions_mut().insert(self);
         response
     }

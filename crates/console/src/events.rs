@@ -123,6 +123,7 @@ fn refusal_of(closed: &ConnectionClosed) -> Option<RefusedBy> {
     match &closed.end {
         Ending::Refused { kind, .. } => Some(RefusedBy::Gateway(*kind)),
         Ending::EngineRefused { code, message } => {
+            // The tenant chooses this text, so it is bounded.
             let message = message.chars().take(limits::EVENT_TEXT_MAX).collect();
             Some(RefusedBy::Engine {
                 code: *code,

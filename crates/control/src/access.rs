@@ -118,6 +118,7 @@ impl Control {
         let life = self.web();
         let this = self.clone();
         if is_over(row.seen_unix, life.idle, now) || is_over(row.created_unix, life.most, now) {
+            // The request does not wait for the store, because the copy in memory decides.
             self.credentials().forget_session(&hash);
             tokio::spawn(async move { log_unsaved_use(this.store().end_web_session(hash).await) });
             return None;

@@ -31,6 +31,7 @@ impl BookCache {
     fn get(&mut self, id: ClusterId) -> Option<Arc<AccountBook>> {
         let (book, used) = self.books.get_mut(&id)?;
         self.uses += 1;
+        // Kept ordered by use, so that the least recently used book is found without a search.
         self.by_use.remove(used);
         *used = self.uses;
         self.by_use.insert(self.uses, id);
@@ -135,6 +136,7 @@ impl Books {
         let Some(old) = self.held().get(id) else {
             return;
         };
+        // Readings may end in another order than they began.
         let later = (fresh.run, fresh.read_began) >= (old.run, old.read_began);
         if !later
             || !fresh.accounts.is_complete()
@@ -149,6 +151,7 @@ impl Books {
             read_began: fresh.read_began,
         });
         let mut held = self.held();
+        // Merged without the lock. A book that was put meanwhile is newer and stays.
         if held.get(id).is_some_and(|now| Arc::ptr_eq(&now, &old)) {
             held.put(id, merged);
         }

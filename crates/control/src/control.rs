@@ -9,7 +9,7 @@ use crate::error::ControlError;
 use crate::recovery::recover_all;
 use crate::register::Register;
 use crate::settings::{ControlSettings, WebSessionLife};
-use crate::store::{ClusterRow, OPERATOR, Phase, SqliteStore, Store, Strays};
+use crate::store::{ClusterRow, OPERATOR, Phase, SqliteStore, Store, UnknownFolders};
 use crate::uids::Uids;
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
@@ -35,7 +35,7 @@ struct Inner {
     engines: Engines,
     sessions: Sessions,
     uids: Option<Uids>,
-    strays: Strays,
+    strays: UnknownFolders,
     limits: ClusterLimits,
     web: WebSessionLife,
     journal: Arc<dyn Journal>,
@@ -57,10 +57,12 @@ impl Control {
         let mut rows = store.load().await?;
         let mut engine = settings.engine;
         let uids = match Walls::detect().own_uids {
+            // Only a server that runs as root can give each cluster its own user.
             true => Some(Uids::claim(&settings.uids, &rows, dir.root().to_owned())?),
             false => None,
         };
         if let Some(uids) = &uids {
+            // Before the rows are adopted, so that engines start with the new numbers.
             uids.move_to_range(&*store, &mut rows).await?;
             engine.local.uid_claim = Some(uids.range());
         }
@@ -184,6 +186,7 @@ impl Control {
     /// Stops all engines cleanly, then closes the store. Operations are refused from now on.
     pub async fn shutdown(&self) {
         self.inner.stopping.store(true, Ordering::Release);
+        // The engines first: each records its accounts and its clean sleep in the store.
         self.inner.engines.shutdown().await;
         self.inner.store.close().await;
     }
@@ -257,7 +260,7 @@ impl Control {
         self.inner.uids.as_ref()
     }
 
-    pub(crate) fn strays(&self) -> &Strays {
+    pub(crate) fn strays(&self) -> &UnknownFolders {
         &self.inner.strays
     }
 
@@ -285,9 +288,9 @@ pub(crate) fn now_unix() -> i64 {
 
 /// Finds directories of clusters that the store doesn't have: of an older store, or a copy. They
 /// are not touched, but their numbers and owners are not given to new clusters.
-fn find_strays(engines: &Path, rows: &[ClusterRow]) -> Strays {
+fn find_strays(engines: &Path, rows: &[ClusterRow]) -> UnknownFolders {
     let known: HashSet<u64> = rows.iter().map(|row| row.id.0).collect();
-    let mut strays = Strays::default();
+    let mut strays = UnknownFolders::default();
     for entry in std::fs::read_dir(engines).into_iter().flatten().flatten() {
         let id = entry
             .file_name()

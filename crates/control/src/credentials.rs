@@ -22,12 +22,12 @@ struct Inner {
     sessions: HashMap<Hash, WebSessionRow>,
     keys: HashMap<Hash, KeyRow>,
     /// Links and sessions that could not be stored on a full disk. A restart forgets them.
-    unstored: Unstored,
+    unstored: MemoryOnlyCredentials,
 }
 
 /// Links and sessions that are in memory only.
 #[derive(Debug, Default)]
-struct Unstored {
+struct MemoryOnlyCredentials {
     links: HashMap<Hash, LinkRow>,
     sessions: HashMap<Hash, WebSessionRow>,
 }
@@ -103,6 +103,7 @@ impl Credentials {
     /// link.
     pub fn redeem_unstored(&self, link: &Hash, session: WebSessionRow) -> bool {
         let unstored = &mut self.lock().unstored;
+        // Removed in any case: a link is used once, even if it has expired.
         let Some(link) = unstored.links.remove(link) else {
             return false;
         };

@@ -89,6 +89,8 @@ impl DataDir {
             Err(TryLockError::WouldBlock) => return Err(held(root)),
             Err(TryLockError::Error(e)) => return Err(io_error("can't lock", &path)(e)),
         }
+        // Only with the lock: until then the file has the pid of the server that uses the
+        // directory.
         file.set_len(0).map_err(io_error("can't write", &path))?;
         writeln!(file, "{}", std::process::id()).map_err(io_error("can't write", &path))?;
         file.sync_all().map_err(io_error("can't write", &path))?;

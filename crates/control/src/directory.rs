@@ -17,7 +17,8 @@ use tidegate_model::{
 impl Control {
     /// Returns the cluster as a login with this claim sees it now.
     async fn tenant(&self, entry: &ClusterEntry, claim: &Claim) -> Result<Tenant, DirectoryError> {
-        // The state is read first: if a run begins between the two, `tenant` clears `settled`.
+        // The state is read first: if a run begins between the two, `tenant` clears
+        // `accounts_current`.
         let state = self.engines().state(entry.id);
         let tenant = self
             .register()
@@ -25,18 +26,18 @@ impl Control {
             .await;
         let mut tenant = tenant.map_err(|e| DirectoryError::Store(Arc::new(e)))?;
         // Nothing newer than the last book can be read from an engine that can't start.
-        tenant.settled |= state == Some(ClusterState::Failed);
+        tenant.accounts_current |= state == Some(ClusterState::Failed);
         Ok(tenant)
     }
 
     /// Waits until the engine neither starts nor goes to sleep. Returns whether the stored book is
     /// then up to date.
-    async fn is_settled(&self, entry: &ClusterEntry) -> bool {
-        // No reading can begin before that.
+    async fn are_accounts_current(&self, entry: &ClusterEntry) -> bool {
+        // The accounts of an engine that starts or goes to sleep can't be read.
         self.engines().steady(entry.id).await;
         let state = self.engines().state(entry.id);
         state == Some(ClusterState::Failed)
-            || Register::is_settled(entry, state == Some(ClusterState::Asleep))
+            || Register::are_accounts_current(entry, state == Some(ClusterState::Asleep))
     }
 
     async fn read_accounts(
@@ -56,7 +57,7 @@ impl Control {
             Err(error) => {
                 // The engine may have failed or gone to sleep during the wait.
                 let now = self.tenant(entry, claim).await?;
-                return if now.settled {
+                return if now.accounts_current {
                     Ok(now.accounts)
                 } else {
                     Err(DirectoryError::Unreadable(Arc::new(error)))
@@ -65,6 +66,7 @@ impl Control {
         };
         self.register().books().learn(entry.id, &claim.names, &book);
         let accounts = book.accounts.candidates(claim);
+        // The login may mean an account that did not fit into the book, so this is no denial.
         if accounts.is_empty() && !book.accounts.is_complete() {
             return Err(DirectoryError::TooManyAccounts);
         }
@@ -72,7 +74,7 @@ impl Control {
     }
 
     async fn imitate_reading(&self, entry: &ClusterEntry) -> Result<(), DirectoryError> {
-        if self.is_settled(entry).await {
+        if self.are_accounts_current(entry).await {
             return Ok(());
         }
         match entry.samples.imitate().await {
@@ -135,7 +137,7 @@ impl Directory for Control {
             };
             // The copy of a cleanly sleeping cluster is up to date now, which is after
             // `not_before`.
-            if self.is_settled(&entry).await {
+            if self.are_accounts_current(&entry).await {
                 return Ok(self.tenant(&entry, claim).await?.accounts);
             }
             self.read_accounts(&entry, claim, not_before, entry.samples.measure())

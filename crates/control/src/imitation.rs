@@ -80,6 +80,8 @@ impl ReadingSamples {
     /// one of the last readings. If the last one is too old, one caller reads and the others wait
     /// for it.
     pub async fn imitate(&self) -> Imitation<'_> {
+        // Created before the samples are read, so that a reading that ends in between is not
+        // missed.
         let ended = self.ended.notified();
         {
             let mut ring = self.lock();
@@ -96,6 +98,7 @@ impl ReadingSamples {
                 if let Some(sample) = draw(&fresh) {
                     return Imitation::Like(sample);
                 }
+                // Set under the lock, so that the other callers wait for this reading.
                 ring.under_way = 1;
                 return Imitation::Read(self.begin());
             }

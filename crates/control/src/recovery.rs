@@ -61,6 +61,7 @@ pub async fn recover_all(
             }
         });
     }
+    // `/readyz` answers 503 until the last one has ended.
     while running.join_next().await.is_some() {}
     done.send_replace(true);
 }

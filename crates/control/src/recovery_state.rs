@@ -34,6 +34,7 @@ impl RecoveryState {
     }
 
     pub fn finish(&self) {
+        // Before the waiters are notified: one that comes in between reads the flag.
         self.done.store(true, Ordering::Release);
         self.told.notify_waiters();
     }

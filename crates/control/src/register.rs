@@ -115,8 +115,8 @@ impl Register {
         }
     }
 
-    /// As [`Tenant::settled`]. `asleep` as for [`Register::tenant`].
-    pub fn is_settled(entry: &ClusterEntry, asleep: bool) -> bool {
+    /// As [`Tenant::accounts_current`]. `asleep` as for [`Register::tenant`].
+    pub fn are_accounts_current(entry: &ClusterEntry, asleep: bool) -> bool {
         asleep && entry.accounts().clean
     }
 
@@ -142,7 +142,7 @@ impl Register {
             name: entry.name.clone(),
             prefix: entry.prefix.clone(),
             accounts: book.accounts.candidates(claim),
-            settled: asleep && known.clean,
+            accounts_current: asleep && known.clean,
             recovering: !entry.recovery.is_done(),
             limits: entry.limits(),
         })
@@ -196,6 +196,7 @@ impl Ledger for Register {
         accounts: Arc<AccountBook>,
     ) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async move {
+            // On disk before in memory: a clean sleep that a crash forgets must not be announced.
             self.store
                 .end_run(cluster, run, Arc::clone(&accounts))
                 .await
@@ -206,6 +207,7 @@ impl Ledger for Register {
                 let mut mine = entry.accounts();
                 mine.book_run = run;
                 mine.complete = complete;
+                // A later run may have begun while this one was recorded.
                 mine.clean |= mine.run == run;
             }
             Ok(())

@@ -74,18 +74,18 @@ async fn first_user(store: &SqliteStore, id: ClusterId) -> String {
 #[tokio::test]
 async fn a_mismatch_is_a_verdict_only_between_runs() {
     let (_tmp, register, entry) = one().await;
-    assert!(tenant(&register, &entry, true).await.settled);
-    assert!(!tenant(&register, &entry, false).await.settled);
+    assert!(tenant(&register, &entry, true).await.accounts_current);
+    assert!(!tenant(&register, &entry, false).await.accounts_current);
     let run = register.begin_run(entry.id).await.unwrap();
     assert!(
-        !tenant(&register, &entry, true).await.settled,
+        !tenant(&register, &entry, true).await.accounts_current,
         "the engine's state was read before the run began"
     );
     register
         .save_accounts(entry.id, book(run.0, "seen"))
         .await
         .unwrap();
-    assert!(!tenant(&register, &entry, true).await.settled);
+    assert!(!tenant(&register, &entry, true).await.accounts_current);
     assert_eq!(
         tenant(&register, &entry, true).await.accounts[0].user,
         "seen"
@@ -95,7 +95,7 @@ async fn a_mismatch_is_a_verdict_only_between_runs() {
         .await
         .unwrap();
     let tenant = tenant(&register, &entry, true).await;
-    assert!(tenant.settled);
+    assert!(tenant.accounts_current);
     assert_eq!(tenant.accounts[0].user, "last");
 }
 
@@ -107,7 +107,7 @@ async fn a_run_that_could_not_be_noted_has_not_begun() {
             .tenant(&entry, true, &claim())
             .await
             .unwrap()
-            .settled
+            .accounts_current
     );
     register.store.close().await;
     assert!(register.begin_run(entry.id).await.is_err());
@@ -116,7 +116,7 @@ async fn a_run_that_could_not_be_noted_has_not_begun() {
             .tenant(&entry, true, &claim())
             .await
             .unwrap()
-            .settled
+            .accounts_current
     );
 }
 
@@ -154,7 +154,7 @@ async fn two_thousand_runs_end_together_in_a_few_transactions() {
                 .tenant(&entry, true, &claim())
                 .await
                 .unwrap()
-                .settled,
+                .accounts_current,
             "{id}"
         );
     }

@@ -51,6 +51,8 @@ impl NamePattern {
             if parts.peek().is_none() {
                 return left.ends_with(part);
             }
+            // The first match is enough: it leaves the most text for the later parts, so nothing is
+            // tried again.
             let Some(at) = left.find(part) else {
                 return false;
             };

@@ -1,6 +1,6 @@
 //! Rows and clusters for the unit tests of this room.
 
-use crate::store::{ClusterRow, Phase, Reservation, SqliteStore, Store, Strays};
+use crate::store::{ClusterRow, Phase, Reservation, SqliteStore, Store, UnknownFolders};
 use tidegate_model::{
     AccountBook, ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch,
 };
@@ -19,7 +19,7 @@ pub fn reservation(name: &str) -> Reservation {
 /// Stores a live cluster with these accounts.
 pub async fn live_cluster(store: &SqliteStore, name: &str, book: &AccountBook) -> ClusterRow {
     let row = store
-        .reserve(&reservation(name), None, &Strays::default())
+        .reserve(&reservation(name), None, &UnknownFolders::default())
         .await
         .unwrap();
     store.publish(row.id, book).await.unwrap()

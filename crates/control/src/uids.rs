@@ -3,7 +3,9 @@
 
 use crate::error::{ControlError, ErrorCode};
 use crate::limits::UIDS_READY_MAX;
-use crate::store::{ClusterRow, Phase, Reservation, Store, StoreError, StoreResult, Strays};
+use crate::store::{
+    ClusterRow, Phase, Reservation, Store, StoreError, StoreResult, UnknownFolders,
+};
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,11 +54,12 @@ impl Uids {
         &self,
         store: &dyn Store,
         wanted: &Reservation,
-        strays: &Strays,
+        strays: &UnknownFolders,
     ) -> StoreResult<ClusterRow> {
         let mut ready = self.ready.lock().await;
         loop {
             self.fill(store, &mut ready, 1).await?;
+            // Removed only after the reservation, so that a failed one does not lose the number.
             let uid = *ready.front().ok_or(StoreError::NoUidLeft)?;
             match store.reserve(wanted, Some(uid..=uid), strays).await {
                 // The number belongs to a directory that the store doesn't have.
@@ -124,6 +127,7 @@ impl Uids {
         ready: &mut VecDeque<u32>,
         wanted: usize,
     ) -> StoreResult<()> {
+        // A number that was not free is not asked for again, or the loop would not end.
         let mut tried: BTreeSet<u32> = ready.iter().copied().collect();
         while ready.len() < wanted {
             let limit = wanted.max(UIDS_READY_MAX);
@@ -135,6 +139,7 @@ impl Uids {
             }
             tried.extend(candidates.iter().map(|candidate| candidate.uid));
             let root = self.root.clone();
+            // Reads the processes and the data directory, which blocks.
             let free = tokio::task::spawn_blocking(move || free_uids(&candidates, &root)).await;
             ready.extend(free.map_err(StoreError::UidCheck)??);
         }

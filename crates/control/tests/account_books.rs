@@ -111,7 +111,7 @@ async fn damaged_book() {
     ));
     let tenant = find(control, &made.cluster.prefix).await.unwrap();
     assert!(
-        tenant.accounts.is_empty() && tenant.settled,
+        tenant.accounts.is_empty() && tenant.accounts_current,
         "nobody can be judged, and nothing wakes"
     );
     // The operator's way in, and from there on everybody's.
@@ -123,6 +123,6 @@ async fn damaged_book() {
     control.sleep_cluster("demo").await.unwrap();
     let server = server.restart().await;
     let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
-    assert!(tenant.settled && seen(&tenant.accounts, &fresh.password));
+    assert!(tenant.accounts_current && seen(&tenant.accounts, &fresh.password));
     server.stop().await;
 }

@@ -42,7 +42,7 @@ async fn a_new_cluster() {
     );
     assert_eq!(made.password.len(), 16);
     let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
-    assert!(tenant.settled);
+    assert!(tenant.accounts_current);
     assert_eq!(tenant.accounts.len(), 1);
     assert_eq!(
         tenant.accounts[0].verifiers,
@@ -172,7 +172,7 @@ async fn password() {
     let fresh = control.new_password("demo").await.unwrap();
     assert_ne!(*fresh.password, *made.password);
     let tenant = find(control, &made.cluster.prefix).await.unwrap();
-    assert!(!tenant.settled, "awake: a mismatch is no verdict");
+    assert!(!tenant.accounts_current, "awake: a mismatch is no verdict");
     let book = control
         .refresh(tenant.cluster, &root_claim(), Instant::now())
         .await
@@ -182,7 +182,7 @@ async fn password() {
     let slept = control.sleep_cluster("demo").await.unwrap();
     assert_eq!(slept.state, ClusterState::Asleep);
     let tenant = find(control, &made.cluster.prefix).await.unwrap();
-    assert!(tenant.settled && seen(&tenant.accounts, &fresh.password));
+    assert!(tenant.accounts_current && seen(&tenant.accounts, &fresh.password));
     assert_eq!(
         control.wake_cluster("demo").await.unwrap().state,
         ClusterState::Awake
@@ -191,7 +191,7 @@ async fn password() {
     let server = server.restart().await;
     let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
     assert!(
-        tenant.settled
+        tenant.accounts_current
             && seen(&tenant.accounts, &fresh.password)
             && !seen(&tenant.accounts, &made.password)
     );
@@ -269,7 +269,7 @@ async fn left() {
     let control = &server.control;
     {
         let mut creating = Box::pin(control.create_cluster(named("demo")));
-        // Once asked, it is on its way; then its caller goes.
+        // The operation has started; then its caller is dropped.
         let first = std::future::poll_fn(|cx| {
             std::task::Poll::Ready(creating.as_mut().poll(cx).is_ready())
         })

@@ -15,7 +15,7 @@ use common::{Server, find, named, root_claim, seen, until};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
-use tidegate_control::store::{Reservation, SqliteStore, Store, Strays};
+use tidegate_control::store::{Reservation, SqliteStore, Store, UnknownFolders};
 use tidegate_control::{Control, ControlSettings, DataDir, NewCluster};
 use tidegate_model::{
     ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterState, Directory, Found, Prefix,
@@ -55,7 +55,7 @@ async fn restart() {
     let made = server.control.create_cluster(named("demo")).await.unwrap();
     let server = server.restart().await;
     let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
-    assert!(tenant.settled);
+    assert!(tenant.accounts_current);
     let book = server
         .control
         .refresh(made.cluster.id, &root_claim(), Instant::now())
@@ -101,7 +101,7 @@ async fn swept() {
             limits: ClusterLimits::default(),
         };
         let half = store
-            .reserve(&wanted, None, &Strays::default())
+            .reserve(&wanted, None, &UnknownFolders::default())
             .await
             .unwrap();
         std::fs::create_dir(dir.engines().join(half.id.to_string())).unwrap();
@@ -231,7 +231,10 @@ async fn recovered() {
     }
     let server = Server::open(root).await;
     let tenant = find(&server.control, &made.cluster.prefix).await.unwrap();
-    assert!(!tenant.settled, "no login is judged by what may be stale");
+    assert!(
+        !tenant.accounts_current,
+        "no login is judged by what may be stale"
+    );
     assert!(tenant.recovering);
     let stranger = Prefix::random().unwrap();
     let claim = root_claim();
@@ -244,7 +247,7 @@ async fn recovered() {
         panic!("nobody has this prefix");
     };
     assert!(
-        twin.recovering && !twin.settled,
+        twin.recovering && !twin.accounts_current,
         "an unknown prefix waits as the one cluster does"
     );
     server.control.recovered(id).await;
@@ -265,7 +268,7 @@ async fn recovered() {
         find(&server.control, &made.cluster.prefix)
             .await
             .unwrap()
-            .settled
+            .accounts_current
     );
     server.stop().await;
 }

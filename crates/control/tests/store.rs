@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tidegate_control::limits::BATCH_MAX;
-use tidegate_control::store::{Phase, Reservation, SqliteStore, Store, StoreError, Strays};
+use tidegate_control::store::{Phase, Reservation, SqliteStore, Store, StoreError, UnknownFolders};
 use tidegate_model::{AccountBook, Accounts, ClusterId, ClusterLimits, RunEpoch};
 
 #[tokio::test]
@@ -24,7 +24,11 @@ async fn a_cluster_comes_back_whole_after_reopening() {
     let tmp = tempfile::tempdir().unwrap();
     let store = open(tmp.path()).await;
     let row = store
-        .reserve(&wanted("demo"), Some(600_000..=600_010), &Strays::default())
+        .reserve(
+            &wanted("demo"),
+            Some(600_000..=600_010),
+            &UnknownFolders::default(),
+        )
         .await
         .unwrap();
     assert_eq!(
@@ -173,7 +177,7 @@ async fn limits_come_back_as_they_were_set() {
                 ..wanted("demo")
             },
             None,
-            &Strays::default(),
+            &UnknownFolders::default(),
         )
         .await
         .unwrap();
@@ -227,7 +231,7 @@ async fn numbers_prefixes_and_users_are_not_given_out_twice() {
     let tmp = tempfile::tempdir().unwrap();
     let store = open(tmp.path()).await;
     let range = 600_000..=600_001;
-    let none = Strays::default();
+    let none = UnknownFolders::default();
     let a = store
         .reserve(&wanted("a"), Some(range.clone()), &none)
         .await
@@ -285,7 +289,7 @@ async fn numbers_prefixes_and_users_are_not_given_out_twice() {
         Err(StoreError::PrefixTaken)
     ));
     // A directory of an older store keeps its number and its owner.
-    let strays = Strays {
+    let strays = UnknownFolders {
         id_max: 40,
         uids: BTreeSet::from([600_001]),
     };
@@ -340,7 +344,7 @@ async fn a_login_that_wakes_passes_a_thousand_books() {
     let id = live(&store, "demo").await.id;
     let saved = AtomicUsize::new(0);
     let book = long_book(RunEpoch(0), 1_000);
-    // Each differs from the one before, or it would cost nothing.
+    // Each differs from the one before; otherwise nothing would be written.
     let other = long_book(RunEpoch(0), 999);
     let save = async |n: usize| {
         store

@@ -11,7 +11,7 @@ mod common;
 
 use common::store::{open, wanted};
 use std::time::Duration;
-use tidegate_control::store::{Reservation, SqliteStore, Store, StoreError, Strays};
+use tidegate_control::store::{Reservation, SqliteStore, Store, StoreError, UnknownFolders};
 use tidegate_model::{ClusterEngine, ClusterLimits, EngineParameters};
 
 /// The schema of the first release, with one cluster in it.
@@ -84,7 +84,7 @@ async fn clusters_of_an_older_version_are_mariadb_and_others_keep_their_paramete
         ..wanted("other")
     };
     store
-        .reserve(&wanted, None, &Strays::default())
+        .reserve(&wanted, None, &UnknownFolders::default())
         .await
         .unwrap();
     store.close().await;

@@ -5,14 +5,14 @@ use crate::driver::{Driver, Run};
 use crate::error::{EngineError, StartError};
 use crate::kind::{ClusterSpec, EngineKind};
 use std::sync::Arc;
-use tidegate_model::{Abilities, BoxFuture, EngineAddress, KindDescription, LoginCheck};
+use tidegate_model::{Abilities, BoxFuture, EngineAddress, KindDescription, PasswordVerifier};
 
 const UNKNOWN: KindDescription = KindDescription {
     name: "unknown",
     summary: "a kind of engine that this version does not have",
     page: "engines/README.md",
     parameters: &[],
-    login_check: LoginCheck::KnownAccounts,
+    login_check: PasswordVerifier::KnownAccounts,
     abilities: Abilities {
         sleeps: false,
         backs_up: false,

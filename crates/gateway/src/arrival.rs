@@ -70,6 +70,8 @@ impl Arrival {
             .headers
             .admit(self.peer.ip(), limits::COST_HEADER)
             .map_err(|_| HeaderError::TooManyWait)?;
+        // The wait for the header has its own bound, so the listener may accept the next
+        // connection.
         drop(self.arriving.take());
         let until = self.accepted + limits::PROXY_HEADER_DEADLINE;
         let eviction = place.eviction();

@@ -63,6 +63,8 @@ impl Connection {
         let deadline = self.login_deadline();
         tokio::select! {
             biased;
+            // First: a connection whose work is always ready must not keep a place that was given
+            // away.
             () = self.evicted() => Err(Interrupted::Evicted),
             done = tokio::time::timeout_at(deadline, work) => {
                 done.map_err(|_| Interrupted::Deadline)

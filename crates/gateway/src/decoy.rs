@@ -47,6 +47,7 @@ impl Decoy {
             return [0; 32];
         };
         mac.update(purpose.as_bytes());
+        // Separates purpose and data, so that two different pairs never give the same input.
         mac.update(&[0]);
         mac.update(data);
         mac.finalize().into_bytes().into()

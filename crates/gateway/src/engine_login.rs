@@ -172,6 +172,7 @@ impl Packets {
 
     /// Returns the stream, from which the relay goes on to read.
     fn into_stream(self) -> Result<UnixStream, BrokenLogin> {
+        // Bytes that were read ahead would be missing in the relay's stream.
         if self.ahead.is_empty() {
             Ok(self.stream)
         } else {

@@ -66,6 +66,7 @@ impl FailedLogins {
     /// Forgets the failures of this source under a name whose password it knows. Its failures under
     /// other names stay counted.
     pub fn forgive(&self, client: IpAddr, name: &[u8]) {
+        // Not the networks around it: others in them may be guessing.
         if let Some(source) = networks(client).next() {
             self.names.forget(self.keys.hash_one((source, name)));
         }
@@ -144,8 +145,11 @@ impl Table {
         let Some(mut set) = self.set(tag) else {
             return 1;
         };
+        // An entry without failures is free. Its tag is that of a forgotten key, or 0.
         let known = set.iter().position(|e| e.tag == tag && e.count > 0);
         let at = known.or_else(|| {
+            // The oldest of the lowest counts, so that the count of a guesser outlives a flood of
+            // new keys.
             let least = set
                 .iter()
                 .enumerate()

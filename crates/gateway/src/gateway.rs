@@ -56,6 +56,8 @@ impl Gateway {
             .local_addr()
             .ok()
             .filter(|a| !a.ip().is_unspecified());
+        // Accepting takes turns with the handshakes of strangers, so that a flood of connections
+        // leaves time to the sessions.
         let mut turns = Turns::of_accept_loop(self.shared.handshakes.clone());
         loop {
             let accepted = tokio::select! {
@@ -65,7 +67,8 @@ impl Gateway {
             };
             match accepted {
                 Ok((tcp, peer)) => {
-                    // Closed by nobody, and given back at once.
+                    // This semaphore is never closed. The wait is short: a connection gives its
+                    // permit back as soon as it has a place.
                     let arriving = Arc::clone(&self.shared.arriving).acquire_owned().await;
                     let turn = tokio::select! {
                         biased;
@@ -74,6 +77,8 @@ impl Gateway {
                     };
                     let accept = || {
                         self.start_connection(tcp, peer, local, arriving.ok());
+                        // A whole turn of accepts takes about as long as a stranger's handshake in
+                        // the next one.
                         let connections = 1 + self.accept_waiting(&listener, local);
                         ((), limits::CONNECTION_WORK * connections)
                     };
@@ -84,6 +89,7 @@ impl Gateway {
                     }
                 }
                 Err(e) => {
+                    // Strangers can cause this error again and again, by using up the descriptors.
                     if LogBudget::of_process().take() {
                         tracing::warn!(error = %e, "accept failed");
                     }
@@ -133,6 +139,7 @@ impl Gateway {
     /// Tells every session that the server stops, and waits until all have ended, at most for the
     /// grace of busy sessions plus the time to tell their clients.
     pub async fn stop(&self) {
+        // Logins in progress end by the token. Sessions end by the registry, after their command.
         self.shared.stop.cancel();
         self.shared.sessions.stop_all();
         self.tasks.close();
@@ -195,6 +202,7 @@ async fn run_connection(shared: Arc<GatewayShared>, mut arrival: Arrival) {
             let end = run.catch_unwind().await.unwrap_or(Ending::Panicked);
             (session, client, end)
         }
+        // It never became a session, but its line in the log needs an id too.
         Err(end) => (shared.sessions.open(peer).id(), peer, end),
     };
     let closed = ConnectionClosed {

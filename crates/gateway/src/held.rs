@@ -56,6 +56,7 @@ impl HeldBudgets {
         let mut pools = lock(&self.pools);
         let pool = Arc::clone(pools.entry(cluster).or_default());
         let entry = Arc::new(HeldEntry::default());
+        // The map keeps the entry alive, so no other one has its address.
         lock(&pool.sessions).insert(Arc::as_ptr(&entry).addr(), Arc::clone(&entry));
         let pools = Arc::clone(&self.pools);
         HeldShare {
@@ -91,6 +92,8 @@ impl Pool {
             if left <= max / 4 * 3 {
                 break;
             }
+            // Counted as freed now, although the session ends a little later: otherwise all would
+            // be chosen.
             left = left.saturating_sub(bytes);
             entry.chosen.store(true, Ordering::Release);
             entry.waker.wake();
@@ -133,6 +136,7 @@ impl HeldShare {
 
     /// Sets how many bytes the session keeps now.
     pub fn set_bytes(&mut self, bytes: usize, cx: &mut Context<'_>) {
+        // A session that keeps no bytes is never chosen, so it needs no wake-up.
         if bytes > 0 {
             self.entry.waker.register(cx.waker());
         }
@@ -155,6 +159,8 @@ impl HeldShare {
         };
         let now = before.wrapping_add(bytes).wrapping_sub(self.bytes);
         self.bytes = bytes;
+        // Only when the limit is crossed. Otherwise each packet would wake all sessions of the
+        // cluster.
         if before >= self.max && now < self.max {
             self.pool.wake_all();
         }
@@ -169,6 +175,8 @@ impl HeldShare {
 impl Drop for HeldShare {
     fn drop(&mut self) {
         self.update_pool(0);
+        // Locked in the order of `session`, which must not add an entry to a pool that is being
+        // removed.
         let mut pools = lock(&self.pools);
         let mut sessions = lock(&self.pool.sessions);
         sessions.remove(&Arc::as_ptr(&self.entry).addr());

@@ -71,6 +71,7 @@ impl LoginCheck<'_> {
             LoginName::Routed { prefix, .. } => Some(prefix),
             _ => None,
         };
+        // A name without a valid prefix takes the same look-up as one with an unknown prefix.
         let tag = self.shared.decoy.tag(prefix);
         let prefix = prefix
             .cloned()
@@ -83,6 +84,7 @@ impl LoginCheck<'_> {
             Ok(found) => found,
             Err((why, detail)) => return (LoginVerdict::Unchecked(why), detail),
         };
+        // After the look-up, so that known and unknown prefixes have cost the same so far.
         if attempt.is_unchecked() {
             let why = "too many delayed denials of this address are waiting".to_owned();
             return (LoginVerdict::Unchecked(why), detail);
@@ -166,7 +168,7 @@ impl LoginCheck<'_> {
         // verdict: they are read again.
         let Some(Twin {
             cluster,
-            settled: false,
+            accounts_current: false,
             ..
         }) = found.standing()
         else {
@@ -176,6 +178,8 @@ impl LoginCheck<'_> {
         };
         let directory = &self.shared.directory;
         let fresh = async {
+            // Unknown prefixes wait in the same way. A budget that refused logins instead would
+            // reveal the real ones.
             tokio::time::sleep_until(self.shared.reading_turns.next_turn(tag)).await;
             if tenant.is_some() {
                 let not_before = attempt.came.into_std();
@@ -186,6 +190,7 @@ impl LoginCheck<'_> {
                 Ok::<_, DirectoryError>(None)
             }
         };
+        // From the arrival of the password on, so that the wait for a turn is included.
         let accounts = match timeout_at(attempt.came + limits::REREAD_PATIENCE, fresh).await {
             Ok(Ok(accounts)) => accounts,
             Ok(Err(e)) => return LoginVerdict::Unchecked(error_chain(&e)),
@@ -263,6 +268,7 @@ impl LoginCheck<'_> {
             stages.push(self.shared.decoy.stage2(stages.len()));
         }
         let (at, stage1) = match credential {
+            // No hash is run, whether the name exists or not.
             Credential::Empty => {
                 return first_match(empty.into_iter(), None);
             }

@@ -18,7 +18,7 @@ pub(super) const SALT: [u8; 20] = [9; 20];
 
 /// Directory of one cluster in memory, which counts its calls.
 pub(super) struct OneCluster {
-    pub(super) settled: bool,
+    pub(super) accounts_current: bool,
     pub(super) recovering: AtomicBool,
     /// Duration of its recovery, and of a reading of its accounts.
     pub(super) recovery: Duration,
@@ -43,7 +43,7 @@ impl Directory for OneCluster {
             name: ClusterName::parse("demo").unwrap(),
             prefix: prefix.clone(),
             accounts: self.remembered.candidates(claim),
-            settled: self.settled,
+            accounts_current: self.accounts_current,
             recovering: self.recovering.load(Ordering::Relaxed),
             limits: ClusterLimits::default(),
         });
@@ -118,7 +118,7 @@ pub(super) fn native(password: &str) -> Verifier {
     Verifier::Native(auth::stage2(&auth::stage1(password.as_bytes())))
 }
 
-pub(super) fn directory(settled: bool) -> Arc<OneCluster> {
+pub(super) fn directory(accounts_current: bool) -> Arc<OneCluster> {
     let accounts = book(&[
         ("root", "%", native("secret")),
         ("abcdefghjkmn.app", "%", native("app")),
@@ -130,7 +130,7 @@ pub(super) fn directory(settled: bool) -> Arc<OneCluster> {
         ("tls", "%", native("other")),
     ]);
     Arc::new(OneCluster {
-        settled,
+        accounts_current,
         recovering: false.into(),
         recovery: Duration::ZERO,
         reading: Duration::ZERO,

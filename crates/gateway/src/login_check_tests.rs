@@ -10,8 +10,8 @@ use std::time::Duration;
 async fn case_37_every_denial_costs_the_same_hashes_and_look_ups() {
     for make in [clear as fn(&str) -> Credential, token] {
         let mut costs = Vec::new();
-        for settled in [true, false] {
-            let directory = directory(settled);
+        for accounts_current in [true, false] {
+            let directory = directory(accounts_current);
             for user in [
                 "abcdefghjkmn.root",
                 "abcdefghjkmn.nobody",
@@ -33,8 +33,8 @@ async fn case_37_every_denial_costs_the_same_hashes_and_look_ups() {
 
 #[tokio::test]
 async fn a_match_needs_no_reading() {
-    for settled in [true, false] {
-        let directory = directory(settled);
+    for accounts_current in [true, false] {
+        let directory = directory(accounts_current);
         for make in [clear as fn(&str) -> Credential, token] {
             let (verdict, ..) = check(&directory, "abcdefghjkmn.root", make("secret")).await;
             assert!(matches!(verdict, LoginVerdict::Proven(p) if p.user == "root"));
@@ -105,8 +105,8 @@ async fn case_29_the_empty_password_fits_accounts_without_one_and_no_others() {
 }
 
 /// Returns a directory as [`directory`] does, with a change.
-fn changed(settled: bool, change: impl FnOnce(&mut OneCluster)) -> Arc<OneCluster> {
-    let mut directory = directory(settled);
+fn changed(accounts_current: bool, change: impl FnOnce(&mut OneCluster)) -> Arc<OneCluster> {
+    let mut directory = directory(accounts_current);
     change(Arc::get_mut(&mut directory).unwrap());
     directory
 }
@@ -131,7 +131,7 @@ const WRONG: [&str; 5] = [
 #[tokio::test(start_paused = true)]
 async fn a_wrong_password_and_an_unknown_prefix_take_the_same_time_and_end_alike_in_every_state() {
     let seconds = Duration::from_secs;
-    for (settled, recovery, reading, want) in [
+    for (accounts_current, recovery, reading, want) in [
         (true, None, seconds(0), "denied"),
         (false, None, seconds(0), "denied"),
         (false, None, Duration::from_millis(450), "denied"),
@@ -141,7 +141,7 @@ async fn a_wrong_password_and_an_unknown_prefix_take_the_same_time_and_end_alike
     ] {
         let mut seen = Vec::new();
         for user in WRONG {
-            let directory = changed(settled, |one| {
+            let directory = changed(accounts_current, |one| {
                 one.recovering = recovery.is_some().into();
                 one.recovery = recovery.unwrap_or_default();
                 one.reading = reading;

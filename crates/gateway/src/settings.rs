@@ -92,6 +92,7 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.base, address.to_canonical()) {
             (IpAddr::V4(base), IpAddr::V4(a)) => {
+                // In a /0 the shift has no result on either side, so all addresses are equal.
                 let shift = 32 - u32::from(self.bits);
                 u32::from(base).checked_shr(shift) == u32::from(a).checked_shr(shift)
             }

@@ -87,7 +87,9 @@ impl GatewayShared {
             headers: Admission::new(AdmissionLimits {
                 per_source: limits::PROXY_WAITING_PER_SOURCE,
                 total: limits::PROXY_WAITING_MAX,
+                // Twice what these places can use, so that only their number limits them.
                 memory: limits::COST_HEADER * u64::from(limits::PROXY_WAITING_MAX) * 2,
+                // No denial waits for a header.
                 late_max: 1,
             }),
             arriving: Arc::new(Semaphore::new(limits::ARRIVING_MAX)),
@@ -116,6 +118,8 @@ impl GatewayShared {
             capabilities: self.settings.offered(),
             collation: COLLATION,
             status: STATUS,
+            // Its proof can't be checked by what MariaDB stores. Clients that use it are asked for
+            // the clear password inside TLS (docs/decisions/0014-new-connections.md).
             plugin: b"caching_sha2_password".to_vec(),
         }
     }

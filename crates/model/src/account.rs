@@ -156,6 +156,7 @@ fn within_mask(net: &str, mask: &str, client: IpAddr) -> bool {
     let mask: u32 = match mask.parse::<std::net::Ipv4Addr>() {
         Ok(mask) => mask.into(),
         Err(_) => match mask.parse::<u32>() {
+            // A shift by 32 would overflow, so /0 has its own arm.
             Ok(bits @ 1..=32) => u32::MAX << (32 - bits),
             Ok(0) => 0,
             _ => return false,
@@ -173,6 +174,7 @@ fn like(pattern: &[u8], text: &[u8]) -> bool {
     while let Some(&c) = text.get(t) {
         match pattern.get(p) {
             Some(b'%') => {
+                // Only the last `%` is remembered: an earlier one could match no more than it does.
                 star = Some((p, t));
                 p += 1;
             }

@@ -5,9 +5,10 @@
 //! account. So the bound on a book is a bound on real memory, and a book of 1.5 MB holds more than
 //! 40,000 ordinary accounts.
 
-use crate::account::{Account, Requirement, Unsupported, Verifier};
+use crate::account::Account;
+use crate::book_entry::{AccountEntry, LOCKED, TEXT_MAX, entry_size, write_entry};
 use crate::id::RunEpoch;
-use crate::limits::{BOOK_BYTES_MAX, CANDIDATES_MAX, HOSTS_PER_USER_MAX, METHODS_MAX};
+use crate::limits::{BOOK_BYTES_MAX, CANDIDATES_MAX, HOSTS_PER_USER_MAX};
 use std::net::IpAddr;
 use std::time::Instant;
 use zeroize::Zeroize;
@@ -43,17 +44,6 @@ pub struct Accounts {
 
 /// Bytes per entry that [`Accounts::memory`] adds for the index.
 const INDEX_ENTRY: usize = size_of::<u32>();
-const LOCKED: u8 = 0x10;
-const REQUIRES_SHIFT: u8 = 5;
-/// The host pattern is `%`, and is left out.
-const ANY_HOST: u8 = 0x80;
-const METHODS: u8 = 0x0F;
-
-const TAG_EMPTY: u8 = 0;
-const TAG_NATIVE: u8 = 1;
-/// Tags from here on are the codes of [`Unsupported`].
-const TAG_UNSUPPORTED: u8 = 2;
-
 /// Error of a stored block that can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the copy of the accounts is damaged")]
@@ -129,6 +119,8 @@ impl Accounts {
     /// Accounts that this login can mean, in the order of its names: unlocked, with a host pattern
     /// that matches the client. Takes a binary search per name, also for a name that doesn't exist.
     pub fn candidates(&self, claim: &Claim) -> Vec<Account> {
+        // A tenant can give a name any number of host patterns; a login is compared with a bounded
+        // number.
         let entries = claim
             .names
             .iter()
@@ -158,6 +150,7 @@ impl Accounts {
         for entry in fresh.entries() {
             builder.push_entry(entry.bytes);
         }
+        // Accounts that the old copy lacked are still missing.
         builder.incomplete |= self.incomplete;
         builder.finish()
     }
@@ -280,6 +273,7 @@ impl AccountsBuilder {
     }
 
     pub fn finish(mut self) -> Accounts {
+        // Taken out, because the builder is wiped when it is dropped.
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.shrink_to_fit();
         let starts = std::mem::take(&mut self.starts);
@@ -323,173 +317,6 @@ impl Drop for AccountsBuilder {
 fn user_at(block: &[u8], start: u32) -> &[u8] {
     let at = usize::try_from(start).unwrap_or(usize::MAX);
     AccountEntry::read(block, at).map_or(&[][..], |(entry, _)| entry.user)
-}
-
-/// An entry within a block.
-#[derive(Clone, Copy)]
-struct AccountEntry<'a> {
-    bytes: &'a [u8],
-    flags: u8,
-    user: &'a [u8],
-    host: &'a [u8],
-    methods: &'a [u8],
-}
-
-impl<'a> AccountEntry<'a> {
-    /// The entry at this offset, and the offset of the next. `None` at the end, and where the bytes
-    /// are damaged.
-    fn read(block: &'a [u8], at: usize) -> Option<(Self, usize)> {
-        let all = block.get(at..)?;
-        let mut rest = all;
-        let flags = take(&mut rest, 1)?.first().copied()?;
-        let user = take_text(&mut rest)?;
-        let host = if flags & ANY_HOST == 0 {
-            take_text(&mut rest)?
-        } else {
-            b"%"
-        };
-        let before_methods = rest;
-        for _ in 0..flags & METHODS {
-            let tag = take(&mut rest, 1)?.first().copied()?;
-            if tag == TAG_NATIVE {
-                take(&mut rest, 20)?;
-            }
-        }
-        let methods = before_methods.get(..before_methods.len() - rest.len())?;
-        let size = all.len() - rest.len();
-        Some((
-            Self {
-                bytes: all.get(..size)?,
-                flags,
-                user,
-                host,
-                methods,
-            },
-            at + size,
-        ))
-    }
-
-    fn admits(&self, client: IpAddr) -> bool {
-        std::str::from_utf8(self.host).is_ok_and(|host| crate::account::admits(host, client))
-    }
-
-    fn methods_checked(&self) -> Option<Vec<Verifier>> {
-        let mut rest = self.methods;
-        let mut out = Vec::with_capacity(usize::from(self.flags & METHODS));
-        while let Some(tag) = take(&mut rest, 1).and_then(|tag| tag.first().copied()) {
-            out.push(match tag {
-                TAG_EMPTY => Verifier::Empty,
-                TAG_NATIVE => Verifier::Native(take(&mut rest, 20)?.try_into().ok()?),
-                code => Verifier::Unsupported(Unsupported::from_code(
-                    code.checked_sub(TAG_UNSUPPORTED)?,
-                )?),
-            });
-        }
-        Some(out)
-    }
-
-    fn account(&self) -> Account {
-        Account {
-            user: String::from_utf8_lossy(self.user).into_owned(),
-            host: String::from_utf8_lossy(self.host).into_owned(),
-            verifiers: self.methods_checked().unwrap_or_default(),
-            locked: self.flags & LOCKED != 0,
-            requires: match self.flags >> REQUIRES_SHIFT & 3 {
-                0 => Requirement::None,
-                1 => Requirement::Tls,
-                _ => Requirement::Certificate,
-            },
-        }
-    }
-}
-
-/// Appends an account: flags, user, host unless it is `%`, methods.
-fn write_entry(account: &Account, out: &mut Vec<u8>) {
-    let any_host = account.host == "%";
-    let methods = account
-        .verifiers
-        .get(..METHODS_MAX)
-        .unwrap_or(&account.verifiers);
-    let requires: u8 = match account.requires {
-        Requirement::None => 0,
-        Requirement::Tls => 1,
-        Requirement::Certificate => 2,
-    };
-    let mut flags = u8::try_from(methods.len()).unwrap_or(0) | requires << REQUIRES_SHIFT;
-    flags |= if account.locked { LOCKED } else { 0 };
-    flags |= if any_host { ANY_HOST } else { 0 };
-    out.push(flags);
-    put_text(&account.user, out);
-    if !any_host {
-        put_text(&account.host, out);
-    }
-    for method in methods {
-        match method {
-            Verifier::Empty => out.push(TAG_EMPTY),
-            Verifier::Native(stage2) => {
-                out.push(TAG_NATIVE);
-                out.extend_from_slice(stage2);
-            }
-            Verifier::Unsupported(why) => out.push(TAG_UNSUPPORTED + why.code()),
-        }
-    }
-}
-
-/// Size of an entry in bytes, for the bound. Never less than the actual size.
-fn entry_size(account: &Account) -> usize {
-    let host = if account.host == "%" {
-        0
-    } else {
-        text_size(&account.host)
-    };
-    let methods = account.verifiers.iter().take(METHODS_MAX);
-    let methods: usize = methods
-        .map(|m| {
-            if matches!(m, Verifier::Native(_)) {
-                21
-            } else {
-                1
-            }
-        })
-        .sum();
-    1 + text_size(&account.user) + host + methods
-}
-
-/// Size of a text with its length, as [`put_text`] writes it.
-fn text_size(text: &str) -> usize {
-    text.len() + if text.len() < 0x80 { 1 } else { 2 }
-}
-
-/// Longest text whose length fits into two bytes. The engine's names have at most 1,020 bytes.
-const TEXT_MAX: usize = 0x7FFF;
-
-/// Appends a text with its length: one byte below 128, else two bytes with the top bit set.
-fn put_text(text: &str, out: &mut Vec<u8>) {
-    let [high, low] = u16::try_from(text.len()).unwrap_or(0).to_be_bytes();
-    if text.len() < 0x80 {
-        out.push(low);
-    } else {
-        out.extend_from_slice(&[high | 0x80, low]);
-    }
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let first = take(rest, 1)?.first().copied()?;
-    let len = match first {
-        0..0x80 => usize::from(first),
-        _ => usize::from(u16::from_be_bytes([
-            first & 0x7F,
-            take(rest, 1)?.first().copied()?,
-        ])),
-    };
-    take(rest, len)
-}
-
-fn take<'a>(rest: &mut &'a [u8], n: usize) -> Option<&'a [u8]> {
-    let (now, later) = rest.split_at_checked(n)?;
-    *rest = later;
-    Some(now)
 }
 
 #[cfg(test)]

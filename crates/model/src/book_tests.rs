@@ -2,6 +2,8 @@
 //! are kept.
 
 use super::*;
+use crate::account::{Requirement, Unsupported, Verifier};
+use crate::limits::METHODS_MAX;
 
 fn account(user: &str, host: &str, verifiers: Vec<Verifier>) -> Account {
     Account {

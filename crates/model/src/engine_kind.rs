@@ -16,18 +16,18 @@ pub struct KindDescription {
     pub page: &'static str,
     /// Parameters of a cluster, in the order in which forms show them.
     pub parameters: &'static [ParameterDescription],
-    pub login_check: LoginCheck,
+    pub login_check: PasswordVerifier,
     pub abilities: Abilities,
 }
 
 /// Place where the password of a login is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginCheck {
+pub enum PasswordVerifier {
     /// The gateway verifies it by the accounts that it read from the engine, before it wakes one.
     KnownAccounts,
 }
 
-impl LoginCheck {
+impl PasswordVerifier {
     /// Stable word for the API.
     pub fn as_str(self) -> &'static str {
         match self {

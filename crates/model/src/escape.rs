@@ -39,7 +39,7 @@ pub fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Appends a character as `printable` shows it.
+/// Appends a character in the form of [`printable`], for callers that cut the text themselves.
 pub fn push_printable_char(c: char, out: &mut String) {
     match c {
         c if !is_unprintable(c) => out.push(c),
@@ -60,6 +60,7 @@ pub fn push_json_char(c: char, out: &mut String) {
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
         c if is_unprintable(c) => {
+            // The escapes of JSON are UTF-16 units (RFC 8259, section 7).
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }

@@ -62,6 +62,7 @@ impl LeaseState {
     }
 
     fn set(&self, activity: Activity) {
+        // Two bits are the activity, so a time has 62.
         let ms = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX >> 2);
         self.word
             .store(ms << 2 | activity as u64, Ordering::Release);
@@ -72,6 +73,7 @@ impl LeaseState {
         let activity = match word & 3 {
             0 => Activity::Idle,
             2 => Activity::InTransaction,
+            // 3 is never written. Busy is the careful reading: it only delays a sleep.
             _ => Activity::Busy,
         };
         (activity, self.origin + Duration::from_millis(word >> 2))
@@ -159,6 +161,7 @@ impl Lease {
     /// As [`Self::yield_request`], for a driver that polls after every wake-up of a session. Takes
     /// no lock if there is no request.
     pub fn poll_yield_request(&mut self, cx: &mut Context<'_>) -> Poll<Option<YieldRequest>> {
+        // Registered before the flags are read: what is set in between wakes the task.
         self.shared.asked.register(cx.waker());
         if self.shared.has_request.swap(false, Ordering::AcqRel)
             && let Some(request) = self.shared.request().take()
@@ -178,6 +181,8 @@ impl Drop for Lease {
         if self.shared.get().0 != Activity::Idle {
             self.shared.set(Activity::Busy);
         }
+        // Set before the request is dropped: `ask` takes a closed answer for a yes only if the
+        // lease is gone.
         self.shared.lease_gone.store(true, Ordering::Release);
         // Drops the sender of the answer with an open request, so the supervisor notices at once.
         drop(self.shared.request().take());
@@ -230,6 +235,7 @@ impl LeaseHandle {
 
     /// Tells the session to end at once, because its cluster must give memory to others.
     pub fn end_for_memory(&self) {
+        // Set before `handle_gone`: a session that finds its handle gone then asks why.
         self.shared.yields_memory.store(true, Ordering::Release);
         self.shared.handle_gone.store(true, Ordering::Release);
         self.shared.asked.wake();
@@ -279,9 +285,11 @@ impl LeaseHandle {
         let mut patience = std::pin::pin!(patience);
         let mut answer_rx = std::pin::pin!(answer_rx);
         std::future::poll_fn(|cx| {
+            // Before the timer: an answer that arrives together with its end is valid.
             if let Poll::Ready(answer) = answer_rx.as_mut().poll(cx) {
                 return Poll::Ready(match answer {
                     Ok(true) => Ok(true),
+                    // Dropped without an answer: by the end of the lease, or by a newer request.
                     Err(_) if self.is_detached() => Ok(false),
                     Ok(false) | Err(_) => Err(YieldRefused),
                 });
@@ -302,104 +310,5 @@ impl LeaseHandle {
 pub struct YieldRefused;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::future::{pending, ready};
-    use std::pin::pin;
-    use std::task::Waker;
-
-    fn pair() -> (Lease, LeaseHandle) {
-        LeaseHandle::pair(
-            ClusterId(1),
-            RunEpoch(1),
-            EngineAddress::Unix("/none".into()),
-        )
-    }
-
-    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
-        future.poll(&mut Context::from_waker(Waker::noop()))
-    }
-
-    #[test]
-    fn a_request_is_answered_and_its_verdict_arrives() {
-        let (mut lease, handle) = pair();
-        let mut ask = pin!(handle.ask(7, false, pending()));
-        assert!(poll(ask.as_mut()).is_pending());
-        let Poll::Ready(Some(request)) = poll(pin!(lease.yield_request())) else {
-            panic!("no request")
-        };
-        assert_eq!(request.epoch, 7);
-        let mut yes = pin!(request.yes());
-        assert!(poll(yes.as_mut()).is_pending());
-        let Poll::Ready(Ok(Some(verdict))) = poll(ask) else {
-            panic!("no answer")
-        };
-        verdict.send(YieldVerdict::Resume).unwrap();
-        assert_eq!(poll(yes), Poll::Ready(YieldVerdict::Resume));
-    }
-
-    #[test]
-    fn no_silence_and_a_lease_that_is_gone_each_have_their_meaning() {
-        let (mut lease, handle) = pair();
-        let mut ask = pin!(handle.ask(1, false, pending()));
-        assert!(poll(ask.as_mut()).is_pending());
-        let Poll::Ready(Some(request)) = poll(pin!(lease.yield_request())) else {
-            panic!("no request")
-        };
-        request.no();
-        assert!(matches!(poll(ask), Poll::Ready(Err(YieldRefused))));
-        assert!(
-            matches!(
-                poll(pin!(handle.ask(2, false, ready(())))),
-                Poll::Ready(Err(YieldRefused))
-            ),
-            "silence is no"
-        );
-        let mut ask = pin!(handle.ask(3, false, pending()));
-        assert!(poll(ask.as_mut()).is_pending());
-        drop(lease);
-        assert!(
-            matches!(poll(ask), Poll::Ready(Ok(None))),
-            "gone while asked is yes"
-        );
-        assert!(
-            matches!(
-                poll(pin!(handle.ask(4, false, pending()))),
-                Poll::Ready(Ok(None))
-            ),
-            "gone before is yes"
-        );
-        assert!(poll(pin!(handle.detached())).is_ready());
-        assert!(
-            poll(pin!(handle.detached())).is_ready(),
-            "as often as one asks"
-        );
-    }
-
-    #[test]
-    fn a_lease_learns_that_its_engine_is_gone() {
-        let (mut lease, handle) = pair();
-        assert!(poll(pin!(lease.yield_request())).is_pending());
-        assert!(lease.is_current());
-        drop(handle);
-        assert!(!lease.is_current());
-        assert!(matches!(
-            poll(pin!(lease.yield_request())),
-            Poll::Ready(None)
-        ));
-        assert!(!lease.yields_memory());
-    }
-
-    #[test]
-    fn a_session_that_must_end_for_memory_learns_why_and_its_end_is_noticed() {
-        let (mut lease, handle) = pair();
-        assert!(poll(pin!(lease.yield_request())).is_pending());
-        handle.end_for_memory();
-        assert!(!lease.is_current() && lease.yields_memory());
-        let request = poll(pin!(lease.yield_request()));
-        assert!(matches!(request, Poll::Ready(None)));
-        assert!(poll(pin!(handle.detached())).is_pending());
-        drop(lease);
-        assert!(poll(pin!(handle.detached())).is_ready());
-    }
-}
+#[path = "lease_tests.rs"]
+mod tests;

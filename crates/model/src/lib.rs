@@ -1,4 +1,4 @@
-//! The nouns of Tidegate, the one table of refusals, and the ports between rooms.
+//! The shared types of Tidegate, the one table of refusals, and the ports between rooms.
 //!
 //! Never any IO: nothing here opens a socket, a file or a process. (`tokio::sync` channels are used
 //! where a port carries a conversation; they move values between tasks and touch nothing outside.)
@@ -6,6 +6,7 @@
 pub mod account;
 pub mod admission;
 mod book;
+mod book_entry;
 mod engine_address;
 pub mod engine_kind;
 mod error_chain;
@@ -32,8 +33,8 @@ pub use admission::{Admission, AdmissionLimits, AdmissionPlace, Eviction, Source
 pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
 pub use engine_address::EngineAddress;
 pub use engine_kind::{
-    Abilities, ClusterEngine, EngineParameters, KindDescription, LoginCheck, ParameterDescription,
-    ParameterError, ParameterType,
+    Abilities, ClusterEngine, EngineParameters, KindDescription, ParameterDescription,
+    ParameterError, ParameterType, PasswordVerifier,
 };
 pub use error_chain::{SharedError, error_chain};
 pub use escape::{printable, printable_lines};

@@ -49,7 +49,7 @@ pub struct LogBudget {
 
 /// Withheld lines that the log does not mention yet.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Untold {
+pub struct UnreportedLines {
     pub strangers: u64,
     pub libraries: u64,
     /// Lines of all clusters together.
@@ -115,6 +115,7 @@ impl Clusters {
     fn meter(&mut self, cluster: ClusterId, now: Instant) -> &mut Meter {
         if self.meters.len() >= self.forget_at && !self.meters.contains_key(&cluster) {
             self.meters.retain(|_, meter| !meter.is_fresh(now));
+            // The pass reads all meters, so the next one comes when their number has doubled.
             self.forget_at = (self.meters.len() * 2).max(CLUSTERS_REMEMBERED);
         }
         self.meters
@@ -180,11 +181,11 @@ impl LogBudget {
     }
 
     /// Returns the lines withheld since the last call, for the log lines that report them.
-    pub fn take_untold(&self) -> Untold {
-        let mut untold = Untold {
+    pub fn take_untold(&self) -> UnreportedLines {
+        let mut untold = UnreportedLines {
             strangers: lock(&self.strangers).take_untold(),
             libraries: lock(&self.libraries).take_untold(),
-            ..Untold::default()
+            ..UnreportedLines::default()
         };
         let mut most = 0;
         for (cluster, meter) in &mut lock(&self.clusters).meters {
@@ -255,7 +256,7 @@ mod tests {
         assert!(withheld >= 40, "{withheld}");
         assert_eq!(budget.withheld(), withheld);
         assert_eq!(budget.take_untold().strangers, withheld);
-        assert_eq!(budget.take_untold(), Untold::default());
+        assert_eq!(budget.take_untold(), UnreportedLines::default());
     }
 
     #[test]
@@ -276,7 +277,7 @@ mod tests {
             (untold.of_clusters, untold.clusters, untold.largest),
             (90, 1, Some(loud))
         );
-        assert_eq!(budget.take_untold(), Untold::default());
+        assert_eq!(budget.take_untold(), UnreportedLines::default());
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl LoginName {
             return Self::NoPrefix;
         };
         match Prefix::parse(prefix) {
+            // MariaDB counts characters, not bytes.
             Some(prefix) if !user.is_empty() && whole.chars().count() <= USER_CHARS_MAX => {
                 Self::Routed {
                     prefix,

@@ -25,7 +25,7 @@ pub struct Tenant {
     /// Whether a wrong password can be denied at once. True while the engine is cleanly asleep
     /// (nobody can have changed an account since the reading) or has failed (nothing newer can be
     /// read). Otherwise a mismatch waits for [`Directory::refresh`].
-    pub settled: bool,
+    pub accounts_current: bool,
     /// Whether the cluster still waits for its recovery, because this start found it without a
     /// clean sleep. `accounts` may be out of date, so no password is checked before
     /// [`Directory::recovered`] returns.
@@ -42,8 +42,8 @@ pub struct PrefixTag(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Twin {
     pub cluster: ClusterId,
-    /// As [`Tenant::settled`].
-    pub settled: bool,
+    /// As [`Tenant::accounts_current`].
+    pub accounts_current: bool,
     /// As [`Tenant::recovering`].
     pub recovering: bool,
 }
@@ -71,12 +71,12 @@ impl Found {
         match self {
             Self::Cluster(Tenant {
                 cluster,
-                settled,
+                accounts_current,
                 recovering,
                 ..
             }) => Some(Twin {
                 cluster: *cluster,
-                settled: *settled,
+                accounts_current: *accounts_current,
                 recovering: *recovering,
             }),
             Self::Nobody(twin) => *twin,

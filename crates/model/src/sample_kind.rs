@@ -2,7 +2,7 @@
 //! forms from descriptions (feature `samples`). No engine implements it.
 
 use crate::engine_kind::{
-    Abilities, KindDescription, LoginCheck, ParameterDescription, ParameterType,
+    Abilities, KindDescription, ParameterDescription, ParameterType, PasswordVerifier,
 };
 
 pub const SAMPLE_KIND: KindDescription = KindDescription {
@@ -24,7 +24,7 @@ pub const SAMPLE_KIND: KindDescription = KindDescription {
         ),
         parameter("note", ParameterType::Text, Some("")),
     ],
-    login_check: LoginCheck::KnownAccounts,
+    login_check: PasswordVerifier::KnownAccounts,
     abilities: Abilities {
         sleeps: true,
         backs_up: false,

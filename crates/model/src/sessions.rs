@@ -58,7 +58,7 @@ struct Inner {
 struct SessionEntry {
     client: SocketAddr,
     opened: Instant,
-    identity: Option<Arc<Identity>>,
+    identity: Option<Arc<SessionIdentity>>,
     engine: Option<EngineSessionId>,
     signal: Arc<Signal>,
 }
@@ -68,7 +68,7 @@ struct LoggedIn {
     id: SessionId,
     client: SocketAddr,
     opened: Instant,
-    identity: Arc<Identity>,
+    identity: Arc<SessionIdentity>,
     engine: Option<EngineSessionId>,
 }
 
@@ -100,7 +100,7 @@ impl LoggedIn {
 }
 
 #[derive(Debug, Clone)]
-struct Identity {
+struct SessionIdentity {
     cluster: ClusterId,
     user: String,
     tls: &'static str,
@@ -121,7 +121,7 @@ pub struct SessionInfo {
 /// Error of a cluster whose limit of sessions is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many sessions")]
-pub struct Full;
+pub struct SessionLimitReached;
 
 impl Sessions {
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -134,6 +134,7 @@ impl Sessions {
         let signal = Arc::new(Signal::default());
         let mut inner = self.lock();
         let id = loop {
+            // The counter starts again after 2^31 connections. No session has the id 0.
             inner.next = inner.next.wrapping_add(1) & !SessionId::BIT;
             let id = SessionId::new(inner.next);
             if inner.next != 0 && !inner.sessions.contains_key(&id) {
@@ -150,6 +151,7 @@ impl Sessions {
                 signal: Arc::clone(&signal),
             },
         );
+        // `stop_all` reached only the sessions of its time.
         if inner.stopping {
             signal.raise(Signal::STOP);
         }
@@ -260,21 +262,21 @@ impl SessionGuard {
         user: &str,
         tls: &'static str,
         max: u32,
-    ) -> Result<(), Full> {
+    ) -> Result<(), SessionLimitReached> {
         let mut inner = self.sessions.lock();
         let inner = &mut *inner;
         let Some(entry) = inner.sessions.get_mut(&self.id) else {
-            return Err(Full);
+            return Err(SessionLimitReached);
         };
         if entry.identity.is_some() {
             return Ok(());
         }
         let places = inner.per_cluster.entry(cluster).or_default();
         if count(places) >= max {
-            return Err(Full);
+            return Err(SessionLimitReached);
         }
         places.insert(self.id);
-        entry.identity = Some(Arc::new(Identity {
+        entry.identity = Some(Arc::new(SessionIdentity {
             cluster,
             user: user.to_owned(),
             tls,
@@ -299,6 +301,7 @@ impl SessionGuard {
 
     /// Returns the requests to this session; the task is woken when they change.
     pub fn poll_asked(&self, cx: &mut Context<'_>) -> Asked {
+        // Registered before the flags are read: one that is raised in between wakes the task.
         self.signal.waker.register(cx.waker());
         let flags = self.signal.flags.load(Ordering::Acquire);
         Asked {
@@ -327,119 +330,5 @@ impl Drop for SessionGuard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn case_83_ids_are_mapped_within_cluster_and_user_only() {
-        let sessions = Sessions::default();
-        let client = "127.0.0.1:1".parse().unwrap();
-        let a = sessions.open(client);
-        let b = sessions.open(client);
-        a.admit(ClusterId(1), "root", "TLS 1.3", 10).unwrap();
-        b.admit(ClusterId(2), "root", "TLS 1.3", 10).unwrap();
-        a.attached(EngineSessionId(5));
-        b.attached(EngineSessionId(5));
-        assert_eq!(
-            sessions.engine_id(a.id(), ClusterId(1), "root"),
-            Some(EngineSessionId(5))
-        );
-        assert_eq!(sessions.engine_id(a.id(), ClusterId(2), "root"), None);
-        assert_eq!(sessions.engine_id(a.id(), ClusterId(1), "app"), None);
-    }
-
-    #[test]
-    fn places_are_counted_and_given_back() {
-        let sessions = Sessions::default();
-        let client = "127.0.0.1:1".parse().unwrap();
-        let a = sessions.open(client);
-        let b = sessions.open(client);
-        a.admit(ClusterId(1), "u", "", 1).unwrap();
-        assert_eq!(b.admit(ClusterId(1), "u", "", 1), Err(Full));
-        drop(a);
-        b.admit(ClusterId(1), "u", "", 1).unwrap();
-        assert_eq!(sessions.count(ClusterId(1)), 1);
-        drop(b);
-        assert_eq!(sessions.count(ClusterId(1)), 0);
-        assert!(sessions.list(None).is_empty());
-        assert!(
-            sessions.lock().per_cluster.is_empty(),
-            "nothing is kept of clusters without sessions"
-        );
-    }
-
-    #[test]
-    fn a_list_of_one_cluster_has_its_own_sessions_only() {
-        let sessions = Sessions::default();
-        let client = "127.0.0.1:1".parse().unwrap();
-        let mut guards = Vec::new();
-        for n in 0..100u64 {
-            let guard = sessions.open(client);
-            guard.admit(ClusterId(n % 4), "u", "TLS 1.3", 100).unwrap();
-            guards.push(guard);
-        }
-        let unproven = sessions.open(client);
-        let own = sessions.list(Some(ClusterId(3)));
-        assert_eq!(own.len(), 25);
-        assert!(own.iter().all(|s| s.cluster == ClusterId(3)) && own.is_sorted_by_key(|s| s.id));
-        assert_eq!(
-            sessions.list(None).len(),
-            100,
-            "and none that has not logged in"
-        );
-        assert!(sessions.list(Some(ClusterId(9))).is_empty());
-        drop((guards, unproven));
-    }
-
-    fn logged_in(sessions: &Sessions, cluster: u64, max: u32) -> SessionGuard {
-        let guard = sessions.open("127.0.0.1:1".parse().unwrap());
-        guard.admit(ClusterId(cluster), "u", "", max).unwrap();
-        guard
-    }
-
-    /// Lists, counts and kills of one cluster with the maximum number of sessions, as fast as three
-    /// threads can.
-    #[test]
-    fn a_registry_full_of_one_clusters_sessions_delays_no_session_of_another() {
-        const SESSIONS: u32 = 10_000;
-        const LATEST: Duration = Duration::from_secs(1);
-        let sessions = Sessions::default();
-        let busy: Vec<_> = (0..SESSIONS)
-            .map(|_| logged_in(&sessions, 1, SESSIONS))
-            .collect();
-        let done = std::sync::atomic::AtomicBool::new(false);
-        let lists = std::sync::atomic::AtomicU32::new(0);
-        let took = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    lists.fetch_add(1, Ordering::Relaxed);
-                    drop(sessions.list(Some(ClusterId(1))));
-                }
-            });
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    sessions.count(ClusterId(1));
-                }
-            });
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    sessions.kill(busy[0].id());
-                }
-            });
-            let mut took = Duration::ZERO;
-            for _ in 0..20 {
-                // Each session meets a list that has just begun.
-                let seen = lists.load(Ordering::Relaxed);
-                while lists.load(Ordering::Relaxed) == seen {
-                    std::thread::yield_now();
-                }
-                let began = Instant::now();
-                drop(logged_in(&sessions, 2, SESSIONS));
-                took += began.elapsed();
-            }
-            done.store(true, Ordering::Relaxed);
-            took
-        });
-        assert!(took < LATEST, "20 sessions took {took:?}");
-    }
-}
+#[path = "sessions_tests.rs"]
+mod tests;

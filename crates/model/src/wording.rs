@@ -21,7 +21,7 @@ const HINTS_MAX: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientHint {
     /// Start of the client's name in its connection attributes.
-    pub calls_itself: String,
+    pub client_name_prefix: String,
     /// Name of the client as people know it.
     pub name: String,
     /// Options that make it use TLS and verify the server.
@@ -100,19 +100,19 @@ impl Wording {
         format!("{said} See {}/{}.md", self.help_base, entry.slug)
     }
 
-    /// Hint with the longest `calls_itself` that `client` starts with.
+    /// Hint with the longest `client_name_prefix` that `client` starts with.
     fn client_hint(&self, client: &str) -> Option<&ClientHint> {
         let client = client.to_ascii_lowercase();
         let fits = |hint: &&ClientHint| {
-            !hint.calls_itself.is_empty()
-                && client.starts_with(&hint.calls_itself.to_ascii_lowercase())
+            !hint.client_name_prefix.is_empty()
+                && client.starts_with(&hint.client_name_prefix.to_ascii_lowercase())
         };
         // `max_by_key` returns the last of equal ones, so the order is reversed to get the first.
         self.hints
             .iter()
             .rev()
             .filter(fits)
-            .max_by_key(|hint| hint.calls_itself.len())
+            .max_by_key(|hint| hint.client_name_prefix.len())
     }
 }
 
@@ -120,9 +120,9 @@ impl Wording {
 mod tests {
     use super::*;
 
-    fn hint_of(calls_itself: &str, name: &str, phrase: &str) -> ClientHint {
+    fn hint_of(client_name_prefix: &str, name: &str, phrase: &str) -> ClientHint {
         ClientHint {
-            calls_itself: calls_itself.to_owned(),
+            client_name_prefix: client_name_prefix.to_owned(),
             name: name.to_owned(),
             phrase: phrase.to_owned(),
         }

@@ -59,7 +59,7 @@ pub fn check_native(
     salt: &[u8; 20],
     candidates: &[[u8; 20]],
 ) -> Option<(usize, Zeroizing<[u8; 20]>)> {
-    let mut found = Found::default();
+    let mut found = TokenMatch::default();
     for (at, candidate) in candidates.iter().enumerate() {
         let stage1 = xor(token, &sha1(&[salt, candidate]));
         found.keep(at, &stage1, stage2(&stage1).ct_eq(candidate));
@@ -74,7 +74,7 @@ pub fn check_clear(
 ) -> Option<(usize, Zeroizing<[u8; 20]>)> {
     let stage1 = stage1(password);
     let stage2 = stage2(&stage1);
-    let mut found = Found::default();
+    let mut found = TokenMatch::default();
     for (at, candidate) in candidates.iter().enumerate() {
         found.keep(at, &stage1, stage2.ct_eq(candidate));
     }
@@ -83,13 +83,13 @@ pub fn check_clear(
 
 /// First match, recorded without a branch that depends on whether there is one.
 #[derive(Default)]
-struct Found {
+struct TokenMatch {
     any: u8,
     at: u32,
     stage1: Zeroizing<[u8; 20]>,
 }
 
-impl Found {
+impl TokenMatch {
     fn keep(&mut self, at: usize, stage1: &[u8; 20], matches: Choice) {
         let first = matches & !Choice::from(self.any);
         self.at

@@ -97,6 +97,7 @@ impl ClientLogin {
         if packet.seq != self.expected_seq {
             return Err(ClientError::OutOfOrder);
         }
+        // Packets alternate, and both sides count with one sequence.
         self.expected_seq = packet.seq.wrapping_add(2);
         let next_seq = packet.seq.wrapping_add(1);
         match std::mem::replace(&mut self.state, ClientState::Over) {
@@ -181,6 +182,7 @@ impl ClientLogin {
         }
         let plugin = r.until_nul_or_end();
         if plugin != NATIVE {
+            // The engine runs code of its tenant, so the name may be of any length.
             let shown = plugin.get(..PLUGIN_TEXT_MAX).unwrap_or(plugin);
             return Err(ClientError::Plugin(
                 String::from_utf8_lossy(shown).into_owned(),

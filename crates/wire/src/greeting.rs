@@ -34,6 +34,7 @@ impl Greeting {
     pub fn encode(&self) -> Vec<u8> {
         let [c0, c1, c2, c3] = self.capabilities.0.to_le_bytes();
         let mut out = Vec::with_capacity(96);
+        // Version of the protocol.
         out.push(10);
         out.extend_from_slice(&self.version);
         out.push(0);

@@ -154,6 +154,7 @@ fn attributes(rest: &[u8], dropped: usize) -> Vec<u8> {
         return read.to_vec();
     }
     let kept = r.rest();
+    // Longer than the packet itself, so the length is invalid.
     if len > kept.len().saturating_add(dropped) {
         return Vec::new();
     }

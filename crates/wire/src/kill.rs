@@ -120,6 +120,7 @@ impl<'a> Scan<'a> {
                 if is_executable(self.rest) {
                     return None;
                 }
+                // Opening and closing mark have two bytes each.
                 body.windows(2).position(|w| w == b"*/")? + 4
             } else {
                 return Some(());
@@ -145,6 +146,7 @@ impl<'a> Scan<'a> {
 
     fn run_of(&mut self, belongs: fn(&u8) -> bool) -> Option<&'a [u8]> {
         let len = self.rest.iter().take_while(|b| belongs(b)).count();
+        // `5x` and `5.5` are expressions to the engine, not ids.
         if len == 0 || self.rest.get(len).is_some_and(|b| is_word(*b)) {
             return None;
         }

@@ -170,6 +170,7 @@ pub fn write_packet(seq: &mut u8, payload: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(now);
         *seq = seq.wrapping_add(1);
         rest = behind;
+        // A full packet needs one more behind it, which may be empty.
         if now.len() < PAYLOAD_MAX {
             return;
         }

@@ -142,6 +142,7 @@ pub fn encode_v2(addresses: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
         out.extend_from_slice(&[0x20, 0, 0, 0]);
         return out;
     };
+    // An IPv4 client of an IPv6 listener must match IPv4 host patterns at the engine.
     match (source.ip().to_canonical(), destination.ip().to_canonical()) {
         (IpAddr::V4(s), IpAddr::V4(d)) => {
             out.extend_from_slice(&[0x21, 0x11, 0, 12]);

@@ -81,6 +81,7 @@ impl ResultReader {
         if self.bytes > ADMIN_BYTES_MAX || payload.len() >= PAYLOAD_MAX {
             return Err(QueryError::TooLarge);
         }
+        // An error may end the answer at any place, also between rows.
         if payload.first() == Some(&0xFF) {
             return Ok(Some(Outcome::Refused(ErrPacket::parse(payload)?)));
         }

@@ -113,6 +113,7 @@ impl ServerLogin {
         if packet.seq != self.expected_seq {
             return Err(LoginError::OutOfOrder);
         }
+        // The server's answer is the packet in between.
         self.expected_seq = packet.seq.wrapping_add(2);
         let next_seq = packet.seq.wrapping_add(1);
         match std::mem::replace(&mut self.state, ServerState::Over) {
@@ -138,6 +139,7 @@ impl ServerLogin {
         dropped: usize,
         next_seq: u8,
     ) -> Result<LoginStep, LoginError> {
+        // PROTOCOL_41 is bit 9, in the second byte of the flags.
         let old = payload
             .get(..2)
             .is_some_and(|b| b.get(1).is_some_and(|high| high & 2 == 0));
@@ -195,6 +197,7 @@ impl ServerLogin {
         LoginStep::Credential(Box::new(Login {
             user: response.user.clone(),
             database: response.database.clone(),
+            // A client may set bits that were not offered. They are not granted.
             capabilities: self.offered.intersect(response.capabilities),
             collation: response.collation,
             max_packet: response.max_packet,
@@ -231,6 +234,7 @@ fn native_answer(payload: &[u8]) -> Result<Credential, LoginError> {
         .try_into()
         .map_err(|_| LoginError::UnsupportedAuth)?;
     let credential = Credential::NativeToken(Zeroizing::new(token));
+    // The array was copied into the type that is wiped.
     token.zeroize();
     Ok(credential)
 }

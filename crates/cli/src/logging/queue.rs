@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tidegate_model::LogBudget;
-use tidegate_model::log_budget::Untold;
+use tidegate_model::log_budget::UnreportedLines;
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -160,7 +160,7 @@ impl Shared {
 
 /// Logs how many lines the budgets left out since the last call.
 fn log_withheld() {
-    let Untold {
+    let UnreportedLines {
         strangers,
         libraries,
         of_clusters,

@@ -10,7 +10,7 @@ use tidegate_engine::{
 };
 use tidegate_model::{
     Abilities, Accounts, BoxFuture, EngineAddress, EngineParameters, EngineSessionId,
-    KindDescription, LoginCheck, ParameterDescription, ParameterError, ParameterType,
+    KindDescription, ParameterDescription, ParameterError, ParameterType, PasswordVerifier,
 };
 use tokio::net::UnixStream;
 
@@ -32,7 +32,7 @@ const ATTACHED: KindDescription = KindDescription {
             help: "only shown",
         },
     ],
-    login_check: LoginCheck::KnownAccounts,
+    login_check: PasswordVerifier::KnownAccounts,
     abilities: Abilities {
         sleeps: false,
         backs_up: false,

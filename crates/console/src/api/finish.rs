@@ -22,6 +22,7 @@ pub async fn finish_response(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    // The end of this wait does not stop the operation, which runs in its own task.
     let answered = tokio::time::timeout(limits::REQUEST_MAX, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| ApiError::timed_out().into_response());
     let status = response.status();
@@ -29,6 +30,7 @@ pub async fn finish_response(request: Request, next: Next) -> Response {
         let error = match response.extensions_mut().remove::<ApiError>() {
             Some(error) => error,
             None => {
+                // An error of axum itself. Its text becomes the message.
                 let body = std::mem::take(response.body_mut());
                 ApiError::foreign(status, &body_text(body).await)
             }

@@ -106,11 +106,13 @@ pub fn router(api: Api) -> Router {
 
 /// Builds the API for HTTPS, where every request needs an API key.
 pub(crate) fn keyed_router(web: &Web) -> Router {
-    let guard = from_fn_with_state(web.clone(), keyed::require_key);
+    let key_check = from_fn_with_state(web.clone(), keyed::require_key);
     let routes = routes_and_description()
         .0
         .with_state(web.api.clone())
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX));
-    // Outermost, so that errors of the guard get the API's body too.
-    routes.layer(guard).layer(from_fn(finish::finish_response))
+    // Outermost, so that errors of the check of keys get the API's body too.
+    routes
+        .layer(key_check)
+        .layer(from_fn(finish::finish_response))
 }

@@ -69,6 +69,8 @@ impl<K: Hash> TokenBuckets<K> {
             let fits = taken + 1.0 <= f64::from(self.size);
             *bucket = TokenBucket {
                 tag,
+                // A refused request is not counted, so that a client that retries gets through
+                // again.
                 taken: if fits { taken + 1.0 } else { taken },
                 at: now,
             };

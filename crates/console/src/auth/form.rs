@@ -33,14 +33,20 @@ impl<T: DeserializeOwned> FromRequest<Web> for CheckedForm<T> {
         if !origin::is_same_origin(&parts.headers) {
             return Err((
                 StatusCode::FORBIDDEN,
-                "this form was not sent by a page of this console",
+                "this form was not sent by a page of this console; hint: open the console's own \
+                 page and send the form there",
             )
                 .into_response());
         }
         let body = to_bytes(body, limits::REQUEST_BODY_MAX).await;
         let body = body.map_err(|_| {
-            (StatusCode::PAYLOAD_TOO_LARGE, "this form is too long").into_response()
+            let text = format!(
+                "this form is longer than {} bytes; hint: shorten its fields",
+                limits::REQUEST_BODY_MAX
+            );
+            (StatusCode::PAYLOAD_TOO_LARGE, text).into_response()
         })?;
+        // The token alone, so that no field of a forged form is read.
         let sent = serde_urlencoded::from_bytes::<Token>(&body);
         let fits = sent.is_ok_and(|sent| {
             bool::from(sent.csrf.reveal().as_bytes().ct_eq(who.csrf().as_bytes()))
@@ -48,7 +54,8 @@ impl<T: DeserializeOwned> FromRequest<Web> for CheckedForm<T> {
         if !fits {
             return Err((
                 StatusCode::FORBIDDEN,
-                "this page is older than your session: reload it",
+                "this page is older than your session; hint: reload the page and send the form \
+                 again",
             )
                 .into_response());
         }
@@ -56,7 +63,8 @@ impl<T: DeserializeOwned> FromRequest<Web> for CheckedForm<T> {
         let fields = serde_urlencoded::from_bytes(&body).map_err(|_| {
             (
                 StatusCode::BAD_REQUEST,
-                "a field of this form is missing or invalid",
+                "a field of this form is missing or invalid; hint: reload the page and fill in all \
+                 fields",
             )
                 .into_response()
         })?;

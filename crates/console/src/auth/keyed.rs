@@ -1,6 +1,6 @@
-//! Guard of `/v1` over HTTPS: every request needs an API key, and each key has a rate limit. The
-//! cookie of the pages is not accepted, so that no page of another site can make a browser use the
-//! API. The control socket has no guard.
+//! Check of API keys on `/v1` over HTTPS: every request needs one, and each key has a rate limit.
+//! The cookie of the pages is not accepted, so that no page of another site can make a browser use
+//! the API. The control socket has no such check.
 
 use super::scoped::ApiCaller;
 use super::{RemainingQuota, RequestSource};
@@ -27,6 +27,7 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
         Ok(key) => key,
         Err(response) => return response,
     };
+    // Before the quota: a known key that is over it must not lose its connection to strangers.
     mark_proven(&parts.extensions);
     let (left, mut response) = match web.quotas.take(key.id) {
         Ok(left) => match web.route_scopes.check(&key.scopes, &mut parts).await {

@@ -24,7 +24,8 @@ impl<S: Send + Sync> FromRequestParts<S> for SameOrigin {
         }
         Err((
             StatusCode::FORBIDDEN,
-            "this form was not sent by a page of this console",
+            "this form was not sent by a page of this console; hint: open the console's own page \
+             and send the form there",
         )
             .into_response())
     }

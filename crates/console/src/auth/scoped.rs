@@ -141,6 +141,7 @@ impl RouteScopes {
     }
 
     fn find(&self, method: &Method, path: &str) -> Option<RequiredScope> {
+        // axum answers HEAD with the route of GET.
         let method = if method == Method::HEAD {
             &Method::GET
         } else {
@@ -178,6 +179,7 @@ impl RouteScopes {
             (RequiredScope::Read | RequiredScope::Clusters, None) => Ok(()),
             (RequiredScope::Read, Some(name)) if scopes.may_read(&name) => Ok(()),
             (RequiredScope::Clusters, Some(name)) if scopes.may_change(&name) => Ok(()),
+            // The key may see the cluster, so it learns which scope is missing.
             (RequiredScope::Clusters, Some(name)) if scopes.may_read(&name) => {
                 Err(ApiError::out_of_scope("clusters"))
             }

@@ -210,6 +210,7 @@ impl Client {
             .uri(path)
             .header(CONTENT_TYPE, "application/json");
         request = match &self.transport {
+            // HTTP/1.1 requires the header, although the socket has no host.
             Transport::Socket(_) => request.header(HOST, "tidegate"),
             Transport::Https(server) => request
                 .header(HOST, &server.authority)

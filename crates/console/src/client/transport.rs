@@ -122,6 +122,7 @@ async fn connect_socket(data: &Path) -> ClientResult<UnixStream> {
     connected.map_err(|source| {
         let data = data.to_owned();
         match source.kind() {
+            // The socket is missing, or was left by a server that was killed.
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 ClientError::NoServer { data }
             }

@@ -91,8 +91,8 @@ impl MetricSet {
             log_lines_withheld: counter(
                 &r,
                 "log_lines_withheld_total",
-                "Log lines omitted above a budget: of strangers, of one cluster's logins, of \
-                 libraries",
+                "Log lines omitted because their budget (unauthenticated connections, a cluster's \
+                 logins, libraries) was used up",
             )?,
             stranger_waits: counter(
                 &r,

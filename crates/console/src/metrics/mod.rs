@@ -49,6 +49,7 @@ impl Metrics {
             log_lines_withheld,
             ..
         } = &*self.set;
+        // A counter can only be increased, so the difference is added.
         log_lines_dropped.inc_by(budget.dropped().saturating_sub(log_lines_dropped.get()));
         log_lines_withheld.inc_by(budget.withheld().saturating_sub(log_lines_withheld.get()));
     }

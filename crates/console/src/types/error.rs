@@ -1,4 +1,4 @@
-//! The body of every error.
+//! Errors in answers. `tidegate` and other clients act on the code; the texts may change.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

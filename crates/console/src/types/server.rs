@@ -1,10 +1,10 @@
-//! The server in answers.
+//! State of the server, as `GET /v1/server` answers it.
 
 use super::Warning;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The server.
+/// Version, addresses and state of the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Server {
     pub version: String,

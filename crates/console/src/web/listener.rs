@@ -136,6 +136,7 @@ impl WebListener {
         let _ = tcp.set_nodelay(true);
         let mut turns = Turns::new(self.handshakes.clone(), *place.path(), place.is_known());
         let unproven = ConnectionPlace::new(place, self.proven.clone());
+        // From here on, so that a slow handshake uses up the same time as slow requests.
         let over = tokio::time::Instant::now() + limits::WEB_UNPROVEN_LIFE;
         let tls = match timeout(limits::WEB_HANDSHAKE_MAX, self.door.accept(tcp, &mut turns)).await
         {
@@ -147,6 +148,7 @@ impl WebListener {
         let source = RequestSource::of(peer.ip());
         let app = TowerToHyperService::new(self.app);
         let connection_place = unproven.clone();
+        // Handlers find the source and the place of their connection in the request.
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(source);
             request.extensions_mut().insert(connection_place.clone());
@@ -159,6 +161,7 @@ impl WebListener {
         let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(tls), service));
         let over = async {
             tokio::time::sleep_until(over).await;
+            // A session or key that was proved in time removes the limit.
             if unproven.is_proven() {
                 std::future::pending().await
             }

@@ -21,6 +21,7 @@ impl Control {
             let (entry, _held) = this.exclusive(&name).await?;
             let limits = change.apply_to(entry.limits());
             check_limits(&limits)?;
+            // On disk first: a restart must not forget a limit that already applies.
             this.store().set_limits(entry.id, limits).await?;
             entry.set_limits(limits);
             this.engines()

@@ -30,8 +30,7 @@ impl Control {
         let password = password::generate()?;
         let stage2 = password::stage2(&password);
         // 1. A record, before any file. 2. The files. 3. The cluster becomes visible. A start that
-        // finds
-        // a cluster after step 1 or 2 removes it.
+        // finds a cluster after step 1 or 2 removes it.
         let row = self.reserve(new.name.as_deref(), engine, limits).await?;
         let made = async {
             self.engines()

@@ -26,7 +26,9 @@ impl Control {
                 "delete it with the version of Tidegate that created it",
             ));
         }
+        // The record first: after a crash from here on, the next start finishes the deletion.
         self.store().begin_delete(entry.id).await?;
+        // From here on no login finds the cluster.
         self.register().remove(&entry);
         self.end_sessions(&entry);
         self.journal()

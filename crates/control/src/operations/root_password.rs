@@ -46,7 +46,7 @@ impl Control {
         if !book.accounts.iter().any(has_it) {
             return Err(ControlError::new(
                 ErrorCode::EngineFailed,
-                format!("the engine of cluster {name:?} did not take the new password"),
+                format!("the engine of cluster {name:?} did not accept the new password"),
                 "try again; the server's log has details",
             ));
         }

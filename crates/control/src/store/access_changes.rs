@@ -79,6 +79,7 @@ impl StoreChange for RedeemLink {
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<Option<String>> {
         let sql =
             "DELETE FROM sign_in_links WHERE hash = ? AND expires_unix > ? RETURNING operator";
+        // One statement finds and deletes the link, so that it is redeemed only once.
         let redeemed = sqlx::query(sql)
             .bind(&self.link[..])
             .bind(self.now)

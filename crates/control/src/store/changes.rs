@@ -5,7 +5,7 @@ use super::change::{ChangeClass, StoreChange};
 use super::cluster_rows::{expect_one_row, free_uid, next_id, read_one};
 use super::codec::{to_i64, to_ms};
 use super::error::{StoreError, StoreResult};
-use super::rows::{ClusterRow, Reservation, Strays};
+use super::rows::{ClusterRow, Reservation, UnknownFolders};
 use sqlx::{Row, SqliteConnection};
 use std::ops::RangeInclusive;
 use tidegate_model::{AccountBook, ClusterId, ClusterLimits};
@@ -13,7 +13,7 @@ use tidegate_model::{AccountBook, ClusterId, ClusterLimits};
 pub struct ReserveCluster {
     pub wanted: Reservation,
     pub uids: Option<RangeInclusive<u32>>,
-    pub strays: Strays,
+    pub strays: UnknownFolders,
 }
 
 impl StoreChange for ReserveCluster {
@@ -91,6 +91,7 @@ impl StoreChange for PublishCluster {
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<ClusterRow> {
         let id = self.cluster;
+        // A book that a run of the creation recorded is newer than the seed.
         if read_book(db, id).await?.accounts.is_empty() {
             write_book(db, id, &self.seed).await?;
         }
@@ -150,6 +151,7 @@ impl StoreChange for BeginDelete {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+        // The name is free for another cluster at once. The prefix never is.
         let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL WHERE id = ? AND \
                    phase <> 'gone'";
         expect_one_row(

@@ -2,7 +2,7 @@
 
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
-use super::rows::{ClusterRow, Phase, Strays};
+use super::rows::{ClusterRow, Phase, UnknownFolders};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use std::collections::BTreeSet;
@@ -21,7 +21,8 @@ pub fn expect_one_row(rows: u64, id: ClusterId) -> StoreResult<()> {
     }
 }
 
-pub async fn next_id(db: &mut SqliteConnection, strays: &Strays) -> StoreResult<u64> {
+pub async fn next_id(db: &mut SqliteConnection, strays: &UnknownFolders) -> StoreResult<u64> {
+    // Rows of deleted clusters stay, so no number is given twice.
     let row = sqlx::query("SELECT COALESCE(MAX(id), 0) AS id FROM clusters")
         .fetch_one(db)
         .await?;
@@ -32,7 +33,7 @@ pub async fn next_id(db: &mut SqliteConnection, strays: &Strays) -> StoreResult<
 pub async fn free_uid(
     db: &mut SqliteConnection,
     range: RangeInclusive<u32>,
-    strays: &Strays,
+    strays: &UnknownFolders,
 ) -> StoreResult<u32> {
     let rows = sqlx::query("SELECT uid FROM clusters WHERE uid IS NOT NULL")
         .fetch_all(db)

@@ -3,7 +3,7 @@
 
 use super::access_rows::{AccessRows, Hash, KeyRow, LinkRow};
 use super::error::StoreResult;
-use super::rows::{ClusterRow, Reservation, Strays};
+use super::rows::{ClusterRow, Reservation, UnknownFolders};
 use crate::settings::WebSessionLife;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -23,7 +23,7 @@ pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
         &'a self,
         wanted: &'a Reservation,
         uids: Option<RangeInclusive<u32>>,
-        strays: &'a Strays,
+        strays: &'a UnknownFolders,
     ) -> BoxFuture<'a, StoreResult<ClusterRow>>;
 
     /// Changes a cluster from `Creating` to `Live`, with its first accounts unless a run has read

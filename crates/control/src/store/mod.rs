@@ -25,5 +25,5 @@ mod writer;
 pub use access_rows::{AccessRows, Hash, KeyRow, LinkRow, OPERATOR, WebSessionRow};
 pub use error::{StoreError, StoreResult};
 pub use interface::{AccessStore, Store, UidStore};
-pub use rows::{ClusterRow, Phase, Reservation, Strays};
+pub use rows::{ClusterRow, Phase, Reservation, UnknownFolders};
 pub use sqlite::SqliteStore;

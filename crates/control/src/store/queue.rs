@@ -47,6 +47,7 @@ impl Inbox {
     pub async fn recv(&mut self) -> Option<AnyJob> {
         tokio::select! {
             biased;
+            // First, because a login waits for each.
             Some(job) = self.begins.recv() => Some(job),
             Some(job) = self.others.recv() => Some(job),
             else => None,

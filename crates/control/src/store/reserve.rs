@@ -74,5 +74,6 @@ fn fill(mut file: &File) -> io::Result<()> {
         }
         other => other?,
     }
+    // The blocks must exist on the disk, or they could not be released when it is full.
     file.sync_all()
 }

@@ -50,7 +50,7 @@ pub struct Reservation {
 /// Numbers that must not be given out although no row has them: those of directories that the store
 /// doesn't know.
 #[derive(Debug, Clone, Default)]
-pub struct Strays {
+pub struct UnknownFolders {
     /// Highest number of these directories.
     pub id_max: u64,
     /// Owners of these directories.

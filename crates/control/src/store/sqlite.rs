@@ -7,9 +7,9 @@ use super::error::{StoreError, StoreResult};
 use super::interface::Store;
 use super::migrate;
 use super::reserve::Reserve;
-use super::rows::{ClusterRow, Reservation, Strays};
+use super::rows::{ClusterRow, Reservation, UnknownFolders};
 use super::runs::{BeginRun, EndRun, SaveAccounts};
-use super::writer::{Writer, is_full};
+use super::writer::{StoreWriter, is_full};
 use crate::limits;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -24,7 +24,7 @@ use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, RunEpoch}
 #[derive(Debug)]
 pub struct SqliteStore {
     pub(super) reads: SqlitePool,
-    pub(super) writer: Writer,
+    pub(super) writer: StoreWriter,
     writes: SqlitePool,
     /// Number of API keys that got the scope `all` when the store was opened, because keys had no
     /// scopes before.
@@ -64,12 +64,13 @@ impl SqliteStore {
             .pragma("cache_size", "-512")
             // Overwrites deleted data, such as hashes of old passwords.
             .pragma("secure_delete", "ON");
+        // One connection: SQLite has one writer at a time, and the changes have an order.
         let writes = pool_of(1).connect_with(options.clone()).await?;
         let keys_widened = migrate::sqlite(&writes).await?.keys_widened;
         let reads = pool_of(limits::STORE_READERS)
             .connect_with(options.pragma("query_only", "ON"))
             .await?;
-        let writer = Writer::spawn(writes.clone(), reserve.clone());
+        let writer = StoreWriter::spawn(writes.clone(), reserve.clone());
         Ok(Self {
             reads,
             writer,
@@ -118,7 +119,7 @@ impl Store for SqliteStore {
         &'a self,
         wanted: &'a Reservation,
         uids: Option<RangeInclusive<u32>>,
-        strays: &'a Strays,
+        strays: &'a UnknownFolders,
     ) -> BoxFuture<'a, StoreResult<ClusterRow>> {
         let change = ReserveCluster {
             wanted: wanted.clone(),
@@ -193,6 +194,7 @@ impl Store for SqliteStore {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            // The writer first: it tries the changes that still wait.
             self.writer.close().await;
             self.reads.close().await;
             self.writes.close().await;

@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 /// Handle to the writer's task.
 #[derive(Debug)]
-pub struct Writer {
+pub struct StoreWriter {
     jobs: Queue,
     closing: watch::Sender<bool>,
     disk_full: Arc<AtomicBool>,
@@ -29,7 +29,7 @@ pub struct Writer {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Writer {
+impl StoreWriter {
     /// Starts the task. `db` must have one connection, and no other user.
     pub fn spawn(db: SqlitePool, reserve: Reserve) -> Self {
         let (jobs, inbox) = queue();
@@ -158,7 +158,10 @@ impl WriterTask {
             .into_iter()
             .partition(|job| job.class() == ChangeClass::Begin);
         for job in begins.into_iter().chain(others) {
+            // A change above the bound goes alone.
             let fits = batch.is_empty() || bytes + job.bytes() <= limits::BATCH_BYTES_MAX;
+            // Nothing overtakes a change that did not fit: the changes of a cluster keep their
+            // order.
             if later.is_empty() && batch.len() < limits::BATCH_MAX && fits {
                 bytes += job.bytes();
                 batch.push(job);
@@ -179,6 +182,7 @@ impl WriterTask {
         let mut pause = limits::FULL_RETRY_FIRST;
         let mut told = None::<Instant>;
         loop {
+            // One by one, so that a change that can't be made does not fail the others.
             batch = self.try_each(batch).await;
             if batch.is_empty() {
                 break;
@@ -286,7 +290,7 @@ impl WriterTask {
 
     fn restore_reserve(&self) {
         if let Err(error) = self.reserve.restore() {
-            tracing::warn!(%error, "the store's reserve file could not be made");
+            tracing::warn!(%error, "the store's reserve file could not be created");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use tidegate_control::store::{ClusterRow, Reservation, SqliteStore, Store, Strays};
+use tidegate_control::store::{ClusterRow, Reservation, SqliteStore, Store, UnknownFolders};
 use tidegate_model::{
     Account, AccountBook, ClusterEngine, ClusterLimits, ClusterName, Prefix, Requirement, RunEpoch,
     Unsupported, Verifier,
@@ -67,7 +67,7 @@ pub async fn open(dir: &Path) -> SqliteStore {
 
 pub async fn live(store: &SqliteStore, name: &str) -> ClusterRow {
     let row = store
-        .reserve(&wanted(name), None, &Strays::default())
+        .reserve(&wanted(name), None, &UnknownFolders::default())
         .await
         .unwrap();
     store.publish(row.id, &book(0, "root")).await.unwrap()

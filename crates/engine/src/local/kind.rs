@@ -20,7 +20,7 @@ use crate::local::template;
 use crate::local::walls::Walls;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidegate_model::{Abilities, BoxFuture, KindDescription, LoginCheck};
+use tidegate_model::{Abilities, BoxFuture, KindDescription, PasswordVerifier};
 use tokio::sync::Mutex;
 
 /// Description of the kind.
@@ -29,7 +29,7 @@ pub const MARIADB: KindDescription = KindDescription {
     summary: "a MariaDB server process on this machine, asleep while nobody uses it",
     page: "engines/mariadb.md",
     parameters: &[],
-    login_check: LoginCheck::KnownAccounts,
+    login_check: PasswordVerifier::KnownAccounts,
     abilities: Abilities {
         sleeps: true,
         backs_up: false,

@@ -118,8 +118,11 @@ impl ClientLeg {
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, e)));
                 }
             }
+            // After each part: rustls takes no more bytes while its buffer of decrypted ones is
+            // full.
             opened = self.drain(plain, opened)?;
         }
+        // close_notify ends the stream, even if the client leaves its TCP connection open.
         if opened == 0 && self.closed {
             return Poll::Ready(Ok(ClientRead::End));
         }

@@ -35,7 +35,7 @@ pub(crate) struct SessionPeers {
 }
 
 /// Driver of one session.
-pub(crate) struct Driver {
+pub(crate) struct RelayDriver {
     pub client: ClientLeg,
     pub engine: EngineLeg,
     core: Relay,
@@ -55,7 +55,7 @@ pub(crate) struct Driver {
     started: bool,
 }
 
-impl Driver {
+impl RelayDriver {
     pub fn new(
         client: ClientLeg,
         engine: EngineLeg,
@@ -106,6 +106,8 @@ impl Driver {
     }
 
     fn step_all(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Ending> {
+        // Bytes that the client sent together with its login are decrypted already. The socket does
+        // not report them again.
         if !self.started {
             self.started = true;
             let n = self
@@ -117,6 +119,8 @@ impl Driver {
         }
         loop {
             let mut moved = false;
+            // A client that has quit reads no more, and must not stop the answers before its
+            // COM_QUIT.
             let client_drained = self.discards_answers
                 || self
                     .client
@@ -124,6 +128,7 @@ impl Driver {
                     .map_err(|e| client_gone(&e))?
                     .is_ready();
             let engine_drained = self.engine.flush(cx);
+            // A full pool stops reads from both sides, never writes, since those make room.
             let full = self.peers.held.is_full(cx);
             if client_drained && !full {
                 moved |= self.step_engine(cx, scratch)?;
@@ -154,6 +159,8 @@ impl Driver {
             Poll::Ready(Err(e)) => return Err(self.engine_gone(&e)),
         };
         let bytes = head(&scratch.engine, n).map_err(internal_error)?;
+        // The bytes go to the client before the result is checked: they may explain why the session
+        // ends.
         let followed = self.core.from_engine(bytes);
         if !self.discards_answers {
             self.client.seal(bytes).map_err(|e| client_gone(&e))?;
@@ -161,6 +168,7 @@ impl Driver {
         }
         followed.map_err(broken_protocol)?;
         if !self.stash.is_empty() {
+            // The answers for which these bytes waited may just have been completed.
             let stash = std::mem::take(&mut self.stash);
             self.take_from_client(cx, &stash)?;
         }
@@ -173,6 +181,8 @@ impl Driver {
             .poll_read(cx, &mut scratch.cipher, &mut scratch.plain)
         {
             Poll::Pending => Ok(false),
+            // Closing the engine's socket now would abort commands that the client sent before
+            // COM_QUIT.
             Poll::Ready(Ok(ClientRead::End)) if self.core.quit_seen() && !self.at_boundary() => {
                 self.discards_answers = true;
                 Ok(true)
@@ -313,6 +323,7 @@ impl Driver {
 
     fn engine_gone(&self, e: &io::Error) -> Ending {
         match e.kind() {
+            // The kernel reports the close of a Unix socket with unread bytes as a reset.
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.engine_closed(),
             _ => Ending::EngineGone(error_chain(e)),
         }
@@ -327,6 +338,7 @@ impl Driver {
             &err_packet(refusal, &self.peers.wording, None).encode(),
             &mut out,
         );
+        // The session ends in any case, so a failure changes nothing.
         let _ = self.client.seal(&out);
     }
 

@@ -50,6 +50,7 @@ impl EngineLeg {
 
     /// Sends the bytes that the engine accepts at once, and keeps the rest for [`Self::flush`].
     pub fn send(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), OutOfBounds> {
+        // Never past kept bytes: they come first in the stream.
         while self.pending.is_empty() && !bytes.is_empty() && !self.write_failed {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
                 Poll::Ready(Ok(n)) => bytes = tail(bytes, n)?,

@@ -9,7 +9,7 @@ mod driver;
 mod engine_leg;
 
 pub(crate) use client_leg::ClientLeg;
-pub(crate) use driver::{Driver, SessionPeers};
+pub(crate) use driver::{RelayDriver, SessionPeers};
 pub(crate) use engine_leg::EngineLeg;
 
 use crate::limits;

@@ -22,10 +22,14 @@ impl Accepted {
         let admitted = shared
             .admission
             .admit(connection.client.ip(), limits::COST_GREETED);
+        // Admitted or not, the connection is now in another bound, so the listener may accept the
+        // next.
         drop(connection.arriving.take());
         match admitted {
             Ok(place) => connection.place = Some(place),
             Err(full) => {
+                // Beyond this bound connections are just closed: a flood must not fill the server
+                // with refusals.
                 let Ok(_refusing) = shared.refusing.try_acquire() else {
                     return Err(Ending::Refused {
                         kind: RefusalKind::TooManyFromAddress,

@@ -71,7 +71,7 @@ impl Attached {
         }
         let deadline = (proved + limits::ATTACH_AFTER_PROOF)
             .max(connection.accepted + limits::ATTACH_AFTER_ACCEPT);
-        facts.woken = tenant.settled;
+        facts.woken = tenant.accounts_current;
         match attach_by(deadline, &identified, &proven).await {
             Ok((lease, engine)) => {
                 facts.login_to_attached = Some(proved.elapsed());
@@ -110,6 +110,7 @@ async fn refuse(mut identified: Identified, proven: &ProvenLogin, why: NotAttach
             let refusal = check
                 .explain_denial(proven.tenant.cluster, &identified.name, &identified.login)
                 .await;
+            // Not counted before: the gateway's copy of the accounts had accepted this password.
             identified.count_mismatch();
             identified.deny(refusal).await
         }
@@ -181,6 +182,7 @@ async fn wait_for_lease(
         Err(_) | Ok(Err(AttachError::Deadline)) => Refusal::new(RefusalKind::WakeDeadline),
         Ok(Err(AttachError::Failed(why))) => Refusal::because(RefusalKind::EngineFailed, why),
         Ok(Err(AttachError::Refused { kind, reason })) => Refusal::because(kind, reason),
+        // The cluster was deleted meanwhile, so its prefix is an unknown one now.
         Ok(Err(AttachError::Gone)) => return Err(NotAttached::Denied),
         Ok(Err(AttachError::Stopping)) => Refusal::new(RefusalKind::ServerStopping),
     };

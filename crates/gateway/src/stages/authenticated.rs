@@ -58,6 +58,8 @@ impl Authenticated {
             LoginVerdict::Denied(why) => Refusal::because(RefusalKind::AccessDenied, why),
             LoginVerdict::Unchecked(why) => Refusal::because(RefusalKind::NotJudged, why),
         };
+        // A login that was not checked is answered like a denial, so that the time doesn't tell
+        // them apart.
         Err(identified.deny(refusal).await)
     }
 }

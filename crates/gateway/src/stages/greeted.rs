@@ -32,6 +32,7 @@ impl Greeted {
             .salt()
             .map_err(|e| Ending::ClientGone(error_chain(&e)))?;
         let greeting = shared.greeting(connection.guard.id(), salt);
+        // A greeting has about 100 bytes.
         let mut out = Vec::with_capacity(128);
         write_packet(&mut 0, &greeting.encode(), &mut out);
         // The send buffer of a new connection is empty, so a direct send saves the wait until the

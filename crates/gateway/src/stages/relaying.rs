@@ -5,7 +5,7 @@ use super::attached::Attached;
 use super::identified::Identified;
 use crate::connection::Connection;
 use crate::limits;
-use crate::relay::{ClientLeg, Driver, EngineLeg, SessionPeers};
+use crate::relay::{ClientLeg, EngineLeg, RelayDriver, SessionPeers};
 use crate::shared::GatewayShared;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, timeout_at};
 
 pub(crate) struct Relaying {
-    pub driver: Driver,
+    pub driver: RelayDriver,
     pub lease: Lease,
     pub guard: SessionGuard,
     pub shared: Arc<GatewayShared>,
@@ -102,7 +102,7 @@ impl Relaying {
             held: shared.held.session(proven.tenant.cluster),
         };
         let (tcp, tls) = tls.into_parts();
-        let driver = Driver::new(
+        let driver = RelayDriver::new(
             ClientLeg::new(tcp, tls),
             EngineLeg::new(engine.stream),
             Relay::new(login.capabilities, engine.ok.status),
@@ -150,6 +150,8 @@ impl Relaying {
                 SessionEvent::Yield(Some(request))
                     if self.driver.may_yield(request.past_idle_transaction) =>
                 {
+                    // Nothing is relayed during this wait: a command sent now could reach an engine
+                    // that is going to sleep.
                     if request.yes().await == YieldVerdict::Evicted {
                         return Ending::Evicted;
                     }
@@ -157,6 +159,7 @@ impl Relaying {
                 SessionEvent::Yield(Some(request)) => request.no(),
                 SessionEvent::Stop => {
                     self.driver.stopping = true;
+                    // Boxed: a timer in place would enlarge every session.
                     waits.grace = Some(Box::pin(tokio::time::sleep(
                         self.shared.settings.stop_grace,
                     )));
@@ -204,6 +207,7 @@ impl Relaying {
             ending,
             Ending::ClientGone(_) | Ending::Killed | Ending::Shutdown | Ending::Refused { .. }
         );
+        // Otherwise the engine would finish a long command for a client that is gone.
         if outstanding && cut {
             shared
                 .waker
@@ -223,7 +227,7 @@ impl Relaying {
         if let Some(kind) = sent {
             driver.seal_error(&Refusal::new(kind));
         }
-        let Driver {
+        let RelayDriver {
             mut client, engine, ..
         } = driver;
         drop(engine);

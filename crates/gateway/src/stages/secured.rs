@@ -63,6 +63,8 @@ impl Secured {
             greeted,
         } = greeted;
         read_ssl_request(&connection, &mut tcp).await?;
+        // Boxed, so that a connection that never asks for TLS has no room for the handshake's
+        // state.
         let tls = Box::pin(accept_tls(&mut connection, tcp)).await?;
         let session = tls.session();
         facts.tls = session.protocol_version().map(version_name);
@@ -146,6 +148,7 @@ async fn read_first_packet(tcp: &mut TcpStream) -> io::Result<FirstRead> {
     if len > PRE_TLS_PACKET_MAX {
         return Ok(FirstRead::TooLarge);
     }
+    // A packet that is shorter than an SSLRequest is refused, so the bytes behind it are of no use.
     payload.truncate(len);
     let kept = len.min(PRE_TLS_KEPT_MAX);
     let rest = async {
@@ -169,6 +172,7 @@ async fn accept_tls(connection: &mut Connection, tcp: TcpStream) -> Result<TlsSt
         let why = "a handshake without a place among the unproven".to_owned();
         return Err(Ending::InternalError(why));
     };
+    // Charged first: a client that stops in the middle of the handshake already costs this memory.
     place.charge(limits::COST_SECURED);
     let shared = &connection.shared;
     let turns = Turns::new(shared.handshakes.clone(), *place.path(), place.is_known());

@@ -95,6 +95,8 @@ impl<T> Ring<T> {
         let network = self.order.pop_front()?;
         let branch = self.branches.get_mut(&network)?;
         let entry = branch.entries.pop_front().or_else(|| branch.inner.pop());
+        // Removed at once, so that the memory depends on the entries and not on all networks ever
+        // seen.
         if branch.entries.is_empty() && branch.inner.order.is_empty() {
             self.branches.remove(&network);
         } else {

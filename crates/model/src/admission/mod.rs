@@ -108,6 +108,7 @@ impl Admission {
                 memory - reserved_memory,
             ),
             reserve: Pool::new(
+                // One known source gets an eighth of the reserve, so that it can't fill it alone.
                 Shares::new(per_source.min(reserved / RESERVE_PART).max(1), reserved),
                 reserved_memory,
             ),
@@ -143,6 +144,7 @@ impl Admission {
         state.forget_debts(now);
         let known = state.proven.contains(&path, seconds);
         let reserved = match known {
+            // A full reserve is no refusal: the source then takes its place among the strangers.
             true => state.reserve.admit(&path, bytes, now, &signal).ok(),
             false => None,
         };
@@ -227,6 +229,7 @@ impl Eviction {
                 return Poll::Ready(());
             }
             self.0.waker.register(cx.waker());
+            // Again: a signal between the two lines above has woken nobody.
             if self.0.is_raised() {
                 Poll::Ready(())
             } else {
@@ -285,6 +288,7 @@ impl AdmissionPlace {
         let mut state = self.admission.inner.lock();
         state.forget_debts(Instant::now());
         let source = self.path.source();
+        // A source may have places in both: it can become known while its denials wait.
         let late = state.pool(false).late(source) + state.pool(true).late(source);
         late >= self.admission.inner.late_max
     }
@@ -307,6 +311,8 @@ impl Drop for AdmissionPlace {
             .pool(self.reserved)
             .remove(&self.path, self.id, self.bytes);
         let Some(until) = self.late_until else { return };
+        // The denial of an evicted connection counts until its time. Otherwise each eviction would
+        // free a place for the next guess.
         if self.signal.is_raised() && state.debts.len() < DEBTS_MAX {
             state.debts.push(Reverse((until, self.path, self.reserved)));
         } else {

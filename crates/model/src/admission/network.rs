@@ -67,6 +67,7 @@ impl From<IpAddr> for SourceNetwork {
 
 impl NetworkPath {
     pub fn of(address: IpAddr) -> Self {
+        // An IPv4 client of an IPv6 listener is the same source as on an IPv4 one.
         match address.to_canonical() {
             IpAddr::V4(a) => Network {
                 prefix: u32::from(a).into(),

@@ -173,6 +173,8 @@ impl Pool {
         if used + bytes > self.memory {
             return Err(PoolFull::Memory);
         }
+        // From the source outwards: a crowded source loses one of its connections before its
+        // neighbours do.
         for network in path.levels().iter().rev() {
             let held = self.nodes.get(network).map_or(0, |node| node.used.places);
             if held >= self.shares.of(path, *network) {
@@ -270,6 +272,7 @@ impl Pool {
             .get_mut(&path.source())
             .and_then(|node| node.held(id))
         else {
+            // It was evicted and is still closing.
             self.leaving.bytes = self.leaving.bytes.saturating_sub(before) + bytes;
             return;
         };
@@ -336,6 +339,7 @@ impl Pool {
                 None => &mut self.widest,
                 Some(outer) => &mut self.nodes.entry(outer).or_default().inner,
             };
+            // Removed and inserted again, because the set is ordered by the bytes.
             siblings.remove(&(old, born, *network));
             if now.places > 0 {
                 siblings.insert((now.bytes, born, *network));

@@ -3,8 +3,8 @@
 use super::network::{NetworkPath, SourceNetwork};
 use std::hash::{BuildHasher, RandomState};
 
-/// Seconds for which a source is remembered: long enough for a pool that reconnects after a cluster
-/// slept over lunch.
+/// Seconds for which a source is remembered: long enough for a connection pool that reconnects
+/// after an hour of inactivity.
 const REMEMBERED_SECONDS: u32 = 3600;
 /// Sets of the table. A set is chosen by the widest network, so one network can displace no more
 /// than one set. The table has 200 KB.
@@ -43,6 +43,7 @@ impl ProvenSources {
         let oldest = || {
             set.iter()
                 .enumerate()
+                // Free entries come first.
                 .min_by_key(|(_, e)| e.map(|(_, at)| at))
                 .map(|(at, _)| at)
         };

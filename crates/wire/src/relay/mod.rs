@@ -153,6 +153,7 @@ impl Relay {
                 at += self.pass_untracked(rest);
                 continue;
             }
+            // None of these packets begins a command, whatever its first byte is.
             let data = self.answers.wants_file() || self.answers.in_dialogue() || self.quit_seen;
             if data || self.client.mid_packet() {
                 at += self.pass_data(rest)?;
@@ -168,6 +169,7 @@ impl Relay {
                     self.begin_command(start, 0);
                     at += HEADER_LEN;
                 }
+                // The bytes before this packet go first. It is decided on in the next call.
                 _ if at > 0 => return Ok(FromClient::Forward(at)),
                 PacketStart::Passes(_) => return Ok(FromClient::Wait),
                 // A packet is held back only when all responses are complete, so that there is
@@ -207,6 +209,7 @@ impl Relay {
     /// file, an answer in an authentication dialogue, or anything behind COM_QUIT, which no engine
     /// reads.
     fn pass_data(&mut self, input: &[u8]) -> Result<usize, RelayError> {
+        // Read first, because the header changes it.
         let continuation = self.client.continued;
         let (taken, header) = self.client.pass_header(input);
         if let Some(header) = header {
@@ -276,11 +279,13 @@ impl Relay {
         match (rewritten_id, body) {
             (Some(id), [byte, text @ ..]) if command == Command::QUERY => {
                 let mut seq = header.seq;
+                // The new id may have another length, so the packet gets a new header.
                 let mut payload = vec![*byte];
                 payload.extend_from_slice(&kill::rewrite(text, u64::from(id)));
                 write_packet(&mut seq, &payload, out);
             }
             (Some(id), [byte, _, _, _, _, rest @ ..]) if command == Command::PROCESS_KILL => {
+                // An id has four bytes here, so the length stays.
                 out.extend_from_slice(&header.encode());
                 out.push(*byte);
                 out.extend_from_slice(&id.to_le_bytes());
@@ -307,6 +312,7 @@ impl Relay {
             return;
         };
         let mut seq = header.seq.wrapping_add(1);
+        // The engine never gets the packet, so no answer of it is outstanding.
         write_packet(&mut seq, &err.encode(), out_to_client);
     }
 

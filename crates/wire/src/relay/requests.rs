@@ -65,6 +65,7 @@ pub(super) fn read_start(packet: &[u8]) -> Result<PacketStart, RelayError> {
     let is_whole = packet.len() >= whole;
     let mut start = CommandStart::new(header, command);
     let intercepted = match command {
+        // Only a statement that may be a KILL is held back. All others pass by their first bytes.
         Command::QUERY if len <= 1 + KILL_TEXT_MAX && kill::may_be_kill(body) => {
             if !is_whole {
                 return Ok(PacketStart::Needs(whole));

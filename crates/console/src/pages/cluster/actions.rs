@@ -38,6 +38,7 @@ pub async fn end_session(
     Path((name, id)): Path<(String, u64)>,
     form: CheckedForm<NoFields>,
 ) -> Response {
+    // Operators may end every session.
     let done = web.api.control.kill_session(id, |_| true);
     back_to(&web, &form.who, &name, done).await
 }

@@ -112,6 +112,7 @@ pub async fn error_as_page(response: Response) -> Response {
         sentence(&said)
     };
     let mut page = problem_page(Frame::new("", MenuEntry::Outside), status, heading, text);
+    // Such as the header Allow of a 405.
     for (name, value) in &parts.headers {
         if name != CONTENT_TYPE && name != axum::http::header::CONTENT_LENGTH {
             page.headers_mut().append(name.clone(), value.clone());

@@ -1,0 +1,114 @@
+use super::*;
+
+#[test]
+fn case_83_ids_are_mapped_within_cluster_and_user_only() {
+    let sessions = Sessions::default();
+    let client = "127.0.0.1:1".parse().unwrap();
+    let a = sessions.open(client);
+    let b = sessions.open(client);
+    a.admit(ClusterId(1), "root", "TLS 1.3", 10).unwrap();
+    b.admit(ClusterId(2), "root", "TLS 1.3", 10).unwrap();
+    a.attached(EngineSessionId(5));
+    b.attached(EngineSessionId(5));
+    assert_eq!(
+        sessions.engine_id(a.id(), ClusterId(1), "root"),
+        Some(EngineSessionId(5))
+    );
+    assert_eq!(sessions.engine_id(a.id(), ClusterId(2), "root"), None);
+    assert_eq!(sessions.engine_id(a.id(), ClusterId(1), "app"), None);
+}
+
+#[test]
+fn places_are_counted_and_given_back() {
+    let sessions = Sessions::default();
+    let client = "127.0.0.1:1".parse().unwrap();
+    let a = sessions.open(client);
+    let b = sessions.open(client);
+    a.admit(ClusterId(1), "u", "", 1).unwrap();
+    assert_eq!(b.admit(ClusterId(1), "u", "", 1), Err(SessionLimitReached));
+    drop(a);
+    b.admit(ClusterId(1), "u", "", 1).unwrap();
+    assert_eq!(sessions.count(ClusterId(1)), 1);
+    drop(b);
+    assert_eq!(sessions.count(ClusterId(1)), 0);
+    assert!(sessions.list(None).is_empty());
+    assert!(
+        sessions.lock().per_cluster.is_empty(),
+        "nothing is kept of clusters without sessions"
+    );
+}
+
+#[test]
+fn a_list_of_one_cluster_has_its_own_sessions_only() {
+    let sessions = Sessions::default();
+    let client = "127.0.0.1:1".parse().unwrap();
+    let mut guards = Vec::new();
+    for n in 0..100u64 {
+        let guard = sessions.open(client);
+        guard.admit(ClusterId(n % 4), "u", "TLS 1.3", 100).unwrap();
+        guards.push(guard);
+    }
+    let unproven = sessions.open(client);
+    let own = sessions.list(Some(ClusterId(3)));
+    assert_eq!(own.len(), 25);
+    assert!(own.iter().all(|s| s.cluster == ClusterId(3)) && own.is_sorted_by_key(|s| s.id));
+    assert_eq!(
+        sessions.list(None).len(),
+        100,
+        "and none that has not logged in"
+    );
+    assert!(sessions.list(Some(ClusterId(9))).is_empty());
+    drop((guards, unproven));
+}
+
+fn logged_in(sessions: &Sessions, cluster: u64, max: u32) -> SessionGuard {
+    let guard = sessions.open("127.0.0.1:1".parse().unwrap());
+    guard.admit(ClusterId(cluster), "u", "", max).unwrap();
+    guard
+}
+
+/// Lists, counts and kills of one cluster with the maximum number of sessions, as fast as three
+/// threads can.
+#[test]
+fn a_registry_full_of_one_clusters_sessions_delays_no_session_of_another() {
+    const SESSIONS: u32 = 10_000;
+    const LATEST: Duration = Duration::from_secs(1);
+    let sessions = Sessions::default();
+    let busy: Vec<_> = (0..SESSIONS)
+        .map(|_| logged_in(&sessions, 1, SESSIONS))
+        .collect();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let lists = std::sync::atomic::AtomicU32::new(0);
+    let took = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                lists.fetch_add(1, Ordering::Relaxed);
+                drop(sessions.list(Some(ClusterId(1))));
+            }
+        });
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                sessions.count(ClusterId(1));
+            }
+        });
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                sessions.kill(busy[0].id());
+            }
+        });
+        let mut took = Duration::ZERO;
+        for _ in 0..20 {
+            // Each session meets a list that has just begun.
+            let seen = lists.load(Ordering::Relaxed);
+            while lists.load(Ordering::Relaxed) == seen {
+                std::thread::yield_now();
+            }
+            let began = Instant::now();
+            drop(logged_in(&sessions, 2, SESSIONS));
+            took += began.elapsed();
+        }
+        done.store(true, Ordering::Relaxed);
+        took
+    });
+    assert!(took < LATEST, "20 sessions took {took:?}");
+}
