@@ -60,8 +60,8 @@ macro_rules! findings {
 }
 
 impl FindingKind {
-    /// Whether it judges a house rule: a promise of Tidegate's own endpoint that other MySQL servers
-    /// don't make, and that is no fault of theirs.
+    /// Whether it judges a house rule: a promise of Tidegate's own endpoint that other MySQL
+    /// servers don't make, and that is no fault of theirs.
     pub fn is_house_rule(self) -> bool {
         matches!(
             self,
@@ -163,8 +163,8 @@ findings! {
         "Serve the full chain (leaf first, then each issuer), not the leaf alone.";
     Trust "trust" "C3" "the chain ends in a trusted root"
         "Fails unless the chain as sent leads to a root of Mozilla's list, or to one of --ca. A \
-         self-signed certificate passes as with OpenSSL's clients: if --ca contains it, and its key \
-         usages allow a TLS server."
+         self-signed certificate passes as with OpenSSL's clients: if --ca contains it, and its \
+         key usages allow a TLS server."
         "Get a certificate from a public CA, or give the private CA's file with --ca.";
     Name "name" "C5" "the certificate is for this name"
         "Fails when none of the certificate's alternative names matches the host, or the name in \

@@ -27,9 +27,10 @@ a verdict, the evidence, and a hint how to fix it.
 | fail | a promise is broken |
 | skip | could not be judged; the evidence gives the reason |
 
-Some promises are house rules of Tidegate that other MySQL servers need not keep: port 4000, refusing
-web protocols by ALPN, not asking for a client certificate, the database `test`. A house rule that is
-not kept is a warning under a heading of its own. It does not change the verdict of the whole report.
+Some promises are house rules of Tidegate that other MySQL servers need not keep: port 4000,
+refusing web protocols by ALPN, not asking for a client certificate, the database `test`. A house
+rule that is not kept is a warning under a separate heading. It does not change the verdict of the
+whole report.
 
 Exit codes: 0, nothing failed (warnings are allowed); 1, something failed; 2, wrong usage.
 

@@ -1,6 +1,6 @@
 //! A self-signed certificate that the CA file contains, as clients judge it. OpenSSL, Go, Java and
-//! Node accept it as its own root, if its key usages allow a TLS server. webpki, and so every client
-//! with rustls, also refuses a CA's certificate as a server's.
+//! Node accept it as its own root, if its key usages allow a TLS server. webpki, and so every
+//! client with rustls, also refuses a CA's certificate as a server's.
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;

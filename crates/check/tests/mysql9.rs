@@ -212,7 +212,7 @@ fn watching_without_an_account_never_gets_its_address_blocked() {
         let judged = judge(&later_round);
         judged
             .passes(&["greeting", "tls13", "trust", "name", "validity"])
-            .skips("old-tls", "first round of a watch");
+            .skips("old-tls", "only the first round");
         assert_eq!(judged.0.connections, 1);
     }
     // A full round makes more than two such connections, so the server blocks the address and says

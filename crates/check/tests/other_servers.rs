@@ -11,6 +11,7 @@
 mod support;
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use support::certificates::Pki;
@@ -21,7 +22,8 @@ use support::{each, judge, settings};
 /// Python's own web server, over TLS if it gets a chain and a key.
 const WEB_SERVER: &str = "
 import http.server, ssl, sys
-server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)
+handler = http.server.SimpleHTTPRequestHandler
+server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), handler)
 if len(sys.argv) > 2:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[2], sys.argv[3])
@@ -43,43 +45,59 @@ fn is_named(port: u16, words: &str) {
     assert!(judged.0.connections <= 4, "{}", judged.text());
 }
 
+/// Returns Python's web server, with TLS if it gets the files of a certificate.
+fn python_server(folder: &Path, files: &[&str]) -> (u16, Command) {
+    let port = free_port();
+    let mut command = Command::new("python3");
+    command
+        .args(["-c", WEB_SERVER, &port.to_string()])
+        .args(files);
+    command.current_dir(folder);
+    (port, command)
+}
+
+fn openssl_server(chain: &str, key: &str, option: &str) -> (u16, Command) {
+    let port = free_port();
+    let mut command = Command::new("openssl");
+    command
+        .args(["s_server", "-quiet", option, "-port", &port.to_string()])
+        .args(["-cert", chain, "-key", key]);
+    (port, command)
+}
+
 #[test]
 fn web_servers_and_other_tls_servers_are_named() {
     let pki = Pki::new();
     pki.good().write(pki.folder.path());
     let folder = pki.folder.path();
-    let (chain, key) = (path_in(folder, "chain.pem"), path_in(folder, "key.pem"));
-    let python = |files: &[&str]| {
-        let port = free_port();
-        let mut command = Command::new("python3");
-        command
-            .args(["-c", WEB_SERVER, &port.to_string()])
-            .args(files);
-        command.current_dir(folder);
-        (port, command)
-    };
-    let openssl = |option: &str| {
-        let port = free_port();
-        let mut command = Command::new("openssl");
-        command
-            .args(["s_server", "-quiet", option, "-port", &port.to_string()])
-            .args(["-cert", &chain, "-key", &key]);
-        (port, command)
-    };
+    let chain = path_in(folder, "chain.pem");
+    let key = path_in(folder, "key.pem");
     each(
         [
             (
-                python(&[&chain, &key]),
+                python_server(folder, &[&chain, &key]),
                 "this is a web server (HTTPS): HTTP/1.0 200 OK, SimpleHTTP",
             ),
-            (python(&[]), "this is a web server (plain HTTP)"),
             (
-                openssl("-www"),
+                python_server(folder, &[]),
+                "this is a web server (plain HTTP)",
+            ),
+            (
+                openssl_server(&chain, &key, "-www"),
                 "this is a web server (HTTPS): HTTP/1.0 200 ok",
             ),
-            (openssl("-tls1_2"), "this is a TLS server (TLS 1.2, "),
-            (openssl("-tls1_3"), "this is a TLS server (TLS 1.3, "),
-            (openssl("-tls1_1"), "this is a TLS server (alert 70"),
+            (
+                openssl_server(&chain, &key, "-tls1_2"),
+                "this is a TLS server (TLS 1.2, ",
+            ),
+            (
+                openssl_server(&chain, &key, "-tls1_3"),
+                "this is a TLS server (TLS 1.3, ",
+            ),
+            (
+                openssl_server(&chain, &key, "-tls1_1"),
+                "this is a TLS server (alert 70",
+            ),
         ],
         |((port, mut command), words)| {
             let log = tempfile::tempdir().unwrap();

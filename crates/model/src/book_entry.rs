@@ -1,4 +1,4 @@
-//! One account in the block of an account book: its format, and reads and writes of it.
+//! Account in the block of an account book: its format, and reads and writes of it.
 
 use crate::account::{Account, Requirement, Unsupported, Verifier};
 use crate::limits::METHODS_MAX;

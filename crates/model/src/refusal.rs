@@ -112,8 +112,8 @@ refusals! {
     /// The password is right, but the account requires TLS, which the engine can't see on the
     /// gateway's connection. Sent only after the password was verified.
     RequiresTls = "requires-tls", 1045, "28000", Client, Never, Info,
-        "The password is right, but the account has REQUIRE SSL, which the engine can't verify behind \
-         the gateway.",
+        "The password is right, but the account has REQUIRE SSL, which the engine can't verify \
+         behind the gateway.",
         "Every connection here is TLS in any case: run ALTER USER ... REQUIRE NONE as another \
          user. For root, `tidegate cluster password NAME` does so";
     /// As `RequiresTls`, for an account that requires a client certificate or a cipher.
@@ -163,8 +163,8 @@ refusals! {
     /// The cluster's sessions use more memory of the gateway than their budget, and this one uses
     /// most.
     UnreadAnswers = "unread-answers", 1161, "08S01", Cluster, Soon, Warn,
-        "The connection was closed because this cluster's clients left too much data unread, this one \
-         the most.",
+        "The connection was closed because this cluster's clients left too much data unread, \
+         this one the most.",
         "Read results as they come, or ask for less at once, then connect again";
     TooManyFromAddress = "too-many-from-address", 1040, "08004", Client, Soon, Info,
         "Too many connections from this address.",

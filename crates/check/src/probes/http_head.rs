@@ -11,8 +11,8 @@ pub(super) struct HttpHead {
     text: String,
 }
 
-/// Requests `/` and returns the bytes of the response, up to the end of its head. The method is GET,
-/// because small servers know no HEAD.
+/// Requests `/` and returns the bytes of the response, up to the end of its head. The method is
+/// GET, because small servers know no HEAD.
 pub(super) fn request_head(stream: &mut (impl Read + Write), host: &str) -> Vec<u8> {
     let request = format!(
         "GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nUser-Agent: tidegate-check\r\n\r\n"

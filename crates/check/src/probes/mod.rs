@@ -1,6 +1,6 @@
-//! The probes, one file per topic. Each opens its own connections and writes its own findings. They
-//! share the helpers `secured`, `made_up`, `http_head` and `other_server`; the two rounds that judge
-//! a certificate share `certificate`.
+//! The probes, one file per topic. Each opens its own connections and writes its own findings.
+//! They share the helpers `secured`, `made_up`, `http_head` and `other_server`; the two rounds
+//! that judge a certificate share `certificate`.
 
 pub(crate) mod account;
 pub(crate) mod again;

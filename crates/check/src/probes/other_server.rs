@@ -1,5 +1,5 @@
-//! Probe of a port that sends no MySQL greeting: names the protocol that answers there. Servers that
-//! speak first are named by their first bytes. The others get three requests, each on its own
+//! Probe of a port that sends no MySQL greeting: names the protocol that answers there. Servers
+//! that speak first are named by their first bytes. The others get three requests, each on its own
 //! connection: a TLS handshake, an HTTP request, and PostgreSQL's request for TLS. None of them
 //! contains a name or a password of the user.
 
