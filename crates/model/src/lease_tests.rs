@@ -1,3 +1,5 @@
+//! Both ends of a lease: requests to yield, their answers, and the end of either side.
+
 use super::*;
 use std::future::{pending, ready};
 use std::pin::pin;

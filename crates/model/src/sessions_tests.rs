@@ -1,3 +1,5 @@
+//! Registry of sessions: ids, limits, lists, kills and the map of session ids.
+
 use super::*;
 
 #[test]
