@@ -73,6 +73,19 @@ fn up_prints_what_a_user_needs_and_the_password_only_once() {
     ] {
         assert!(text.contains(word), "{word}: {text}");
     }
+    // Each printed command that needs no password works as it is printed.
+    let others = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("tidegate connect demo"))
+        .unwrap_or_else(|| panic!("{text}"));
+    let words = others.split_whitespace();
+    let list = Command::new(binary())
+        .args(["connect", "demo"])
+        .args(words)
+        .output()
+        .unwrap();
+    assert!(list.status.success(), "{others}: {list:?}");
+    assert!(String::from_utf8_lossy(&list.stdout).contains("pymysql"));
     let out = Command::new(binary())
         .args(["cluster", "show", "demo", "--json", "--data"])
         .arg(folder.path().join("data"))

@@ -331,7 +331,7 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "FILE|system")]
     pub ca: Option<String>,
     /// List the clients and operating systems
-    #[arg(long, conflicts_with = "name")]
+    #[arg(long)]
     pub list: bool,
     /// Explain what a connection string verifies, and print one that verifies all; - reads it
     ///
