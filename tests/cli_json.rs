@@ -28,13 +28,14 @@ enum Outcome {
 use Outcome::{Answers, Fails, Lists, Reports};
 
 /// Commands that this test does not run, with the reason.
-const NOT_RUN: [(&str, &str); 10] = [
+const NOT_RUN: [(&str, &str); 11] = [
     ("serve", "the server that all others talk to"),
     (
         "up",
         "a second server; its object is that of `cluster create`",
     ),
     ("completion", "prints a script"),
+    ("logs", "prints lines of a log"),
     ("sql", "the output is the client's"),
     ("service install", "changes the machine"),
     ("service remove", "changes the machine"),

@@ -5,7 +5,9 @@ mod host;
 mod serve;
 
 pub use cluster::{ClusterCommand, LimitArgs};
-pub use host::{CertCommand, ServiceCommand, ServiceInstall, ServiceRemove, TrustCommand};
+pub use host::{
+    CertCommand, LogsArgs, ServiceCommand, ServiceInstall, ServiceRemove, TrustCommand,
+};
 pub use serve::ServeArgs;
 
 use clap::{Args, Parser, Subcommand};
@@ -35,6 +37,7 @@ const ENVIRONMENT: &str = "First steps:
   tidegate up                     start a server with a first cluster
   tidegate cluster create shop    create another cluster, from another terminal
   tidegate sql shop               open a SQL session on it
+  tidegate logs -f                follow the server's log
 
 Environment:
   TIDEGATE_DATA       the data directory, if --data is not given
@@ -140,6 +143,14 @@ pub enum Command {
     /// shutdown, and whether the disk has space to wake clusters. `tidegate config check` shows
     /// which isolation and limits this machine supports.
     Status,
+
+    /// Show the server's log, or the log of a cluster's engine
+    ///
+    /// Reads the files in the data directory of this machine, also while no server runs: the log
+    /// of `up` is DIR/log/tidegate.log, each engine's is DIR/engines/NUMBER/engine.log. A server
+    /// that was started with `serve` logs on standard error, which `journalctl -u tidegate` shows
+    /// for the systemd service. Control characters are escaped.
+    Logs(LogsArgs),
 
     /// Create, list, show, change and delete clusters
     #[command(subcommand, arg_required_else_help = true, alias = "clusters")]

@@ -66,6 +66,18 @@ pub const LOG_RETRY: Duration = Duration::from_millis(10);
 /// Time that the server waits at its end until its last lines are written.
 pub const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
 
+/// `--sleep-after` of a cluster that never sleeps: the most that a server accepts.
+pub const NEVER_SLEEPS: Duration = Duration::from_secs(366 * 86_400);
+
+/// Bytes at the end of a log that `logs` reads at once: more lines than a person asks for.
+pub const LOG_SHOWN_MAX: u64 = 4 << 20;
+
+/// Length at which `logs -f` shows a line whose end is not written yet.
+pub const LOG_SHOWN_LINE_MAX: usize = 64 << 10;
+
+/// Pause between two reads of a log that `logs -f` follows.
+pub const LOG_FOLLOW_PAUSE: Duration = Duration::from_millis(250);
+
 /// Size at which the log file of `up` is rotated, and how many older ones are kept.
 pub const LOG_FILE_MAX: u64 = 10 * 1024 * 1024;
 pub const LOG_FILES_KEPT: u32 = 3;

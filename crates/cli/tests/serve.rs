@@ -8,6 +8,7 @@
     reason = "a test that can't go on panics with what it saw"
 )]
 
+mod shown_logs;
 mod support;
 
 use serde_json::Value;
@@ -535,4 +536,19 @@ fn clusters_wake_after_the_program_file_was_deleted() {
     }
     signal(&child, "TERM");
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_cluster_that_never_sleeps_says_so_and_others_say_what_a_sleep_takes() {
+    let server = Server::start();
+    server.json(&["cluster", "create", "shop", "--json"]);
+    let shown = text(&server.run(&["cluster", "show", "shop"]).stdout);
+    for lost in ["MEMORY tables", "temporary tables", "user locks", "events"] {
+        assert!(shown.contains(lost), "{lost}: {shown}");
+    }
+    let set = server.run(&["cluster", "set", "shop", "--sleep-after", "never"]);
+    assert!(set.status.success(), "{}", text(&set.stderr));
+    let shown = text(&server.run(&["cluster", "show", "shop"]).stdout);
+    assert!(shown.contains("sleeps     never\n"), "{shown}");
+    server.stop();
 }

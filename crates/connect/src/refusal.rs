@@ -11,6 +11,10 @@ use tidegate_model::{RefusalKind, Trust};
 
 const MADE: &str = "<!-- Made from the table of refusals; change it there. -->\n";
 
+/// Section about the logs, on every page.
+const LOG: &str = "\n## Log\n\nOn the server, `tidegate logs` shows the server's log and `tidegate \
+                   logs NAME` the log of\na cluster's engine; `-f` follows them.\n";
+
 /// Returns the page of one refusal.
 pub fn refusal_page(entry: &RefusalEntry) -> String {
     let RefusalEntry {
@@ -38,6 +42,7 @@ pub fn refusal_page(entry: &RefusalEntry) -> String {
     if !help.lines.is_empty() {
         page.push_str(&lines(help.lines));
     }
+    page.push_str(LOG);
     page.push_str("\n[All refusals](README.md)\n");
     page
 }

@@ -3,13 +3,14 @@
 
 use crate::error::EngineError;
 use crate::kind::EngineKind;
+use crate::local::folder::Folder;
 use crate::local::machine;
 use crate::local::{LocalKind, LocalSettings, MARIADB};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tidegate_model::KindDescription;
+use tidegate_model::{ClusterId, KindDescription};
 
 /// Descriptions of all kinds, for programs that talk about them without a server.
 pub const KINDS: &[&KindDescription] = &[&MARIADB];
@@ -64,6 +65,11 @@ impl EngineSettings {
     /// No bound if that can't be read.
     pub fn part_of_memory(percent: u64) -> u64 {
         machine::memory_bytes().map_or(u64::MAX, |bytes| bytes / 100 * percent)
+    }
+
+    /// Returns the path of the log of a cluster's engine, which exists after its first start.
+    pub fn log_of(data: &Path, cluster: ClusterId) -> PathBuf {
+        Folder::new(data.join("engines").join(cluster.to_string()), None).log()
     }
 
     pub fn new(folder: PathBuf) -> Self {

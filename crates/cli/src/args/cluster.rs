@@ -1,6 +1,7 @@
 //! Grammar of `tidegate cluster`.
 
 use crate::config::value::duration;
+use crate::limits::NEVER_SLEEPS;
 use clap::{Args, Subcommand};
 use std::time::Duration;
 use tidegate_model::Size;
@@ -88,10 +89,11 @@ pub struct LimitArgs {
     /// Maximum number of sessions, from 1 to 10000
     #[arg(long, value_name = "N")]
     pub connections_max: Option<u32>,
-    /// Sleep after this long without work, such as 90s, 5m or 1h
+    /// Sleep after this long without work, such as 90s, 5m or 1h; `never` keeps it awake
     ///
-    /// A busy session or an open transaction is work.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    /// A busy session or an open transaction is work. A sleep ends what lives in the engine's
+    /// memory only: rows of MEMORY tables, temporary tables, user locks.
+    #[arg(long, value_name = "TIME", value_parser = sleep_time)]
     pub sleep_after: Option<Duration>,
     /// Transactions that are idle for longer do not keep the cluster awake
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -121,6 +123,15 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
             Ok((name.trim().to_owned(), value.to_owned()))
         }
         _ => Err("must be NAME=VALUE".to_owned()),
+    }
+}
+
+/// Reads a time, or `never`: the longest time that a server accepts, at which it treats the cluster
+/// as always on.
+fn sleep_time(text: &str) -> Result<Duration, String> {
+    match text {
+        "never" => Ok(NEVER_SLEEPS),
+        _ => duration(text).map_err(|wrong| format!("{wrong}, or \"never\"")),
     }
 }
 

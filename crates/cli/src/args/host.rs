@@ -114,3 +114,15 @@ pub enum TrustCommand {
     /// Show which of this machine's trust stores contain the local CA
     Status,
 }
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Name of a cluster, for the log of its engine [default: the server's log]
+    pub cluster: Option<String>,
+    /// Go on with new lines as they are written, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Number of lines from the end
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    pub lines: usize,
+}

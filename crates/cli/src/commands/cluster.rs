@@ -6,6 +6,7 @@ use crate::card::Card;
 use crate::config::value::write_duration;
 use crate::context::{Context, ask, refused, warning_lines};
 use crate::failure::Failure;
+use crate::limits::NEVER_SLEEPS;
 use crate::screen::{self, Paint, Step};
 use crate::terminal;
 use anyhow::Result;
@@ -232,12 +233,19 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
     screen::print(&screen::labelled(&rows))
 }
 
+/// Contents that an engine keeps in memory only.
+const LOST_BY_SLEEP: &str =
+    "a sleep ends rows of MEMORY tables, temporary tables, user locks; no events run meanwhile";
+
 /// Times after which the cluster sleeps, if its kind of engine can sleep.
 fn sleep_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
     if !cluster.sleeps {
         return vec![("sleeps", "never: its kind of engine can't".to_owned())];
     }
     let limits = &cluster.limits;
+    if limits.sleep_after_seconds >= NEVER_SLEEPS.as_secs() {
+        return vec![("sleeps", "never".to_owned())];
+    }
     let idle = duration_text(limits.sleep_after_seconds);
     let transaction = duration_text(limits.transaction_idle_max_seconds);
     vec![
@@ -246,6 +254,7 @@ fn sleep_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
             "",
             format!("or after {transaction} with an idle transaction"),
         ),
+        ("", LOST_BY_SLEEP.to_owned()),
     ]
 }
 

@@ -11,6 +11,7 @@ mod explain;
 mod forms;
 mod installed_client;
 mod key;
+mod logs;
 mod open;
 mod operator;
 mod profile;
@@ -60,6 +61,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Serve(args) => serve::run(&context, &args, serve::Mode::Serve),
         Command::Up(args) => serve::run(&context, &args, serve::Mode::Up),
         Command::Status => status::run(&context),
+        Command::Logs(args) => logs::run(&context, &args),
         Command::Cluster(command) => cluster::run(&context, &command),
         Command::Session(command) => session::run(&context, &command),
         Command::Connect(args) => connect::run(&context, &args),
@@ -91,6 +93,7 @@ fn asks_a_server(command: &Command) -> bool {
         | Command::Key(_) => true,
         Command::Serve(_)
         | Command::Up(_)
+        | Command::Logs(_)
         | Command::Service(_)
         | Command::Trust(_)
         | Command::Profile(_)

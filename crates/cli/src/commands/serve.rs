@@ -140,7 +140,14 @@ enum Greeted {
 
 async fn greet(context: &Context, server: &Server, mode: Mode) -> Result<Greeted> {
     match mode {
-        Mode::Up => up::greet(context, server).await?,
+        Mode::Up => {
+            up::greet(context, server).await?;
+            screen::say(&format!(
+                "log: {} (`{}` follows it)",
+                logging::server_log(&context.data).display(),
+                context.next("logs -f")
+            ));
+        }
         Mode::Serve => {
             server.open_database_ports()?;
             announce(context, server)?;

@@ -15,11 +15,20 @@ use filter::{LineFilter, is_ours};
 use format::{JsonLine, human_fields};
 use queue::LogQueue;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
+
+/// Folder of the log of `up`, in the data directory.
+const LOG_DIR: &str = "log";
+const LOG_NAME: &str = "tidegate.log";
+
+/// Returns the path of the log that `up` writes.
+pub fn server_log(data: &Path) -> PathBuf {
+    data.join(LOG_DIR).join(LOG_NAME)
+}
 
 fn is_json(config: &Config, terminal: bool) -> Result<bool> {
     Ok(match config.text("log.format")? {
@@ -81,8 +90,8 @@ pub fn to_stderr(config: &Config) -> Result<Level> {
 
 /// Writes the whole log to a file, and warnings and errors also to the screen.
 pub fn to_file(config: &Config, data: &Path) -> Result<(Level, LogQueue)> {
-    let dir = data.join("log");
-    let file = LogFile::open(&dir, "tidegate.log")
+    let dir = data.join(LOG_DIR);
+    let file = LogFile::open(&dir, LOG_NAME)
         .with_context(|| format!("opening the log in {}", dir.display()))?;
     let writer = LogQueue::start("log-file", file).context("starting the log's thread")?;
     let (layer, level) = layer(config, is_json(config, false)?, false, &writer)?;

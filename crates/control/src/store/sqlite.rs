@@ -11,8 +11,8 @@ use super::rows::{ClusterRow, Reservation, UnknownFolders};
 use super::runs::{BeginRun, EndRun, SaveAccounts};
 use super::writer::{StoreWriter, is_full};
 use crate::limits;
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, SqlitePool};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -77,6 +77,21 @@ impl SqliteStore {
             writes,
             keys_widened,
         })
+    }
+
+    /// Returns the id of the cluster of this name, without changing the file or migrating it.
+    pub async fn find_id(file: &Path, name: &str) -> StoreResult<Option<ClusterId>> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .read_only(true)
+            .busy_timeout(limits::STORE_BUSY);
+        let pool = pool_of(1).connect_with(options).await?;
+        let row = sqlx::query("SELECT id FROM clusters WHERE name_taken = ?")
+            .bind(name)
+            .fetch_optional(&pool)
+            .await?;
+        let id = row.map(|row| row.try_get::<i64, _>("id")).transpose()?;
+        Ok(id.map(|id| ClusterId(id.unsigned_abs())))
     }
 
     /// Transactions that were committed since the store was opened.
