@@ -272,7 +272,7 @@ class Way:
 
             told = shell(curl)
             assert {cluster["name"] for cluster in json.JSONDecoder().raw_decode(told)[0]["clusters"]} == {"demo", "shop"}, told
-            assert "kept" in shell(profile)
+            assert "stored; try it with" in shell(profile)
             # From here on the key is read from the profile.
             assert "shop" in shell(server, TIDEGATE_API_KEY="")
             page.goto(f"{self.base}/keys")
@@ -283,7 +283,7 @@ class Way:
             row.get_by_role("button", name="Revoke now").click()
             expect(page.get_by_text("No API keys yet")).to_be_visible()
             assert "not_authorized" in shell(curl) and "not_authorized" not in shell(server)
-            assert "holds" in shell(server), "the command line says so in words"
+            assert "missing, invalid, expired or revoked API key" in shell(server), "the command line says so in words"
         self.no_errors()
 
     def step_find_one_among_many(self):
