@@ -20,7 +20,7 @@ use tidegate_e2e::server::{Options, binary};
 use tidegate_e2e::session::Session;
 use tidegate_e2e::{Cluster, Server, clients, processes, wire};
 
-static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::with(Options::with_console()));
 
 fn err(out: &Output) -> String {
     String::from_utf8_lossy(&out.stderr).into_owned()

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Output;
-use tidegate_e2e::Server;
+use tidegate_e2e::{Options, Server};
 
 /// Result of a command with --json in this test.
 enum Outcome {
@@ -224,7 +224,7 @@ fn check_error(line: &str, out: &Output) {
 
 #[test]
 fn every_command_answers_in_json_with_one_type_per_field() {
-    let server = Server::start();
+    let server = Server::with(Options::with_console());
     let home = tempfile::tempdir().unwrap();
     let ca = server.data().join("ca.pem").display().to_string();
     let port = server.port.to_string();

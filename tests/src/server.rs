@@ -48,6 +48,16 @@ pub struct Options {
 }
 
 impl Options {
+    /// Options for a console that certainly listens: its default port may belong to the server of
+    /// another test.
+    pub fn with_console() -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        Self {
+            flags: vec!["--console".to_owned(), address],
+            ..Self::default()
+        }
+    }
+
     /// Options for clusters that sleep as soon as possible: the shortest time that the
     /// configuration accepts.
     pub fn sleepy() -> Self {
