@@ -14,13 +14,19 @@ use tidegate_e2e::knot::Knot;
 use tidegate_e2e::pebble::{Pebble, Wanted};
 use tidegate_e2e::server::write;
 
-#[test]
-fn dns_01_by_signed_update_proves_a_wildcard() {
-    let Some(knot) = Knot::start() else { return };
-    let Some(pebble) = Pebble::start(Wanted {
+/// Starts a name server, and a CA that asks it.
+fn knot_and_pebble() -> Option<(Knot, Pebble)> {
+    let knot = Knot::start()?;
+    let pebble = Pebble::start(Wanted {
         dns: Some(knot.port),
         ..Wanted::default()
-    }) else {
+    })?;
+    Some((knot, pebble))
+}
+
+#[test]
+fn dns_01_by_signed_update_proves_a_wildcard() {
+    let Some((knot, pebble)) = knot_and_pebble() else {
         return;
     };
     let more = format!("challenges = [\"dns-01\"]\n{}", knot.config("tidegate"));
@@ -46,11 +52,7 @@ fn dns_01_by_signed_update_proves_a_wildcard() {
 
 #[test]
 fn an_update_by_a_foreign_key_is_refused_and_told() {
-    let Some(knot) = Knot::start() else { return };
-    let Some(pebble) = Pebble::start(Wanted {
-        dns: Some(knot.port),
-        ..Wanted::default()
-    }) else {
+    let Some((knot, pebble)) = knot_and_pebble() else {
         return;
     };
     let more = format!("challenges = [\"dns-01\"]\n{}", knot.config("stranger"));

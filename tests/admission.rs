@@ -323,7 +323,7 @@ fn a_flood_of_bare_connections_costs_less_than_the_memory_of_strangers() {
                 }
             });
         }
-        let _over = Over(&over);
+        let _finish = Finish(&over);
         // About six times as many as there are places.
         within(Duration::from_secs(90), "a flood", || {
             peak.fetch_max(rss_anon(server.pid()), Ordering::Relaxed);
@@ -334,15 +334,6 @@ fn a_flood_of_bare_connections_costs_less_than_the_memory_of_strangers() {
     let more = peak.load(Ordering::Relaxed).saturating_sub(before);
     println!("a flood of bare connections: {more} KB more than {before} KB");
     assert!(more < 64 << 10, "{more} KB");
-}
-
-/// Ends the flood, also when the test fails.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]
@@ -368,7 +359,7 @@ fn clusters_wake_beside_a_flood_of_made_up_cookies() {
                 }
             });
         }
-        let _over = Over(&over);
+        let _finish = Finish(&over);
         for _ in 0..5 {
             assert!(server.cli(&["cluster", "wake", "woken"]).status.success());
             server.sleep("woken");

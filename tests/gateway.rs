@@ -35,15 +35,8 @@ fn queries_until_the_end(
     } else {
         "new"
     });
-    let mut probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[version]));
-    assert!(matches!(
-        probe.login(&Response::new(&cluster.user), &cluster.password),
-        Verdict::In
-    ));
-    let mut session = Session {
-        probe,
-        capabilities: wire::ORDINARY,
-    };
+    let probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[version]));
+    let mut session = Session::over(probe, &cluster);
     for _ in 0..most {
         session.send("SELECT 1");
         let packet = session.probe.expect();

@@ -18,7 +18,7 @@ use std::sync::{Arc, LazyLock};
 use tidegate_e2e::clients::{has_verified, s_client};
 use tidegate_e2e::probe::{Probe, Verdict};
 use tidegate_e2e::session::Session;
-use tidegate_e2e::wire::{self, Response};
+use tidegate_e2e::wire::Response;
 use tidegate_e2e::{Cluster, Options, Server, tls};
 
 /// Server of the tests that need no options.
@@ -108,15 +108,8 @@ fn case_25_records_of_every_size_carry_the_same_bytes() {
         let mut config = (*tls::verified(&cluster.ca, &[version])).clone();
         // The smallest records that rustls sends: 27 bytes of data in each.
         config.max_fragment_size = Some(32);
-        let mut probe = Probe::secured(cluster.addr(), Arc::new(config));
-        assert_eq!(
-            probe.login(&Response::new(&cluster.user), &cluster.password),
-            Verdict::In
-        );
-        let mut session = Session {
-            probe,
-            capabilities: wire::ORDINARY,
-        };
+        let probe = Probe::secured(cluster.addr(), Arc::new(config));
+        let mut session = Session::over(probe, &cluster);
         for length in [1, 16_383, 16_384, 16_385, 70_000] {
             let text: String = (0..length)
                 .map(|n| char::from(b'a' + u8::try_from(n % 23).unwrap()))
@@ -134,15 +127,8 @@ fn case_25_records_of_every_size_carry_the_same_bytes() {
 fn case_25_one_byte_records_and_full_ones_pass_alike() {
     let cluster = SERVER.create("bytes");
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let mut probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[version]));
-        assert_eq!(
-            probe.login(&Response::new(&cluster.user), &cluster.password),
-            Verdict::In
-        );
-        let mut session = Session {
-            probe,
-            capabilities: wire::ORDINARY,
-        };
+        let probe = Probe::secured(cluster.addr(), tls::verified(&cluster.ca, &[version]));
+        let mut session = Session::over(probe, &cluster);
         let mut command = vec![3];
         command.extend_from_slice(b"SELECT 'a byte a record', 17");
         for byte in tidegate_e2e::probe::frames(&command) {
@@ -161,18 +147,11 @@ fn case_25_one_byte_records_and_full_ones_pass_alike() {
 #[test]
 fn case_25_keys_may_change_in_the_middle_of_a_session() {
     let cluster = SERVER.create("rekeyed");
-    let mut probe = Probe::secured(
+    let probe = Probe::secured(
         cluster.addr(),
         tls::verified(&cluster.ca, &[&rustls::version::TLS13]),
     );
-    assert_eq!(
-        probe.login(&Response::new(&cluster.user), &cluster.password),
-        Verdict::In
-    );
-    let mut session = Session {
-        probe,
-        capabilities: wire::ORDINARY,
-    };
+    let mut session = Session::over(probe, &cluster);
     for _ in 0..20 {
         session.probe.update_keys();
         assert_eq!(session.value("SELECT REPEAT('k', 20000)").len(), 20_000);

@@ -335,6 +335,20 @@ impl Server {
         String::from_utf8_lossy(&out.stderr).into_owned()
     }
 
+    /// Returns a hint as the command line prints it: with --data in each of its commands.
+    pub fn printed_hint(&self, hint: &str) -> String {
+        let mut printed = String::new();
+        for (index, part) in hint.split('`').enumerate() {
+            let is_command = index % 2 == 1;
+            let mark = if is_command { "`" } else { "" };
+            let is_own = is_command && part.starts_with("tidegate ");
+            let data = format!(" --data {}", self.data().display());
+            let option = if is_own { data.as_str() } else { "" };
+            printed.push_str(&format!("{mark}{part}{option}{mark}"));
+        }
+        printed
+    }
+
     /// Returns the JSON of a command that must succeed.
     pub fn json(&self, args: &[&str]) -> Value {
         let out = self.succeed(&[args, &["--json"]].concat());

@@ -99,6 +99,16 @@ impl Session {
         }
     }
 
+    /// Logs in over TLS that a test has set up, as the cluster's root without a database.
+    pub fn over(mut probe: Probe, cluster: &Cluster) -> Self {
+        let verdict = probe.login(&Response::new(&cluster.user), &cluster.password);
+        assert_eq!(verdict, Verdict::In);
+        Self {
+            probe,
+            capabilities: wire::ORDINARY,
+        }
+    }
+
     fn eof_packets(&self) -> bool {
         self.capabilities & wire::DEPRECATE_EOF == 0
     }

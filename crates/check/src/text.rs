@@ -277,6 +277,20 @@ mod tests {
         );
     }
 
+    fn report_of(endpoint: &str, findings: Vec<CheckFinding>) -> CheckReport {
+        let counts = crate::Counts::of(&findings);
+        CheckReport {
+            at: String::new(),
+            endpoint: endpoint.to_owned(),
+            name: "h".to_owned(),
+            verdict: counts.verdict(),
+            counts,
+            connections: 1,
+            seconds: 1.0,
+            findings,
+        }
+    }
+
     #[test]
     fn a_report_that_is_longer_than_the_screen_names_what_passed_and_tells_the_rest_in_full() {
         let findings: Vec<_> = crate::FindingKind::ALL
@@ -294,17 +308,7 @@ mod tests {
                 }
             })
             .collect();
-        let counts = crate::Counts::of(&findings);
-        let report = CheckReport {
-            at: String::new(),
-            endpoint: "h:1".to_owned(),
-            name: "h".to_owned(),
-            verdict: counts.verdict(),
-            counts,
-            connections: 1,
-            seconds: 1.0,
-            findings,
-        };
+        let report = report_of("h:1", findings);
         let unlimited = text(&report, plain_style(None));
         let tall = text(&report, plain_style(Some(100)));
         assert!(unlimited.lines().count() > 36 && tall.lines().count() > 36);
@@ -335,16 +339,7 @@ mod tests {
         let counts = crate::Counts::of(&findings);
         assert_eq!((counts.warn, counts.house_rules), (2, 2));
         assert_eq!(counts.verdict(), FindingVerdict::Pass);
-        let report = CheckReport {
-            at: String::new(),
-            endpoint: "h:4001".to_owned(),
-            name: "h".to_owned(),
-            verdict: counts.verdict(),
-            counts,
-            connections: 1,
-            seconds: 1.0,
-            findings,
-        };
+        let report = report_of("h:4001", findings);
         let text = text(&report, plain_style(None));
         let (faults, rules) = text.split_once(HOUSE_RULES).unwrap();
         assert!(

@@ -102,22 +102,10 @@ async fn a_mismatch_is_a_verdict_only_between_runs() {
 #[tokio::test]
 async fn a_run_that_could_not_be_noted_has_not_begun() {
     let (_tmp, register, entry) = one().await;
-    assert!(
-        register
-            .tenant(&entry, true, &claim())
-            .await
-            .unwrap()
-            .accounts_current
-    );
+    assert!(tenant(&register, &entry, true).await.accounts_current);
     register.store.close().await;
     assert!(register.begin_run(entry.id).await.is_err());
-    assert!(
-        register
-            .tenant(&entry, true, &claim())
-            .await
-            .unwrap()
-            .accounts_current
-    );
+    assert!(tenant(&register, &entry, true).await.accounts_current);
 }
 
 /// Simulates the stop of a large server: all awake clusters end their runs at once.
