@@ -15,7 +15,8 @@ use std::time::Duration;
 use tidegate_connect::bracketed;
 use tidegate_console::Client;
 use tidegate_console::types::{
-    ChangeCluster, Cluster, CreateCluster, EngineKind, EngineParameter, LimitsWanted,
+    ChangeCluster, Cluster, CreateCluster, EngineKind, EngineParameter, FILE_SIZE_WAITS,
+    LimitsWanted,
 };
 use tidegate_model::{Size, printable};
 
@@ -277,8 +278,6 @@ fn size_of(used: Option<u64>, most: u64) -> String {
         None => format!("up to {}", Size(most)),
     }
 }
-
-const FILE_SIZE_WAITS: &str = "the limit of one file's size applies at the next wake";
 
 /// Limits on the machine's resources, each with the measured use if the server measured it.
 fn machine_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {

@@ -34,6 +34,9 @@ pub struct Limits {
     pub tasks_max: u32,
 }
 
+/// Words for [`Usage::file_size_waits`], in the console and on the command line.
+pub const FILE_SIZE_WAITS: &str = "the limit of one file's size applies at the next wake";
+
 /// Measured use of a cluster. Null if it can't be measured or has not been measured yet.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {

@@ -27,7 +27,7 @@ pub use connect::{
 };
 pub use engine::{EngineKind, EngineKindList, EngineParameter};
 pub use error::ErrorBody;
-pub use limits::{Limits, LimitsWanted, Usage};
+pub use limits::{FILE_SIZE_WAITS, Limits, LimitsWanted, Usage};
 pub use secret::Secret;
 pub use server::{LocalCa, Server};
 pub use session::{Session, SessionList};

@@ -9,7 +9,7 @@ use crate::pages::cluster_row::ClusterRow;
 use crate::pages::frame::{Frame, MenuEntry, Notice, WarningView};
 use crate::pages::words::{Moment, span};
 use crate::state::Web;
-use crate::types::{DATABASE, Warning};
+use crate::types::{DATABASE, FILE_SIZE_WAITS, Warning};
 use std::time::Duration;
 use tidegate_connect::bracketed;
 use tidegate_control::{ControlError, SessionView};
@@ -160,8 +160,7 @@ fn machine_rows(limits: &ClusterLimits, usage: &ClusterUsage) -> Vec<(&'static s
         rows.insert(2, files);
     }
     if usage.file_size_waits {
-        let waits = "the limit of one file's size applies at the next wake";
-        rows.insert(2, ("File size", waits.to_owned()));
+        rows.insert(2, ("File size", FILE_SIZE_WAITS.to_owned()));
     }
     rows
 }

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use tidegate_connect::{RenderOptions, TlsMinimum, clients, platforms};
 use tidegate_control::ControlError;
 use tidegate_model::{error_chain, printable};
-use view::{ClientChoice, ConnectPage, FailsView, FormView, StepView, client_groups};
+use view::{ClientChoice, ConnectPage, StepView, client_groups};
 
 /// Fields of this page's forms: the choice, and values that one form passes on to the next page.
 #[derive(Deserialize)]
@@ -248,14 +248,6 @@ fn connect_page(
         row: ClusterRow::of(&view),
         clients: client_groups(),
         platforms: platforms(),
-        forms: strings
-            .as_ref()
-            .map(|s| s.forms.iter().map(FormView::from).collect())
-            .unwrap_or_default(),
-        fails: strings
-            .as_ref()
-            .map(|s| s.fails.iter().map(FailsView::from).collect())
-            .unwrap_or_default(),
         strings,
         wish: chosen,
         password: extra.password,

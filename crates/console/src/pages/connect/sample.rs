@@ -1,6 +1,6 @@
 //! Samples of the Connect page.
 
-use super::view::{ClientChoice, ConnectPage, FailsView, FormView, StepView, client_groups};
+use super::view::{ClientChoice, ConnectPage, StepView, client_groups};
 use crate::pages::frame::MenuEntry;
 use crate::pages::samples::{cluster_row, operator_frame};
 use crate::types::Secret;
@@ -59,14 +59,6 @@ fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> Str
         },
         clients: client_groups(),
         platforms: tidegate_connect::platforms(),
-        forms: strings
-            .as_ref()
-            .map(|s| s.forms.iter().map(FormView::from).collect())
-            .unwrap_or_default(),
-        fails: strings
-            .as_ref()
-            .map(|s| s.fails.iter().map(FailsView::from).collect())
-            .unwrap_or_default(),
         strings,
         password: password.map(|p| Secret::new(Zeroizing::new(p.to_owned()))),
         fresh,

@@ -95,8 +95,6 @@ pub struct ConnectPage {
     pub clients: Vec<ClientGroup>,
     pub platforms: &'static [Platform],
     pub strings: Result<Rendered, String>,
-    pub forms: Vec<FormView>,
-    pub fails: Vec<FailsView>,
     /// Only in the answer to the request that created it, and in answers to a form that sent it
     /// back.
     pub password: Option<Secret>,
@@ -105,6 +103,18 @@ pub struct ConnectPage {
     pub trust: &'static str,
     pub ca_offered: bool,
     pub steps: Vec<StepView>,
+}
+
+impl ConnectPage {
+    pub fn forms(&self) -> Vec<FormView> {
+        let forms = self.strings.iter().flat_map(|strings| &strings.forms);
+        forms.map(FormView::from).collect()
+    }
+
+    pub fn fails(&self) -> Vec<FailsView> {
+        let fails = self.strings.iter().flat_map(|strings| strings.fails);
+        fails.map(FailsView::from).collect()
+    }
 }
 
 /// Returns all clients by language. Languages are in the order of their first client.
