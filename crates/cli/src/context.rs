@@ -33,7 +33,8 @@ impl Context {
         }
     }
 
-    /// Returns a command line for the same server, for hints.
+    /// Returns a command line for the same server, for a text that is not the hint of a failure:
+    /// those get their options when they are printed.
     pub fn next(&self, command: &str) -> String {
         ServerOptions::of(&self.global).add_to_command(&format!("tidegate {command}"))
     }
@@ -48,11 +49,16 @@ pub fn load_config(context: &Context, flags: &ServeArgs) -> Result<Config> {
 
 /// Runs a conversation with the server on this thread.
 pub fn ask<T>(conversation: impl Future<Output = Result<T, ClientError>>) -> Result<T> {
+    Ok(block_on(conversation)?.map_err(refused)?)
+}
+
+/// Runs a future to its end on this thread.
+pub fn block_on<F: Future>(future: F) -> Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    Ok(runtime.block_on(conversation).map_err(refused)?)
+    Ok(runtime.block_on(future))
 }
 
 /// Returns the failure for an error of the server or of the connection to it.

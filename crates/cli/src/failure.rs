@@ -41,11 +41,8 @@ impl Failure {
 
     pub fn usage(cause: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
-            cause: cause.into(),
-            hint: hint.into(),
             usage: true,
-            code: None,
-            source: None,
+            ..Self::new(cause, hint)
         }
     }
 

@@ -138,10 +138,8 @@ fn renew(context: &Context, console: bool) -> Result<()> {
     })?;
     let failed = first(&ended).and_then(|kept| kept.last_error.as_ref());
     if let Some(error) = failed {
-        let hint = format!(
-            "`{}` checks what an order needs; the old certificate is still in use",
-            context.next("cert check")
-        );
+        let hint = "`tidegate cert check` checks what an order needs; the old certificate is still \
+                    in use";
         return Err(Failure::new(
             format!(
                 "no new certificate from {}: {}",
@@ -154,7 +152,7 @@ fn renew(context: &Context, console: bool) -> Result<()> {
     if let Some(alarm) = ended.alarms.first() {
         return Err(Failure::new(
             alarm.clone(),
-            format!("`{}` shows the certificate", context.next("cert status")),
+            "`tidegate cert status` shows the certificate",
         )
         .into());
     }

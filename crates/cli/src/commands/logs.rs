@@ -2,7 +2,7 @@
 //! machine, so it works while no server runs.
 
 use crate::args::LogsArgs;
-use crate::context::Context;
+use crate::context::{Context, block_on};
 use crate::failure::Failure;
 use crate::limits::{LOG_FOLLOW_PAUSE, LOG_SHOWN_LINE_MAX, LOG_SHOWN_MAX};
 use crate::logging::server_log;
@@ -22,7 +22,7 @@ pub fn run(context: &Context, args: &LogsArgs) -> Result<()> {
     };
     let mut log = match LogReader::open(&path) {
         Ok(log) => log,
-        Err(error) => return Err(unreadable(context, args, &path, error).into()),
+        Err(error) => return Err(unreadable(args, &path, error).into()),
     };
     let mut lines = log.last_lines(args.lines).context("reading the log")?;
     loop {
@@ -44,11 +44,7 @@ pub fn run(context: &Context, args: &LogsArgs) -> Result<()> {
 }
 
 fn cluster_log(context: &Context, name: &str) -> Result<PathBuf> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting the runtime")?;
-    let found = runtime.block_on(engine_log(&context.data, name));
+    let found = block_on(engine_log(&context.data, name))?;
     let path = found.map_err(|error| {
         let cause = format!(
             "can't read the list of clusters in {}",
@@ -59,13 +55,15 @@ fn cluster_log(context: &Context, name: &str) -> Result<PathBuf> {
         Failure::new(cause, hint).caused_by(error)
     })?;
     Ok(path.ok_or_else(|| {
-        let hint = format!("`{}` lists the clusters", context.next("cluster list"));
-        Failure::new(format!("there is no cluster {name:?}"), hint)
+        Failure::new(
+            format!("there is no cluster {name:?}"),
+            "`tidegate cluster list` lists the clusters",
+        )
     })?)
 }
 
 /// Returns the failure for a log that can't be opened.
-fn unreadable(context: &Context, args: &LogsArgs, path: &Path, error: io::Error) -> Failure {
+fn unreadable(args: &LogsArgs, path: &Path, error: io::Error) -> Failure {
     if error.kind() != ErrorKind::NotFound {
         let hint = "run it as the user that the server runs as";
         return Failure::new(format!("can't read {}", path.display()), hint).caused_by(error);
@@ -73,10 +71,7 @@ fn unreadable(context: &Context, args: &LogsArgs, path: &Path, error: io::Error)
     match &args.cluster {
         Some(name) => Failure::new(
             format!("{name} has no log yet: its engine has never started"),
-            format!(
-                "`{}` starts it",
-                context.next(&format!("cluster wake {name}"))
-            ),
+            format!("`tidegate cluster wake {name}` starts it"),
         ),
         None => Failure::new(
             format!("there is no log file {}", path.display()),

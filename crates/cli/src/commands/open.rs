@@ -1,5 +1,6 @@
 //! `tidegate open`: signs a browser of this desktop in to the console, or prints the link.
 
+use super::operator::print_link;
 use crate::context::{Context, ask};
 use crate::{paths, screen};
 use anyhow::Result;
@@ -22,11 +23,7 @@ pub fn run(context: &Context) -> Result<()> {
             screen::say("opened the console in the browser; the link signs in once");
             Ok(())
         }
-        _ => {
-            screen::print(&format!("{}\n", link.url.reveal()))?;
-            screen::say("open it in a browser within 15 minutes; it signs in once");
-            Ok(())
-        }
+        _ => print_link(&link.url),
     }
 }
 

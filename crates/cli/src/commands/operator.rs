@@ -4,6 +4,7 @@ use crate::args::OperatorCommand;
 use crate::context::{Context, ask};
 use crate::screen;
 use anyhow::Result;
+use tidegate_console::types::Secret;
 
 pub fn run(context: &Context, command: &OperatorCommand) -> Result<()> {
     match command {
@@ -12,9 +13,14 @@ pub fn run(context: &Context, command: &OperatorCommand) -> Result<()> {
             if context.global.json {
                 return screen::print_json(&link);
             }
-            screen::print(&format!("{}\n", link.url.reveal()))?;
-            screen::say("open it in a browser within 15 minutes; it signs in once");
-            Ok(())
+            print_link(&link.url)
         }
     }
+}
+
+/// Prints a link and how long it is valid.
+pub fn print_link(link: &Secret) -> Result<()> {
+    screen::print(&format!("{}\n", link.reveal()))?;
+    screen::say("open it in a browser within 15 minutes; it signs in once");
+    Ok(())
 }

@@ -23,11 +23,11 @@ pub const PASSWORD_ENV: &str = "TIDEGATE_PASSWORD";
 pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     let endpoint = super::endpoint::endpoint(context, &args.name, &args.user)?;
     let client = InstalledClient::find().ok_or_else(|| {
-        let other = context.next(&format!("connect {}", args.name));
-        Failure::new(
-            "neither `mariadb` nor `mysql` is on PATH",
-            format!("{INSTALL_HINT}, or connect with another client: `{other}`"),
-        )
+        let hint = format!(
+            "{INSTALL_HINT}, or connect with another client: `tidegate connect {}`",
+            args.name
+        );
+        Failure::new("neither `mariadb` nor `mysql` is on PATH", hint)
     })?;
     let password = password(args, &endpoint.user)?;
     let options = options_file(&password)?;

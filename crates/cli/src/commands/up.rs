@@ -30,9 +30,8 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     let proof = prove(server, &demo).await.map_err(|error| {
         // The cluster's password was never shown, so the hint says how to get a new one.
         let hint = format!(
-            "read the log in {}, then get a password with `{}`",
+            "read the log in {}, then get a password with `tidegate cluster password {FIRST}`",
             context.data.join("log").display(),
-            context.next("cluster password demo")
         );
         error.context(Failure::new("the login through our own port failed", hint))
     })?;

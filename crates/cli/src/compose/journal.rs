@@ -183,13 +183,19 @@ mod tests {
     use tidegate_model::log_budget::CLUSTER_LINES;
     use tidegate_model::{ClusterId, RefusalKind, SessionId};
 
-    fn line(end: Ending) -> serde_json::Value {
+    /// Returns the JSON lines that are logged meanwhile.
+    fn logged(work: impl FnOnce()) -> String {
         let sink = Sink::default();
         let writer = sink.clone();
         let subscriber = tracing_subscriber::fmt()
             .json()
             .with_writer(move || writer.clone())
             .finish();
+        tracing::subscriber::with_default(subscriber, work);
+        String::from_utf8(sink.bytes()).unwrap()
+    }
+
+    fn line(end: Ending) -> serde_json::Value {
         let closed = ConnectionClosed {
             session: SessionId::new(7),
             client: "127.0.0.1:5".parse().unwrap(),
@@ -209,11 +215,7 @@ mod tests {
             open: Duration::from_secs(2),
             end,
         };
-        tracing::subscriber::with_default(subscriber, || {
-            LogJournal.record(&Event::ConnectionClosed(Box::new(closed)));
-        });
-        let bytes = sink.bytes();
-        let text = String::from_utf8(bytes).unwrap();
+        let text = logged(|| LogJournal.record(&Event::ConnectionClosed(Box::new(closed))));
         assert_eq!(text.lines().count(), 1, "one line per connection: {text}");
         serde_json::from_str(&text).unwrap()
     }
@@ -286,21 +288,14 @@ mod tests {
 
     #[test]
     fn logins_of_one_cluster_are_cut_at_its_budget_and_counted() {
-        let sink = Sink::default();
-        let writer = sink.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .with_writer(move || writer.clone())
-            .finish();
         let loud = 77_001;
         let quiet = 77_002;
         let logins = 10 * CLUSTER_LINES.burst as usize;
         let before = LogBudget::of_process().withheld();
-        tracing::subscriber::with_default(subscriber, || {
+        let text = logged(|| {
             (0..logins).for_each(|_| close_login(loud));
             close_login(quiet);
         });
-        let text = String::from_utf8(sink.bytes()).unwrap();
         assert_eq!(
             lines_of(quiet, &text),
             1,

@@ -1,5 +1,6 @@
 //! Runs a tool of the system, with limits of time and output and in the C locale. No shell is used.
 
+use crate::context::block_on;
 use crate::failure::Failure;
 use crate::limits::{STORE_TOOL_MAX, TOOL_OUTPUT_MAX};
 use anyhow::{Context, Result};
@@ -40,10 +41,6 @@ pub fn run<A: AsRef<OsStr>>(
     args: &[A],
     env: &[(&str, &str)],
 ) -> Result<ToolResult> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting the runtime")?;
     let mut command = Command::new(program);
     command
         .args(args)
@@ -54,8 +51,7 @@ pub fn run<A: AsRef<OsStr>>(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let ended =
-        runtime.block_on(async { tokio::time::timeout(STORE_TOOL_MAX, to_end(command)).await });
+    let ended = block_on(async { tokio::time::timeout(STORE_TOOL_MAX, to_end(command)).await })?;
     ended
         .map_err(|_| {
             Failure::new(

@@ -141,32 +141,26 @@ pub const ACME: Section = Section {
     ],
 };
 
+/// Keys of each further CA.
+const FALLBACK_KEYS: &[Key] = &[
+    NO_DIRECTORY,
+    STAGING,
+    EMAIL,
+    DIRECTORY_CA,
+    ROOTS,
+    PROFILE,
+    EAB_KEY_ID,
+    EAB_KEY_FILE,
+];
+
 pub const ACME_FALLBACK: Section = Section {
     name: "acme_fallback",
     doc: "A second CA, used if the first one issues no certificate.",
-    keys: &[
-        NO_DIRECTORY,
-        STAGING,
-        EMAIL,
-        DIRECTORY_CA,
-        ROOTS,
-        PROFILE,
-        EAB_KEY_ID,
-        EAB_KEY_FILE,
-    ],
+    keys: FALLBACK_KEYS,
 };
 
 pub const ACME_FALLBACK_2: Section = Section {
     name: "acme_fallback_2",
     doc: "A third CA, used if the first two issue no certificate.",
-    keys: &[
-        NO_DIRECTORY,
-        STAGING,
-        EMAIL,
-        DIRECTORY_CA,
-        ROOTS,
-        PROFILE,
-        EAB_KEY_ID,
-        EAB_KEY_FILE,
-    ],
+    keys: FALLBACK_KEYS,
 };
