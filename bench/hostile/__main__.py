@@ -172,7 +172,7 @@ def carry_out(asked, stack):
     good, hostile, frozen = prepare(tidegate, client)
     group = HalfCore()
     stack.callback(group.remove)
-    results = {"limited": group.described}
+    results = {"limited": group.described, "asked": asked.only or sorted(ATTACKS)}
     dummy = subprocess.Popen([sys.executable, "-B", str(HERE / "dummy.py")], stdout=subprocess.PIPE, text=True)
     stack.callback(dummy.wait)
     stack.callback(dummy.kill)

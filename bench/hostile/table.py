@@ -6,18 +6,27 @@ P99_TIMES_MAX = 3
 SERVER_MB_MAX = 200
 
 
+def idle_attacks(results):
+    """Returns the attacks of which not one was carried out: with such a one, a run has not shown what it says."""
+    done = results["attack"]["attacks"]["done"]
+    return sorted(name for name in results["asked"] if not done.get(name))
+
+
 def verdicts(results):
     """Each promise with what was measured; `met` decides the exit code."""
     quiet, attack = results["dummy"]["good"], results["attack"]["good"]
     failed = sum(attack["failures"].values())
     ratio = attack["queries"]["p99"] / max(1, quiet["queries"]["p99"])
     memory = results["attack"]["server_mb"]["resident"]
+    idle = idle_attacks(results)
     return [
         {"what": "failed queries and logins of good clients", "text": str(failed), "target": "0", "met": failed == 0},
         {"what": "p99 of good queries, of that beside the dummy port", "text": f"{ratio:.2f}",
          "target": f"at most {P99_TIMES_MAX}", "met": ratio <= P99_TIMES_MAX},
         {"what": "resident memory of the server at its largest", "text": f"{memory:.0f} MB",
          "target": f"under {SERVER_MB_MAX} MB", "met": memory < SERVER_MB_MAX},
+        {"what": "attacks that never got through their first step", "text": ", ".join(idle) or "none", "target": "none",
+         "met": not idle},
         {"what": "the server lives", "text": "yes" if results["alive"] else "no", "target": "yes", "met": results["alive"]},
     ]
 

@@ -7,6 +7,7 @@ import struct
 
 # LONG_PASSWORD, CONNECT_WITH_DB, PROTOCOL_41, SSL, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH
 CAPABILITIES = 0x1 | 0x8 | 0x200 | 0x800 | 0x2000 | 0x8000 | 0x80000
+CONNECT_ATTRS = 0x100000
 UTF8MB4 = 45
 # Longer than any answer that a server gives in time.
 PATIENCE_SECONDS = 20
@@ -69,8 +70,8 @@ class Wire:
             self.sequence = self.sequence + 1 & 255
 
     @staticmethod
-    def response_head():
-        return struct.pack("<IIB", CAPABILITIES, 1 << 24, UTF8MB4) + bytes(23)
+    def response_head(more=0):
+        return struct.pack("<IIB", CAPABILITIES | more, 1 << 24, UTF8MB4) + bytes(23)
 
     def greeting(self):
         return self.read()
@@ -80,11 +81,15 @@ class Wire:
         self.write(self.response_head())
         self.socket = self.context.wrap_socket(self.socket)
 
+    def response(self, user, database="test", more=0):
+        """Returns a login without its attributes."""
+        return (self.response_head(more) + user.encode() + b"\0" + bytes([32]) + b"x" * 32 + database.encode() + b"\0"
+                + b"caching_sha2_password\0")
+
     def login(self, user, password, database="test"):
         """Returns None after a successful login, else the error's code."""
         self.start_tls()
-        self.write(self.response_head() + user.encode() + b"\0" + bytes([32]) + b"x" * 32 + database.encode() + b"\0"
-                   + b"caching_sha2_password\0")
+        self.write(self.response(user, database))
         answer = self.read()
         if answer[:2] == b"\x01\x04":
             self.write(password.encode() + b"\0")
@@ -112,6 +117,13 @@ class Wire:
     def query(self, sql):
         self.ask(sql)
         return self.answer()
+
+
+def attributes(size):
+    """Returns connection attributes of about `size` bytes, as a login carries them, with their length before them."""
+    one = b"\x05_name\xfc\xe8\x03" + b"a" * 1000
+    some = one * (size // len(one))
+    return b"\xfd" + struct.pack("<I", len(some))[:3] + some
 
 
 def error_code(packet):
