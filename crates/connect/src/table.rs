@@ -98,6 +98,8 @@ pub enum Setting {
     NoCa,
     /// The client requires TLS 1.3, and the server has only 1.2.
     OnlyTls12,
+    /// The server, or an attacker in between, offers no TLS.
+    NoTlsOffered,
 }
 
 /// Template of a setup that is done once.

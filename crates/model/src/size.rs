@@ -40,7 +40,8 @@ impl Size {
         number.checked_mul(*bytes).map(Self).ok_or(WrongSize)
     }
 
-    /// Number and unit with one decimal place, for measured values: `1.5 GB`, `812 MB`.
+    /// Number and unit as a person reads them, with one decimal place where it says something:
+    /// `1.5 GB`, `1 GB`, `812 MB`.
     pub fn rounded(self) -> String {
         let Some((unit, bytes)) = UNITS.iter().find(|(_, bytes)| self.0 >= *bytes) else {
             return format!("{} B", self.0);
@@ -48,6 +49,7 @@ impl Size {
         let tenths = u128::from(self.0) * 10 / u128::from(*bytes);
         match tenths {
             100.. => format!("{} {unit}B", tenths / 10),
+            _ if tenths % 10 == 0 => format!("{} {unit}B", tenths / 10),
             _ => format!("{}.{} {unit}B", tenths / 10, tenths % 10),
         }
     }
@@ -117,6 +119,7 @@ mod tests {
             (0, "0 B"),
             (999, "999 B"),
             (1536, "1.5 KB"),
+            (1 << 30, "1 GB"),
             (40 << 20, "40 MB"),
             (5 << 29, "2.5 GB"),
         ] {

@@ -274,8 +274,8 @@ fn engine_row(cluster: &Cluster) -> String {
 /// Returns a size with its limit.
 fn size_of(used: Option<u64>, most: u64) -> String {
     match used {
-        Some(used) => format!("{} of {}", Size(used).rounded(), Size(most)),
-        None => format!("up to {}", Size(most)),
+        Some(used) => format!("{} of {}", Size(used).rounded(), Size(most).rounded()),
+        None => format!("up to {}", Size(most).rounded()),
     }
 }
 

@@ -107,7 +107,7 @@ fn leaf_view(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatu
     let left = u64::try_from(leaf.not_after - now).unwrap_or_default();
     LeafView {
         heading,
-        key: leaf.key.to_owned(),
+        key: leaf.key.to_uppercase(),
         names: leaf.names.clone(),
         issuer: leaf.issuer.clone(),
         serial: leaf.serial.clone(),
@@ -170,7 +170,8 @@ fn history_row(whose: &str, entry: &HistoryEntry) -> HistoryRow {
             let expires = Moment::from_unix(*not_after).day();
             (
                 format!(
-                    "New {key} certificate for {}, valid until {expires}.",
+                    "New {} certificate for {}, valid until {expires}.",
+                    key.to_uppercase(),
                     names.join(", ")
                 ),
                 "good",

@@ -24,7 +24,7 @@ fn chain_link(role: &'static str, subject: &str, expiry: &str) -> ChainLink {
 fn certificate(full: bool) -> String {
     let leaf = LeafView {
         heading: "Current",
-        key: "ecdsa".to_owned(),
+        key: "ECDSA".to_owned(),
         names: vec![
             "db.example.com".to_owned(),
             "console.example.com".to_owned(),
@@ -62,7 +62,7 @@ fn certificate(full: bool) -> String {
         history: if full {
             vec![HistoryRow {
                 at: Moment::from_unix(1_795_376_042),
-                what: "New ecdsa certificate for db.example.com, valid until 12 Jan 2027."
+                what: "New ECDSA certificate for db.example.com, valid until 12 Jan 2027."
                     .to_owned(),
                 class: "good",
             }]

@@ -166,10 +166,7 @@ fn machine_rows(limits: &ClusterLimits, usage: &ClusterUsage) -> Vec<(&'static s
 }
 
 fn size_text(used: Option<u64>, most: u64) -> String {
-    use_text(
-        used.map(|used| Size(used).rounded()),
-        Size(most).to_string(),
-    )
+    use_text(used.map(|used| Size(used).rounded()), Size(most).rounded())
 }
 
 fn use_text(used: Option<String>, most: String) -> String {

@@ -90,8 +90,8 @@ fn cluster_sample(state: ClusterState, full: bool) -> String {
         transaction_idle_max: "1 h".to_owned(),
         since: time_after(-86_400),
         machine: vec![
-            ("Memory", "812 MB of 1G".to_owned()),
-            ("Disk", "3.9 GB of 4G".to_owned()),
+            ("Memory", "812 MB of 1 GB".to_owned()),
+            ("Disk", "3.9 GB of 4 GB".to_owned()),
             ("CPU", "weight 100, 12345.6 s used".to_owned()),
             ("Tasks", "38 of 512".to_owned()),
         ],

@@ -63,6 +63,7 @@ impl From<&'static tidegate_connect::Fails> for FailsView {
             Setting::WrongName => "The host name is not in the certificate",
             Setting::WrongAddress => "The IP address is not in the certificate",
             Setting::NoCa => "No CA file is set",
+            Setting::NoTlsOffered => "The server offers no TLS",
             Setting::OnlyTls12 => "TLS 1.3 is required and the server has only 1.2",
         };
         Self {
