@@ -66,9 +66,6 @@ pub const LOG_RETRY: Duration = Duration::from_millis(10);
 /// Time that the server waits at its end until its last lines are written.
 pub const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
 
-/// `--sleep-after` of a cluster that never sleeps: the most that a server accepts.
-pub const NEVER_SLEEPS: Duration = Duration::from_secs(366 * 86_400);
-
 /// Bytes at the end of a log that `logs` reads at once: more lines than a person asks for.
 pub const LOG_SHOWN_MAX: u64 = 4 << 20;
 

@@ -93,6 +93,7 @@ async fn as_a_function(server: &Server) {
 
     errors_have_one_form(server).await;
     limits_change_one_by_one(server, &made["limits"]).await;
+    settings_and_names(server).await;
 
     // Another certificate changes the answers at once.
     server.face.send_modify(|face| face.trust = Trust::Public);
@@ -102,6 +103,56 @@ async fn as_a_function(server: &Server) {
         server.ask("GET", "/v1/server", None).await.1["trust"],
         "public"
     );
+}
+
+/// A protected cluster can't be deleted, and a name belongs to one cluster.
+async fn settings_and_names(server: &Server) {
+    let demo = "/v1/clusters/demo";
+    let on = r#"{"deletion_protection":true,"ping_holds":true}"#;
+    let (status, changed) = server.ask("PATCH", demo, Some(on)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(changed["deletion_protection"], true);
+    assert_eq!(changed["ping_holds"], true);
+    let refused = server.error("DELETE", demo, None).await;
+    assert_eq!(refused, refusal(409, "protected"));
+    let off = r#"{"deletion_protection":false}"#;
+    let (_, changed) = server.ask("PATCH", demo, Some(off)).await;
+    assert_eq!(changed["deletion_protection"], false);
+    assert_eq!(changed["ping_holds"], true, "it was not named");
+    // All of a change or nothing.
+    let both = r#"{"ping_holds":false,"limits":{"connections_max":0}}"#;
+    let refused = server.error("PATCH", demo, Some(both)).await;
+    assert_eq!(refused, refusal(400, "bad_limits"));
+    assert_eq!(server.ask("GET", demo, None).await.1["ping_holds"], true);
+    server
+        .ask("PATCH", demo, Some(r#"{"ping_holds":false}"#))
+        .await;
+
+    let rename = "/v1/clusters/demo/rename";
+    let (_, made) = server
+        .ask("POST", "/v1/clusters", Some(r#"{"name":"second"}"#))
+        .await;
+    for (body, error) in [
+        (r#"{"name":"second"}"#, refusal(409, "exists")),
+        (r#"{"name":"A b"}"#, refusal(400, "bad_name")),
+        (r#"{}"#, refusal(422, "bad_request")),
+    ] {
+        let got = server.error("POST", rename, Some(body)).await;
+        assert_eq!(got, error, "{body}");
+    }
+    let second = "/v1/clusters/second/rename";
+    let (status, renamed) = server
+        .ask("POST", second, Some(r#"{"name":"third"}"#))
+        .await;
+    assert_eq!(
+        (status, &renamed["name"]),
+        (StatusCode::OK, &json!("third"))
+    );
+    assert_eq!(renamed["prefix"], made["prefix"]);
+    let missing = server.error("POST", second, Some(r#"{"name":"x"}"#)).await;
+    assert_eq!(missing, refusal(404, "not_found"));
+    let (status, _) = server.ask("DELETE", "/v1/clusters/third", None).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
 }
 
 /// Errors that axum finds have the same form as all others.

@@ -4,16 +4,22 @@ use crate::imitation::ReadingSamples;
 use crate::recovery_state::RecoveryState;
 use crate::store::ClusterRow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tidegate_model::{ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
+use tidegate_model::{
+    ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, LiveSwitch, Prefix,
+    RunEpoch,
+};
 
 /// A live cluster.
 pub struct ClusterEntry {
     pub id: ClusterId,
-    pub name: ClusterName,
+    name: Mutex<ClusterName>,
     pub prefix: Prefix,
     pub created_unix: i64,
     pub engine: ClusterEngine,
     limits: Mutex<ClusterLimits>,
+    settings: Mutex<ClusterSettings>,
+    /// As in its settings, for open sessions.
+    pub ping_holds: LiveSwitch,
     accounts: Mutex<BookState>,
     pub recovery: RecoveryState,
     /// Durations and results of its last readings.
@@ -46,19 +52,48 @@ impl ClusterEntry {
             clean: !row.awake,
             complete: row.accounts_complete,
         };
+        let ping_holds = LiveSwitch::default();
+        ping_holds.set(row.settings.ping_holds);
         Self {
             id: row.id,
-            name: row.name,
+            name: Mutex::new(row.name),
             prefix: row.prefix,
             created_unix: row.created_unix,
             engine: row.engine,
             limits: Mutex::new(row.limits),
+            settings: Mutex::new(row.settings),
+            ping_holds,
             accounts: Mutex::new(accounts),
             recovery,
             samples: ReadingSamples::default(),
             operation: Arc::default(),
             book_read: tokio::sync::Mutex::default(),
         }
+    }
+
+    pub fn name(&self) -> ClusterName {
+        self.name
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Sets the name. The register calls it, which finds the cluster by its name.
+    pub fn set_name(&self, name: ClusterName) {
+        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
+    pub fn settings(&self) -> ClusterSettings {
+        self.settings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Sets the settings that logins, open sessions and lists see from now on.
+    pub fn set_settings(&self, settings: ClusterSettings) {
+        self.ping_holds.set(settings.ping_holds);
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     pub fn limits(&self) -> ClusterLimits {

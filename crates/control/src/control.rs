@@ -93,7 +93,14 @@ impl Control {
         control.reload_credentials().await?;
         control.warn_of_widened_keys();
         let unclean = control.adopt_rows(rows).await?;
-        tokio::spawn(recover_all(control.inner.engines.clone(), unclean, done));
+        let recovered = recover_all(control.inner.engines.clone(), unclean, done);
+        let this = control.clone();
+        tokio::spawn(async move {
+            recovered.await;
+            for entry in this.register().all() {
+                this.keep_awake(&entry);
+            }
+        });
         Ok(control)
     }
 
@@ -132,6 +139,24 @@ impl Control {
         let this = self.clone();
         tokio::spawn(async move { this.sweep_all(half_made).await });
         Ok(unclean)
+    }
+
+    /// Wakes a cluster that never sleeps, in the background. The engines start a bounded number at
+    /// a time.
+    pub(crate) fn keep_awake(&self, entry: &Arc<ClusterEntry>) {
+        if !entry.limits().never_sleeps() || self.stopping() {
+            return;
+        }
+        let engines = self.inner.engines.clone();
+        let id = entry.id;
+        tokio::spawn(async move {
+            // A failure is in the cluster's state; the next login tries again.
+            if let Err(error) = engines.wake(id).await {
+                let error = error.report();
+                tracing::warn!(cluster = %id, error, "a cluster that never sleeps could not be \
+                     woken");
+            }
+        });
     }
 
     /// Logged once only: at the start that gave the existing keys their scope.

@@ -14,6 +14,8 @@ pub enum ErrorCode {
     NotFound,
     Exists,
     Busy,
+    /// The cluster is protected against deletion.
+    Protected,
     NoPlace,
     EngineFailed,
     /// The cluster's kind of engine does not have this operation.
@@ -32,6 +34,7 @@ impl ErrorCode {
         Self::NotFound,
         Self::Exists,
         Self::Busy,
+        Self::Protected,
         Self::NoPlace,
         Self::EngineFailed,
         Self::Unsupported,
@@ -48,6 +51,7 @@ impl ErrorCode {
             Self::NotFound => "not_found",
             Self::Exists => "exists",
             Self::Busy => "busy",
+            Self::Protected => "protected",
             Self::NoPlace => "no_place",
             Self::EngineFailed => "engine_failed",
             Self::Unsupported => "unsupported",
@@ -123,6 +127,17 @@ impl ControlError {
                 name.as_str()
             ),
             "wait until it is done, then try again",
+        )
+    }
+
+    pub(crate) fn protected(name: &ClusterName) -> Self {
+        Self::new(
+            ErrorCode::Protected,
+            format!("cluster {:?} is protected against deletion", name.as_str()),
+            format!(
+                "to delete it, first turn the protection off: `tidegate cluster set {name} \
+                 --deletion-protection off`"
+            ),
         )
     }
 

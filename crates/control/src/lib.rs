@@ -38,7 +38,9 @@ pub use operations::ROOT;
 pub use scope::{NamePattern, Scope, Scopes, WrongScope};
 pub use settings::{ControlSettings, WebSessionLife};
 pub use store::OPERATOR;
-pub use views::{ClusterView, LimitsChange, NewCluster, SessionView, WithPassword};
+pub use views::{
+    ClusterChange, ClusterView, LimitsChange, NewCluster, SessionView, SettingsChange, WithPassword,
+};
 // Programs made from this room alone, such as its tests, become engines with it, as `tidegate`
 // does.
 pub use tidegate_engine::engine_exec_main;

@@ -95,9 +95,9 @@ pub const LOCK_TRIES: u32 = 3;
 pub const CONNECTIONS: RangeInclusive<u32> = 1..=10_000;
 
 /// Range of sleep_after. With less, a cluster would go to sleep between two statements of a script;
-/// more than a year is as good as never.
+/// the maximum means never.
 pub const SLEEP_AFTER: RangeInclusive<Duration> =
-    Duration::from_millis(100)..=Duration::from_secs(366 * 24 * 3600);
+    Duration::from_millis(100)..=tidegate_model::limits::NEVER_SLEEPS;
 
 /// Range of transaction_idle_max: as [`SLEEP_AFTER`].
 pub const TRANSACTION_IDLE: RangeInclusive<Duration> = SLEEP_AFTER;

@@ -57,7 +57,7 @@ impl Register {
         }
         maps.by_prefix
             .insert(entry.prefix.clone(), Arc::clone(&entry));
-        maps.by_name.insert(entry.name.clone(), Arc::clone(&entry));
+        maps.by_name.insert(entry.name(), Arc::clone(&entry));
         entry
     }
 
@@ -66,8 +66,16 @@ impl Register {
         maps.by_id.remove(&entry.id);
         maps.ids.retain(|id| *id != entry.id);
         maps.by_prefix.remove(&entry.prefix);
-        maps.by_name.remove(&entry.name);
+        maps.by_name.remove(&entry.name());
         self.books.forget(entry.id);
+    }
+
+    /// Gives a cluster another name.
+    pub fn rename(&self, entry: &Arc<ClusterEntry>, name: ClusterName) {
+        let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
+        maps.by_name.remove(&entry.name());
+        entry.set_name(name.clone());
+        maps.by_name.insert(name, Arc::clone(entry));
     }
 
     pub fn by_id(&self, id: ClusterId) -> Option<Arc<ClusterEntry>> {
@@ -98,7 +106,7 @@ impl Register {
             .values()
             .cloned()
             .collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all.sort_by_cached_key(|entry| entry.name());
         all
     }
 
@@ -139,12 +147,13 @@ impl Register {
         }
         Ok(Tenant {
             cluster: entry.id,
-            name: entry.name.clone(),
+            name: entry.name(),
             prefix: entry.prefix.clone(),
             accounts: book.accounts.candidates(claim),
             accounts_current: asleep && known.clean,
             recovering: !entry.recovery.is_done(),
             limits: entry.limits(),
+            ping_holds: entry.ping_holds.clone(),
         })
     }
 

@@ -209,7 +209,7 @@ async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
     let busy_row = unclean_row(900);
     let busy = register.insert(busy_row.clone());
     let prefix = busy.prefix.clone();
-    let name = busy.name.clone();
+    let name = busy.name();
     let register = Arc::new(register);
     let done = Arc::new(AtomicBool::new(false));
     let rounds = Arc::new(AtomicU64::new(0));

@@ -2,7 +2,8 @@
 
 use crate::store::{ClusterRow, Phase, Reservation, SqliteStore, Store, UnknownFolders};
 use tidegate_model::{
-    AccountBook, ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch,
+    AccountBook, ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, Prefix,
+    RunEpoch,
 };
 
 /// Record of a new cluster with default limits.
@@ -42,6 +43,7 @@ pub fn unclean_row(id: u64) -> ClusterRow {
         engine,
         uid: None,
         limits,
+        settings: ClusterSettings::default(),
         phase: Phase::Live,
         run: RunEpoch(1),
         awake: true,

@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 use tidegate_model::{
-    ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterState, Prefix, SessionId,
+    ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, ClusterState, Prefix,
+    SessionId,
 };
 use zeroize::Zeroizing;
 
@@ -23,6 +24,7 @@ pub struct ClusterView {
     pub sleeps: bool,
     pub sessions: u32,
     pub limits: ClusterLimits,
+    pub settings: ClusterSettings,
     /// Whether the account book has all accounts of the cluster.
     pub complete_book: bool,
 }
@@ -99,6 +101,30 @@ impl LimitsChange {
             tasks_max: self.tasks_max.unwrap_or(now.tasks_max),
         }
     }
+}
+
+/// Change of a cluster's settings; missing settings stay.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SettingsChange {
+    pub deletion_protection: Option<bool>,
+    pub ping_holds: Option<bool>,
+}
+
+impl SettingsChange {
+    /// Applies the change to these settings.
+    pub fn apply_to(self, now: ClusterSettings) -> ClusterSettings {
+        ClusterSettings {
+            deletion_protection: self.deletion_protection.unwrap_or(now.deletion_protection),
+            ping_holds: self.ping_holds.unwrap_or(now.ping_holds),
+        }
+    }
+}
+
+/// Change of a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterChange {
+    pub limits: LimitsChange,
+    pub settings: SettingsChange,
 }
 
 /// A session as API and console show it.

@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tidegate_control::limits::BATCH_MAX;
 use tidegate_control::store::{Phase, Reservation, SqliteStore, Store, StoreError, UnknownFolders};
-use tidegate_model::{AccountBook, Accounts, ClusterId, ClusterLimits, RunEpoch};
+use tidegate_model::{
+    AccountBook, Accounts, ClusterId, ClusterLimits, ClusterName, ClusterSettings, RunEpoch,
+};
 
 #[tokio::test]
 async fn a_cluster_comes_back_whole_after_reopening() {
@@ -190,12 +192,18 @@ async fn limits_come_back_as_they_were_set() {
         tasks_max: 99,
         ..small
     };
-    store.set_limits(row.id, other).await.unwrap();
+    let settings = ClusterSettings {
+        deletion_protection: true,
+        ping_holds: true,
+    };
+    store
+        .set_cluster(row.id, other, settings.clone())
+        .await
+        .unwrap();
     store.close().await;
-    assert_eq!(
-        open(tmp.path()).await.load().await.unwrap()[0].limits,
-        other
-    );
+    let again = open(tmp.path()).await.load().await.unwrap();
+    assert_eq!(again[0].settings, settings);
+    assert_eq!(again[0].limits, other);
 }
 
 #[tokio::test]
@@ -392,4 +400,23 @@ async fn a_queue_full_of_one_clusters_changes_delays_no_other_clusters_run() {
         before <= 2 * BATCH_MAX,
         "{before} changes went before the run"
     );
+}
+
+#[tokio::test]
+async fn a_renamed_cluster_keeps_its_prefix_and_frees_its_name() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let first = live(&store, "first").await;
+    live(&store, "second").await;
+    let second = ClusterName::parse("second").unwrap();
+    let taken = store.rename(first.id, second).await.unwrap_err();
+    assert!(matches!(taken, StoreError::NameTaken(_)), "{taken}");
+    let third = ClusterName::parse("third").unwrap();
+    store.rename(first.id, third).await.unwrap();
+    live(&store, "first").await;
+    store.close().await;
+    let rows = open(tmp.path()).await.load().await.unwrap();
+    let names: Vec<_> = rows.iter().map(|row| row.name.to_string()).collect();
+    assert_eq!(names, ["third", "second", "first"]);
+    assert_eq!(rows[0].prefix, first.prefix);
 }

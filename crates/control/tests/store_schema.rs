@@ -12,7 +12,7 @@ mod common;
 use common::store::{open, wanted};
 use std::time::Duration;
 use tidegate_control::store::{Reservation, SqliteStore, Store, StoreError, UnknownFolders};
-use tidegate_model::{ClusterEngine, ClusterLimits, EngineParameters};
+use tidegate_model::{ClusterEngine, ClusterLimits, ClusterSettings, EngineParameters};
 
 /// The schema of the first release, with one cluster in it.
 #[tokio::test]
@@ -109,4 +109,34 @@ async fn a_store_of_a_newer_version_is_refused() {
         .await
         .unwrap_err();
     assert!(matches!(e, StoreError::Newer { found: 99, .. }), "{e}");
+}
+
+/// The schema before clusters had settings, with one cluster in it.
+#[tokio::test]
+async fn clusters_of_an_older_version_get_the_settings_of_new_ones() {
+    let tmp = tempfile::tempdir().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(tmp.path().join("store.sqlite"))
+        .create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    for sql in [
+        include_str!("../migrations/sqlite/0001_clusters.sql"),
+        include_str!("../migrations/sqlite/0002_access.sql"),
+        include_str!("../migrations/sqlite/0003_limits.sql"),
+        include_str!("../migrations/sqlite/0004_books.sql"),
+        include_str!("../migrations/sqlite/0005_freed_uids.sql"),
+        include_str!("../migrations/sqlite/0006_key_scopes.sql"),
+        include_str!("../migrations/sqlite/0007_engine_kinds.sql"),
+        "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES \
+         (7)",
+        "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, connections_max, \
+         sleep_after_ms, \
+         transaction_idle_max_ms, phase) VALUES (1, 'demo', 'demo', 'k7m2q9x4w3tz', 0, 5, 1000, \
+         2000, 'live')",
+    ] {
+        sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let rows = open(tmp.path()).await.load().await.unwrap();
+    assert_eq!(rows[0].settings, ClusterSettings::default());
 }

@@ -24,5 +24,5 @@ mod stages;
 mod tls_stream;
 
 pub use gateway::Gateway;
-pub use settings::{GatewaySettings, Network, NetworkError};
+pub use settings::GatewaySettings;
 pub use shared::{Deps, RandomError};

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant as StdInstant};
 use tidegate_model::{
     Account, Accounts, AttachError, BoxFuture, ClusterLimits, ClusterName, Directory,
-    DirectoryError, EngineSessionId, Event, Journal, Lease, Requirement, RunEpoch, Sessions, Waker,
+    DirectoryError, EngineSessionId, Event, Journal, Lease, LiveSwitch, Requirement, RunEpoch,
+    Sessions, Waker,
 };
 use tidegate_wire::capabilities::OFFERED;
 
@@ -46,6 +47,7 @@ impl Directory for OneCluster {
             accounts_current: self.accounts_current,
             recovering: self.recovering.load(Ordering::Relaxed),
             limits: ClusterLimits::default(),
+            ping_holds: LiveSwitch::default(),
         });
         let real = prefix.as_str() == PREFIX;
         Box::pin(async move {

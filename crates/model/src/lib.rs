@@ -4,9 +4,11 @@
 //! where a port carries a conversation; they move values between tasks and touch nothing outside.)
 
 pub mod account;
+mod address_range;
 pub mod admission;
 mod book;
 mod book_entry;
+mod cluster_settings;
 mod engine_address;
 pub mod engine_kind;
 mod error_chain;
@@ -29,8 +31,10 @@ pub mod usage;
 pub mod wording;
 
 pub use account::{Account, Requirement, Unsupported, Verifier};
+pub use address_range::{AddressRange, WrongRange};
 pub use admission::{Admission, AdmissionLimits, AdmissionPlace, Eviction, SourceNetwork};
 pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
+pub use cluster_settings::{ClusterSettings, LiveSwitch};
 pub use engine_address::EngineAddress;
 pub use engine_kind::{
     Abilities, ClusterEngine, EngineParameters, KindDescription, ParameterDescription,

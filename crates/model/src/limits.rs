@@ -19,12 +19,17 @@ pub const HOSTS_PER_USER_MAX: usize = 128;
 /// Most accounts that one login can mean: those of its names whose host pattern matches the client.
 pub const CANDIDATES_MAX: usize = 32;
 
+/// `sleep_after` of a cluster that never sleeps by itself: the maximum of all settings. A year is
+/// longer than any process runs.
+pub const NEVER_SLEEPS: Duration = Duration::from_secs(366 * 86_400);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClusterLimits {
     /// Most sessions at once. The gateway refuses more; the engine's own limit is 10 higher, so
     /// that the gateway's refusal comes first.
     pub connections_max: u32,
     /// Time without a busy session or an open transaction after which the cluster goes to sleep.
+    /// [`NEVER_SLEEPS`]: it does not.
     pub sleep_after: Duration,
     /// Time after which an idle open transaction no longer keeps the cluster awake.
     pub transaction_idle_max: Duration,
@@ -36,6 +41,13 @@ pub struct ClusterLimits {
     pub cpu_weight: u32,
     /// Most processes and threads of the engine.
     pub tasks_max: u32,
+}
+
+impl ClusterLimits {
+    /// Whether the cluster never sleeps by itself.
+    pub fn never_sleeps(&self) -> bool {
+        self.sleep_after >= NEVER_SLEEPS
+    }
 }
 
 impl Default for ClusterLimits {

@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::book::Claim;
+use crate::cluster_settings::LiveSwitch;
 use crate::error_chain::SharedError;
 use crate::id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch};
 use crate::lease::Lease;
@@ -31,6 +32,8 @@ pub struct Tenant {
     /// [`Directory::recovered`] returns.
     pub recovering: bool,
     pub limits: ClusterLimits,
+    /// As [`ClusterSettings::ping_holds`](crate::ClusterSettings::ping_holds).
+    pub ping_holds: LiveSwitch,
 }
 
 /// Keyed hash of a login's prefix: stable over restarts, and unpredictable from outside.

@@ -19,7 +19,8 @@ fn case_51_commands_with_one_packet_end_with_it() {
             b"\x15abc",
         ];
         for sent in ok_commands {
-            assert_eq!(s.client(&packet(0, sent)), Busy, "{sent:x?}");
+            let busy = if sent == b"\x0e" { Pinging } else { Busy };
+            assert_eq!(s.client(&packet(0, sent)), busy, "{sent:x?}");
             assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle, "{sent:x?}");
         }
         // SET_OPTION and DEBUG: EOF.
@@ -196,7 +197,7 @@ fn case_53_answers_to_a_batch_are_counted_off_in_order() {
     assert!(s.relay.error_fits(), "EXECUTE is not answered yet");
     assert_eq!(
         s.engine(&result(NEW, &[b"\0\0\x01\0\0\0"], AUTOCOMMIT)),
-        Busy
+        Pinging
     );
     assert_eq!(s.engine(&ok(1, AUTOCOMMIT | IN_TRANS)), InTransaction);
 }
@@ -210,10 +211,44 @@ fn case_53_commands_above_the_bound_wait_and_then_go_on() {
     assert!(s.waits());
     assert_eq!(s.to_engine.len(), ping.len() * 256);
     for _ in 0..999 {
-        assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Busy);
+        let state = s.engine(&ok(1, AUTOCOMMIT));
+        assert_eq!(state, if s.waits() { Busy } else { Pinging });
     }
     assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
     assert_eq!(s.to_engine, all);
+}
+
+#[test]
+fn a_ping_is_no_work_and_a_command_beside_it_is() {
+    for (status, rest) in [(AUTOCOMMIT, Idle), (AUTOCOMMIT | IN_TRANS, InTransaction)] {
+        let mut s = Session::new(NEW);
+        s.client(&query("BEGIN"));
+        s.engine(&ok(1, status));
+        let ping = command(0x0e, b"");
+        assert_eq!(s.client(&ping), Pinging);
+        assert_eq!(s.engine(&ok(1, status)), rest);
+        // In pieces, both ways.
+        for byte in &ping {
+            assert_eq!(s.client(&[*byte]), Pinging);
+        }
+        assert_eq!(s.engine(&ok(1, status)[..5]), Pinging);
+        assert_eq!(s.engine(&ok(1, status)[5..]), rest);
+        // Before and behind a query.
+        assert_eq!(s.client(&ping), Pinging);
+        assert_eq!(s.client(&query("SELECT 1")), Busy);
+        assert_eq!(s.client(&ping), Busy);
+        assert_eq!(s.engine(&ok(1, status)), Busy);
+        assert_eq!(s.engine(&ok(1, status)), Pinging);
+        assert_eq!(s.engine(&ok(1, status)), rest);
+        // A packet that turns out to be no ping.
+        let [header @ .., last] = &query("DO 1")[..] else {
+            panic!("a packet")
+        };
+        assert_eq!(s.client(&header[..4]), Pinging);
+        assert_eq!(s.client(&header[4..]), Busy);
+        s.client(&[*last]);
+        assert_eq!(s.engine(&ok(1, status)), rest);
+    }
 }
 
 #[test]

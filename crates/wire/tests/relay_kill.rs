@@ -44,7 +44,9 @@ fn case_72_a_kill_in_pieces_is_held_and_anything_else_is_not() {
     let kill = query("kill /* now */ 2147483653;");
     for cut in 1..kill.len() {
         let mut s = Session::new(NEW);
-        assert_eq!(s.client(&kill[..cut]), Busy);
+        // A header alone may be that of a ping.
+        let state = if cut <= 4 { Pinging } else { Busy };
+        assert_eq!(s.client(&kill[..cut]), state);
         assert!(s.to_engine.is_empty() && s.relay.client_mid_packet() && !s.relay.at_boundary());
         s.client(&kill[cut..]);
         assert_eq!(s.to_engine, query("kill /* now */ 5;"), "cut at {cut}");

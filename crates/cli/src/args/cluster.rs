@@ -1,7 +1,6 @@
 //! Grammar of `tidegate cluster`.
 
-use crate::config::value::duration;
-use crate::limits::NEVER_SLEEPS;
+use crate::config::value::{duration, sleep_time};
 use clap::{Args, Subcommand};
 use std::time::Duration;
 use tidegate_model::Size;
@@ -39,17 +38,26 @@ pub enum ClusterCommand {
         /// Name of the cluster
         name: String,
     },
-    /// Change a cluster's limits, asleep or awake; open sessions continue
+    /// Give a cluster another name; its logins and open sessions stay
+    Rename {
+        /// Name of the cluster
+        name: String,
+        /// The new name
+        new: String,
+    },
+    /// Change a cluster's limits and settings, asleep or awake; open sessions continue
     Set {
         /// Name of the cluster
         name: String,
         #[command(flatten)]
         limits: LimitArgs,
+        #[command(flatten)]
+        settings: SettingArgs,
         /// Allow DELETE, DROP and TRUNCATE above the disk limit for this long, such as 10m
         ///
         /// At most 1h. Above its disk limit a cluster is read-only, and rejects even statements
         /// that would free space.
-        #[arg(long, value_name = "TIME", value_parser = duration)]
+        #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
         allow_shrink: Option<Duration>,
     },
     /// Delete a cluster and all its data
@@ -96,7 +104,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "TIME", value_parser = sleep_time)]
     pub sleep_after: Option<Duration>,
     /// Transactions that are idle for longer do not keep the cluster awake
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
     pub transaction_idle_max: Option<Duration>,
     /// Memory limit of the engine, such as 512M; at least 128M
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -109,11 +117,32 @@ pub struct LimitArgs {
     /// Share of a busy processor, from 1 to 10000
     ///
     /// A cluster with 200 gets twice as much as one with 100.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub cpu_weight: Option<u32>,
     /// Maximum number of the engine's processes and threads, from 64 to 65536
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     pub tasks_max: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct SettingArgs {
+    /// Refuse to delete the cluster, until this is turned off
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    pub deletion_protection: Option<bool>,
+    /// Let a ping (COM_PING) keep the cluster awake, as a query does
+    ///
+    /// Off by default: pools ping their idle connections, often more frequently than a cluster
+    /// would sleep.
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    pub ping_holds: Option<bool>,
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be on or off".to_owned()),
+    }
 }
 
 /// Reads `NAME=VALUE`; the value may contain `=`.
@@ -123,15 +152,6 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
             Ok((name.trim().to_owned(), value.to_owned()))
         }
         _ => Err("must be NAME=VALUE".to_owned()),
-    }
-}
-
-/// Reads a time, or `never`: the longest time that a server accepts, at which it treats the cluster
-/// as always on.
-fn sleep_time(text: &str) -> Result<Duration, String> {
-    match text {
-        "never" => Ok(NEVER_SLEEPS),
-        _ => duration(text).map_err(|wrong| format!("{wrong}, or \"never\"")),
     }
 }
 

@@ -6,7 +6,6 @@ use crate::card::Card;
 use crate::config::value::write_duration;
 use crate::context::{Context, ask, refused, warning_lines};
 use crate::failure::Failure;
-use crate::limits::NEVER_SLEEPS;
 use crate::screen::{self, Paint, Step};
 use crate::terminal;
 use anyhow::Result;
@@ -18,6 +17,7 @@ use tidegate_console::types::{
     ChangeCluster, Cluster, CreateCluster, EngineKind, EngineParameter, FILE_SIZE_WAITS,
     LimitsWanted,
 };
+use tidegate_model::limits::NEVER_SLEEPS;
 use tidegate_model::{Size, printable};
 
 pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
@@ -53,19 +53,23 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
             cluster_row,
         ),
         ClusterCommand::Show { name } => show(context, &ask(client.cluster(name))?),
+        ClusterCommand::Rename { name, new } => show(context, &ask(client.rename(name, new))?),
         ClusterCommand::Set {
             name,
             limits,
+            settings,
             allow_shrink,
         } => {
             let allow_shrink_seconds = allow_shrink.map(|time| time.as_secs_f64());
             let change = ChangeCluster {
                 limits: wanted(*limits),
                 allow_shrink_seconds,
+                deletion_protection: settings.deletion_protection,
+                ping_holds: settings.ping_holds,
             };
             if change == ChangeCluster::default() {
-                let hint = "give a limit, such as --memory-max 2G; `tidegate cluster set --help` \
-                            lists them";
+                let hint = "give a limit or setting, such as --memory-max 2G; `tidegate cluster \
+                            set --help` lists them";
                 return Err(Failure::usage("nothing to change", hint).into());
             }
             show(context, &ask(client.change(name, &change))?)
@@ -223,7 +227,13 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
         ),
     ];
     rows.extend(sleep_rows(cluster));
+    if cluster.ping_holds {
+        rows.push(("pings", "keep it awake".to_owned()));
+    }
     rows.extend(machine_rows(cluster));
+    if cluster.deletion_protection {
+        rows.push(("deletion", "refused: protected".to_owned()));
+    }
     rows.push(("created", cluster.created_at.clone()));
     if let Some(warning) = &cluster.incomplete_accounts {
         rows.insert(2, ("accounts", warning_lines(context, warning)));

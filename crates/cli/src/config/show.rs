@@ -107,6 +107,11 @@ fn bounds(kind: super::value::Kind) -> Option<String> {
             write_duration(min),
             write_duration(max)
         )),
+        Kind::SleepTime { min, max } => Some(format!(
+            "From {} to {}, or \"never\".",
+            write_duration(min),
+            write_duration(max)
+        )),
         Kind::Count { min, max } => Some(format!("From {min} to {max}.")),
         Kind::Size { min, max } => {
             let size = tidegate_model::Size;

@@ -138,6 +138,15 @@ fn values_of_the_wrong_kind_or_out_of_bounds_are_errors() {
             "must be between 1s and 30d",
         ),
         (
+            "[cluster]\nsleep_after = \"31d\"\n",
+            "must be between 1s and 30d",
+        ),
+        ("[cluster]\nsleep_after = \"Never\"\n", "or \"never\""),
+        (
+            "[cluster]\ntransaction_idle_max = \"never\"\n",
+            "must be a number with a unit",
+        ),
+        (
             "[cluster]\nconnections_max = -1\n",
             "must be a whole number",
         ),

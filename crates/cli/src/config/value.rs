@@ -5,12 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 use tidegate_model::Size;
+use tidegate_model::limits::NEVER_SLEEPS;
 use toml::de::DeValue;
 
 /// Kind of a setting's value.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Duration {
+        min: Duration,
+        max: Duration,
+    },
+    /// Duration after which a cluster sleeps, or `never`.
+    SleepTime {
         min: Duration,
         max: Duration,
     },
@@ -62,6 +68,13 @@ impl Kind {
         match self {
             Self::Duration { min, max } => {
                 let value = duration(text(raw, "a duration such as \"15s\", \"5m\" or \"1h\"")?)?;
+                within(value, min, max, |d| write_duration(*d)).map(Value::Duration)
+            }
+            Self::SleepTime { min, max } => {
+                let value = sleep_time(text(raw, SLEEP_TIME)?)?;
+                if value == NEVER_SLEEPS {
+                    return Ok(Value::Duration(value));
+                }
                 within(value, min, max, |d| write_duration(*d)).map(Value::Duration)
             }
             Self::Count { min, max } => {
@@ -150,6 +163,17 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     milliseconds(text)
         .map(Duration::from_millis)
         .ok_or_else(|| NOT_A_DURATION.to_owned())
+}
+
+/// Forms of a time after which a cluster sleeps.
+const SLEEP_TIME: &str = "a duration such as \"15s\", \"5m\" or \"1h\", or \"never\"";
+
+/// Reads a duration, or `never`: the longest one that a server accepts.
+pub fn sleep_time(text: &str) -> Result<Duration, String> {
+    match text {
+        "never" => Ok(NEVER_SLEEPS),
+        _ => duration(text).map_err(|wrong| format!("{wrong}, or \"never\"")),
+    }
 }
 
 const NOT_A_DURATION: &str =
@@ -301,6 +325,8 @@ impl Value {
     /// Returns a single value as text; a list has its items separated by commas.
     fn text(&self) -> String {
         match self {
+            // No other key accepts such a long time.
+            Self::Duration(duration) if *duration == NEVER_SLEEPS => "never".to_owned(),
             Self::Duration(duration) => write_duration(*duration),
             Self::Count(n) => n.to_string(),
             Self::Size(size) => size.to_string(),

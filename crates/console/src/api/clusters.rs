@@ -8,7 +8,7 @@ use crate::state::Api;
 use crate::timestamp::{rfc3339_date, whole_seconds};
 use crate::types::{
     ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, EngineKind, EngineKindList,
-    ErrorBody, Limits, Secret, Warning,
+    ErrorBody, Limits, RenameCluster, Secret, Warning,
 };
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -116,7 +116,7 @@ pub async fn show_cluster(
     }))
 }
 
-/// Changes a cluster's limits, asleep or awake. Limits that are missing keep their values; open
+/// Changes a cluster's limits and settings, asleep or awake. What is missing keeps its value; open
 /// sessions continue.
 #[utoipa::path(
     patch,
@@ -137,8 +137,8 @@ pub async fn change_cluster(
     caller: ApiCaller,
     JsonObject(wanted): JsonObject<ChangeCluster>,
 ) -> Result<Json<Cluster>, ApiError> {
-    let change = wanted.limits.change();
-    caller.check_limits(&change, api.control.default_limits())?;
+    let change = wanted.change();
+    caller.check_limits(&change.limits, api.control.default_limits())?;
     if let Some(seconds) = wanted.allow_shrink_seconds {
         // A number that no `Duration` can represent becomes zero, which is refused.
         api.control
@@ -148,7 +148,7 @@ pub async fn change_cluster(
             )
             .await?;
     }
-    let changed = api.control.change_limits(&name, change).await?;
+    let changed = api.control.change_cluster(&name, change).await?;
     // It tells whether one of the limits waits for the next wake.
     let usage = api.control.usage(&name).await?;
     Ok(Json(Cluster {
@@ -157,7 +157,35 @@ pub async fn change_cluster(
     }))
 }
 
-/// Closes a cluster's sessions and deletes it with all its data.
+/// Gives a cluster another name. Its prefix stays, and so do its logins and open sessions.
+#[utoipa::path(
+    post,
+    path = "/v1/clusters/{name}/rename",
+    tag = "clusters",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path)),
+    request_body = RenameCluster,
+    responses(
+        (status = 200, body = Cluster),
+        (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = 409, description = "the new name is taken", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn rename_cluster(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    caller: ApiCaller,
+    JsonObject(wanted): JsonObject<RenameCluster>,
+) -> Result<Json<Cluster>, ApiError> {
+    // With a name outside of its pattern, the key would lose the cluster, or get another's name.
+    caller.check_create(Some(&wanted.name))?;
+    let renamed = api.control.rename_cluster(&name, &wanted.name).await?;
+    Ok(Json(api.describe(renamed, None)))
+}
+
+/// Closes a cluster's sessions and deletes it with all its data. Refused while it is protected
+/// against deletion.
 #[utoipa::path(
     delete,
     path = "/v1/clusters/{name}",
@@ -167,6 +195,7 @@ pub async fn change_cluster(
     responses(
         (status = 204),
         (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = 409, description = "it is protected against deletion", body = ErrorBody),
         (status = "default", body = ErrorBody)
     )
 )]
@@ -302,6 +331,8 @@ impl Api {
                 cpu_weight: view.limits.cpu_weight,
                 tasks_max: view.limits.tasks_max,
             },
+            deletion_protection: view.settings.deletion_protection,
+            ping_holds: view.settings.ping_holds,
             usage: None,
         }
     }

@@ -67,6 +67,7 @@ fn routes_and_description() -> (Router<Api>, Description) {
             clusters::delete_cluster
         ))
         .routes(routes!(clusters::list_engine_kinds))
+        .routes(routes!(clusters::rename_cluster))
         .routes(routes!(clusters::sleep_cluster))
         .routes(routes!(clusters::wake_cluster))
         .routes(routes!(clusters::new_password))

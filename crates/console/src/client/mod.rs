@@ -9,8 +9,8 @@ pub use error::ClientError;
 use crate::limits;
 use crate::types::{
     Certificate, CertificatePair, ChangeCluster, CheckResult, Cluster, ClusterList, CreateCluster,
-    CreateKey, EngineKind, EngineKindList, ErrorBody, Key, KeyList, LocalCa, Secret, Server,
-    Session, SessionList, SignInLink,
+    CreateKey, EngineKind, EngineKindList, ErrorBody, Key, KeyList, LocalCa, RenameCluster, Secret,
+    Server, Session, SessionList, SignInLink,
 };
 use axum::body::Bytes;
 use error::ClientResult;
@@ -109,6 +109,14 @@ impl Client {
     pub async fn change(&self, name: &str, change: &ChangeCluster) -> ClientResult<Cluster> {
         self.request_json(Method::PATCH, &cluster_path(name, ""), Some(change))
             .await
+    }
+
+    pub async fn rename(&self, name: &str, new: &str) -> ClientResult<Cluster> {
+        let wanted = RenameCluster {
+            name: new.to_owned(),
+        };
+        let path = cluster_path(name, "/rename");
+        self.request_json(Method::POST, &path, Some(&wanted)).await
     }
 
     pub async fn delete(&self, name: &str) -> ClientResult<()> {

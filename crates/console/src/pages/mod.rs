@@ -40,6 +40,8 @@ pub fn router(web: Web) -> Router {
         .route("/clusters/{name}/sleep", post(actions::sleep_cluster))
         .route("/clusters/{name}/wake", post(actions::wake_cluster))
         .route("/clusters/{name}/limits", post(actions::change_limits))
+        .route("/clusters/{name}/settings", post(actions::change_settings))
+        .route("/clusters/{name}/rename", post(actions::rename_cluster))
         .route("/clusters/{name}/delete", post(actions::delete_cluster))
         .route(
             "/clusters/{name}/sessions/{id}/end",

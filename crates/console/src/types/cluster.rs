@@ -3,6 +3,7 @@
 use super::limits::{Limits, LimitsWanted, Usage, object};
 use super::{Secret, Warning};
 use serde::{Deserialize, Serialize};
+use tidegate_control::{ClusterChange, SettingsChange};
 use tidegate_model::ClusterState;
 use utoipa::ToSchema;
 
@@ -61,6 +62,12 @@ pub struct Cluster {
     /// Number of open sessions.
     pub sessions: u32,
     pub limits: Limits,
+    /// Whether it can't be deleted.
+    #[serde(default)]
+    pub deletion_protection: bool,
+    /// Whether a ping (COM_PING) counts as work, so that it keeps the cluster awake.
+    #[serde(default)]
+    pub ping_holds: bool,
     /// Measured use; only in the answer that describes one cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -112,7 +119,7 @@ fn known_parameters() -> utoipa::openapi::Object {
         .build()
 }
 
-/// Change of a cluster. Limits that are missing keep their values.
+/// Change of a cluster. What is missing keeps its value.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChangeCluster {
@@ -122,6 +129,33 @@ pub struct ChangeCluster {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1.0, maximum = 3600.0)]
     pub allow_shrink_seconds: Option<f64>,
+    /// Whether a deletion is refused, until this is turned off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_protection: Option<bool>,
+    /// Whether a ping (COM_PING) counts as work, so that it keeps the cluster awake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ping_holds: Option<bool>,
+}
+
+impl ChangeCluster {
+    pub(crate) fn change(&self) -> ClusterChange {
+        ClusterChange {
+            limits: self.limits.change(),
+            settings: SettingsChange {
+                deletion_protection: self.deletion_protection,
+                ping_holds: self.ping_holds,
+            },
+        }
+    }
+}
+
+/// New name of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameCluster {
+    /// 1 to 63 characters of a-z, 0-9 and `-`, starting with a letter.
+    #[schema(example = "shop", pattern = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    pub name: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -20,7 +20,9 @@ pub use certificate::{
     Acme, AcmeError, Certificate, CertificateChange, CertificatePair, CheckFinding, CheckResult,
     KeptCertificate, LeafCertificate,
 };
-pub use cluster::{ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, StateSchema};
+pub use cluster::{
+    ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, RenameCluster, StateSchema,
+};
 pub use connect::{
     ClientList, ConnectForm, ConnectStrings, KnownClient, KnownPlatform, TestConnection,
     TestResult, TestStep,

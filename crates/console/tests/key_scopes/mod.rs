@@ -85,6 +85,21 @@ async fn clusters_by_name(server: &Server, all: &str, read: &str, shop: &str, bo
     for key in [read, both, all] {
         assert_eq!(cluster_names(server, key).await.len(), 3);
     }
+    let rename = "/v1/clusters/shop-1/rename";
+    for outside in ["bank", "bank-1"] {
+        let body = format!(r#"{{"name":"{outside}"}}"#);
+        let got = server.key_error(shop, "POST", rename, &body).await;
+        assert_eq!(got, refusal(403, "out_of_scope"), "{outside}");
+    }
+    let (status, _) = server
+        .with_key(shop, "POST", rename, r#"{"name":"shop-2"}"#)
+        .await;
+    assert_eq!(status, 200);
+    let back = "/v1/clusters/shop-2/rename";
+    let (status, _) = server
+        .with_key(shop, "POST", back, r#"{"name":"shop-1"}"#)
+        .await;
+    assert_eq!(status, 200);
     hidden_clusters_look_missing(server, read, shop, both).await;
 }
 
@@ -105,6 +120,7 @@ async fn hidden_clusters_look_missing(server: &Server, read: &str, shop: &str, b
         ("GET", "/connect?with=mysql"),
         ("PATCH", ""),
         ("DELETE", ""),
+        ("POST", "/rename"),
         ("POST", "/sleep"),
         ("POST", "/wake"),
         ("POST", "/password"),

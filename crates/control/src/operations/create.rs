@@ -50,6 +50,7 @@ impl Control {
             }
         };
         let entry = self.register().insert(row);
+        self.keep_awake(&entry);
         Ok(WithPassword {
             cluster: self.view(&entry),
             password,

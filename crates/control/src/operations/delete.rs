@@ -17,6 +17,9 @@ impl Control {
 
     async fn delete(&self, name: &str) -> ControlResult<()> {
         let (entry, _held) = self.exclusive(name).await?;
+        if entry.settings().deletion_protection {
+            return Err(ControlError::protected(&entry.name()));
+        }
         // Its data can't be deleted, so its record stays too.
         if self.engines().kind(&entry.engine.kind).is_none() {
             let kind = &entry.engine.kind;
@@ -34,7 +37,7 @@ impl Control {
         self.journal()
             .record(&Event::ClusterDeleted { cluster: entry.id });
         self.engines().remove(entry.id).await.map_err(|e| {
-            let error = engine_error(e, &entry.name);
+            let error = engine_error(e, &entry.name());
             let hint = "the cluster is deleted; its files are removed at the server's next start";
             ControlError::new(error.code, error.message, hint)
         })?;

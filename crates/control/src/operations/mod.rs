@@ -1,9 +1,10 @@
 //! Operations on clusters and sessions, as plain async functions. Each runs to its end even if its
 //! caller is dropped, so a closed connection leaves no cluster half changed.
 
-mod change_limits;
+mod change;
 mod create;
 mod delete;
+mod rename;
 mod root_password;
 mod sessions;
 
@@ -44,7 +45,7 @@ impl Control {
             this.engines()
                 .sleep(entry.id)
                 .await
-                .map_err(|e| engine_error(e, &entry.name))?;
+                .map_err(|e| engine_error(e, &entry.name()))?;
             Ok(this.view(&entry))
         })
         .await
@@ -59,7 +60,7 @@ impl Control {
             this.engines()
                 .wake(entry.id)
                 .await
-                .map_err(|e| engine_error(e, &entry.name))?;
+                .map_err(|e| engine_error(e, &entry.name()))?;
             Ok(this.view(&entry))
         })
         .await
@@ -71,7 +72,7 @@ impl Control {
         self.engines()
             .usage(entry.id)
             .await
-            .map_err(|e| engine_error(e, &entry.name))
+            .map_err(|e| engine_error(e, &entry.name()))
     }
 
     fn view(&self, entry: &ClusterEntry) -> ClusterView {
@@ -82,7 +83,7 @@ impl Control {
             .unwrap_or(ClusterState::Asleep);
         ClusterView {
             id: entry.id,
-            name: entry.name.clone(),
+            name: entry.name(),
             prefix: entry.prefix.clone(),
             state,
             failure: (state == ClusterState::Failed)
@@ -93,6 +94,7 @@ impl Control {
             sleeps: self.sleeps(entry),
             sessions: self.sessions().count(entry.id),
             limits: entry.limits(),
+            settings: entry.settings(),
             complete_book: entry.has_complete_book(),
         }
     }
@@ -119,7 +121,7 @@ impl Control {
         let lock = Arc::clone(&entry.operation).lock_owned();
         let held = timeout(limits::OPERATION_WAIT, lock)
             .await
-            .map_err(|_| ControlError::busy(&entry.name))?;
+            .map_err(|_| ControlError::busy(&entry.name()))?;
         // The operation that had the lock may have deleted the cluster.
         let now = self.entry(name)?;
         if now.id != entry.id {

@@ -36,7 +36,7 @@ impl Control {
             true => self.engines().repair_password(entry.id, ROOT, stage2).await,
             false => self.engines().set_password(entry.id, ROOT, stage2).await,
         };
-        let book = changed.map_err(|e| password_error(e, &entry.name))?;
+        let book = changed.map_err(|e| password_error(e, &entry.name()))?;
         self.register()
             .books()
             .learn(entry.id, &[ROOT.to_owned()], &book);

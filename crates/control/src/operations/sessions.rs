@@ -25,7 +25,7 @@ impl Control {
 
     fn name_of(&self, cluster: ClusterId) -> Option<ClusterName> {
         let entry = self.register().by_id(cluster)?;
-        Some(entry.name.clone())
+        Some(entry.name())
     }
 
     /// Asks a session to end. A caller who may not end sessions of its cluster gets the same error

@@ -8,7 +8,7 @@ use super::error::{StoreError, StoreResult};
 use super::rows::{ClusterRow, Reservation, UnknownFolders};
 use sqlx::{Row, SqliteConnection};
 use std::ops::RangeInclusive;
-use tidegate_model::{AccountBook, ClusterId, ClusterLimits};
+use tidegate_model::{AccountBook, ClusterId, ClusterLimits, ClusterName, ClusterSettings};
 
 pub struct ReserveCluster {
     pub wanted: Reservation,
@@ -108,24 +108,28 @@ impl StoreChange for PublishCluster {
     }
 }
 
-pub struct SetLimits {
+pub struct SetCluster {
     pub cluster: ClusterId,
     pub limits: ClusterLimits,
+    pub settings: ClusterSettings,
 }
 
-impl StoreChange for SetLimits {
+impl StoreChange for SetCluster {
     type Out = ();
 
-    /// A higher disk limit for a full cluster must also be recorded on a full disk.
+    /// A higher disk limit for a full cluster must also be recorded on a full disk, and the end of
+    /// its protection against deletion.
     fn class(&self) -> ChangeClass {
         ChangeClass::Vital
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         let limits = self.limits;
+        let settings = &self.settings;
         let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, \
                    transaction_idle_max_ms = ?, \
-                   memory_max_bytes = ?, disk_max_bytes = ?, cpu_weight = ?, tasks_max = ? \
+                   memory_max_bytes = ?, disk_max_bytes = ?, cpu_weight = ?, tasks_max = ?, \
+                   deletion_protection = ?, ping_holds = ? \
                    WHERE id = ? AND phase = 'live'";
         let change = sqlx::query(sql)
             .bind(i64::from(limits.connections_max))
@@ -135,6 +139,29 @@ impl StoreChange for SetLimits {
             .bind(to_i64(limits.disk_max_bytes))
             .bind(i64::from(limits.cpu_weight))
             .bind(i64::from(limits.tasks_max))
+            .bind(settings.deletion_protection)
+            .bind(settings.ping_holds)
+            .bind(to_i64(self.cluster.0));
+        expect_one_row(change.execute(db).await?.rows_affected(), self.cluster)
+    }
+}
+
+pub struct RenameCluster {
+    pub cluster: ClusterId,
+    pub name: ClusterName,
+}
+
+impl StoreChange for RenameCluster {
+    type Out = ();
+
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+        if is_taken(db, "name_taken", self.name.as_str()).await? {
+            return Err(StoreError::NameTaken(self.name.clone()));
+        }
+        let sql = "UPDATE clusters SET name = ?, name_taken = ? WHERE id = ? AND phase = 'live'";
+        let change = sqlx::query(sql)
+            .bind(self.name.as_str())
+            .bind(self.name.as_str())
             .bind(to_i64(self.cluster.0));
         expect_one_row(change.execute(db).await?.rows_affected(), self.cluster)
     }

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use tidegate_model::{
-    ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineParameters, Prefix, RunEpoch,
+    ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, EngineParameters,
+    Prefix, RunEpoch,
 };
 
 /// Fails unless a change has changed the cluster's row.
@@ -88,6 +89,7 @@ pub fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
             sqlx::Error::ColumnDecode { index, .. } => corrupt(id, &format!("bad {index}")),
             other => other.into(),
         })?,
+        settings: read_settings(row)?,
         phase,
         run: RunEpoch(integer(row, "run")?.unsigned_abs()),
         awake: integer(row, "awake")? != 0,
@@ -108,6 +110,13 @@ fn read_limits(row: &SqliteRow) -> Result<ClusterLimits, sqlx::Error> {
         disk_max_bytes: integer(row, "disk_max_bytes")?.unsigned_abs(),
         cpu_weight: row.try_get("cpu_weight")?,
         tasks_max: row.try_get("tasks_max")?,
+    })
+}
+
+fn read_settings(row: &SqliteRow) -> StoreResult<ClusterSettings> {
+    Ok(ClusterSettings {
+        deletion_protection: integer(row, "deletion_protection")? != 0,
+        ping_holds: integer(row, "ping_holds")? != 0,
     })
 }
 

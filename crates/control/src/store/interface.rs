@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use tidegate_engine::Candidate;
-use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, RunEpoch};
+use tidegate_model::{
+    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterSettings, RunEpoch,
+};
 
 /// Records of clusters. Every change is durable when its method returns.
 pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
@@ -34,8 +36,16 @@ pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
         seed: &'a AccountBook,
     ) -> BoxFuture<'a, StoreResult<ClusterRow>>;
 
-    /// Changes the limits of a live cluster.
-    fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> BoxFuture<'_, StoreResult<()>>;
+    /// Changes the limits and settings of a live cluster.
+    fn set_cluster(
+        &self,
+        id: ClusterId,
+        limits: ClusterLimits,
+        settings: ClusterSettings,
+    ) -> BoxFuture<'_, StoreResult<()>>;
+
+    /// Gives a live cluster another name, and frees the former one.
+    fn rename(&self, id: ClusterId, name: ClusterName) -> BoxFuture<'_, StoreResult<()>>;
 
     /// Marks a cluster as being deleted. Frees the name; number, prefix and user number are kept
     /// until [`Store::bury`].

@@ -13,6 +13,7 @@ const SQLITE: &[&str] = &[
     include_str!("../../migrations/sqlite/0005_freed_uids.sql"),
     include_str!("../../migrations/sqlite/0006_key_scopes.sql"),
     include_str!("../../migrations/sqlite/0007_engine_kinds.sql"),
+    include_str!("../../migrations/sqlite/0008_settings.sql"),
 ];
 
 /// Last schema version with a row per account.

@@ -1,7 +1,9 @@
 //! Rows of the store about clusters.
 
 use std::collections::BTreeSet;
-use tidegate_model::{ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix, RunEpoch};
+use tidegate_model::{
+    ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, Prefix, RunEpoch,
+};
 
 /// Phase of a cluster's record. Only `Live` clusters are visible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,7 @@ pub struct ClusterRow {
     /// User number of its engine, if the server runs as root.
     pub uid: Option<u32>,
     pub limits: ClusterLimits,
+    pub settings: ClusterSettings,
     pub phase: Phase,
     /// Last run that was begun; 0 before the first.
     pub run: RunEpoch,

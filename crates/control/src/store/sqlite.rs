@@ -1,7 +1,9 @@
 //! Store in one SQLite file. The lock of the data directory ensures that only one server uses it.
 
 use super::books::read_book;
-use super::changes::{BeginDelete, BuryCluster, PublishCluster, ReserveCluster, SetLimits};
+use super::changes::{
+    BeginDelete, BuryCluster, PublishCluster, RenameCluster, ReserveCluster, SetCluster,
+};
 use super::cluster_rows::read_row;
 use super::error::{StoreError, StoreResult};
 use super::interface::Store;
@@ -17,7 +19,9 @@ use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use tidegate_model::{AccountBook, BoxFuture, ClusterId, ClusterLimits, RunEpoch};
+use tidegate_model::{
+    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterSettings, RunEpoch,
+};
 
 /// [`Store`] in SQLite. Readers have their own connections (WAL), so readers and the writer don't
 /// wait for each other.
@@ -155,11 +159,21 @@ impl Store for SqliteStore {
         }))
     }
 
-    fn set_limits(&self, id: ClusterId, limits: ClusterLimits) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(self.writer.write(SetLimits {
+    fn set_cluster(
+        &self,
+        id: ClusterId,
+        limits: ClusterLimits,
+        settings: ClusterSettings,
+    ) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(SetCluster {
             cluster: id,
             limits,
+            settings,
         }))
+    }
+
+    fn rename(&self, id: ClusterId, name: ClusterName) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(RenameCluster { cluster: id, name }))
     }
 
     fn begin_delete(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>> {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
 use tidegate_model::{
-    Activity, ClusterId, EngineSessionId, Refusal, RefusalKind, Reporter, Sessions, Wording,
-    error_chain,
+    Activity, ClusterId, EngineSessionId, LiveSwitch, Refusal, RefusalKind, Reporter, Sessions,
+    Wording, error_chain,
 };
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity, RelayError};
 use tidegate_wire::slices::{head, tail};
@@ -30,6 +30,8 @@ pub(crate) struct SessionPeers {
     pub engine_session: EngineSessionId,
     pub sessions: Sessions,
     pub wording: Arc<Wording>,
+    /// Whether a ping counts as work.
+    pub ping_holds: LiveSwitch,
     /// Share of this session in its cluster's budget of memory.
     pub held: HeldShare,
 }
@@ -260,6 +262,10 @@ impl RelayDriver {
         let activity = match self.core.activity() {
             RelayActivity::Idle if self.at_boundary() => Activity::Idle,
             RelayActivity::InTransaction if self.at_boundary() => Activity::InTransaction,
+            // Nothing is reported, so that the time of the last work stays.
+            RelayActivity::Pinging if self.stash.is_empty() && !self.peers.ping_holds.is_on() => {
+                return;
+            }
             _ => Activity::Busy,
         };
         if activity != self.reported {

@@ -99,6 +99,7 @@ impl Relaying {
             engine_session,
             sessions: shared.sessions.clone(),
             wording: Arc::clone(&shared.settings.wording),
+            ping_holds: proven.tenant.ping_holds,
             held: shared.held.session(proven.tenant.cluster),
         };
         let (tcp, tls) = tls.into_parts();

@@ -61,6 +61,8 @@ pub enum RelayActivity {
     Busy,
     /// Idle, but a transaction is open.
     InTransaction,
+    /// Nothing is in progress but pings, whose only purpose may be to keep the connection open.
+    Pinging,
 }
 
 /// Reason why a session can't go on.
@@ -252,6 +254,7 @@ impl Relay {
             reply,
             seq: start.header.seq,
             cursor: start.cursor,
+            ping: start.command == Command::PING,
         });
     }
 
@@ -318,12 +321,25 @@ impl Relay {
 
     pub fn activity(&self) -> RelayActivity {
         if !self.at_boundary() {
-            RelayActivity::Busy
+            match self.is_pinging() {
+                true => RelayActivity::Pinging,
+                false => RelayActivity::Busy,
+            }
         } else if self.answers.in_transaction() {
             RelayActivity::InTransaction
         } else {
             RelayActivity::Idle
         }
+    }
+
+    /// Whether nothing but pings is in progress. The header of a packet does not tell yet which
+    /// command it is.
+    fn is_pinging(&self) -> bool {
+        let only_header = (1..=HEADER_LEN).contains(&self.held.0.len());
+        let only_pings = self.answers.has_only_pings();
+        !self.client.mid_packet()
+            && (only_pings || self.answers.is_quiet())
+            && (only_header || self.held.0.is_empty())
     }
 
     /// Whether the client is in the middle of a packet.

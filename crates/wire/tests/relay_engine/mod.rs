@@ -203,7 +203,7 @@ impl Peer {
     /// Reads until the relay says that nothing is outstanding.
     pub fn answer(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
-        while self.session.state() == Busy {
+        while matches!(self.session.state(), Busy | Pinging) {
             all.extend(self.receive());
         }
         all

@@ -16,7 +16,7 @@ use tidegate_wire::packet::write_packet;
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity};
 use tidegate_wire::response::{ErrPacket, OkPacket};
 
-pub use RelayActivity::{Busy, Idle, InTransaction};
+pub use RelayActivity::{Busy, Idle, InTransaction, Pinging};
 
 pub const AUTOCOMMIT: u16 = 2;
 pub const IN_TRANS: u16 = 1;

@@ -52,11 +52,12 @@ pub const CLUSTER: Section = Section {
         Key {
             name: "sleep_after",
             default: "\"5m\"",
-            kind: Kind::Duration {
+            kind: Kind::SleepTime {
                 min: seconds(1),
                 max: seconds(30 * 86_400),
             },
-            doc: "A cluster sleeps after this long without a busy session or an open transaction.",
+            doc: "A cluster sleeps after this long without a busy session or an open transaction. \
+                  \"never\": it is started with the server, and stays awake.",
         },
         Key {
             name: "connections_max",

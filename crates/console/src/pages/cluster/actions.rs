@@ -2,6 +2,7 @@
 
 use super::limits_form::TypedLimits;
 use super::page::page_with_notice;
+use super::settings_form::TypedSettings;
 use super::view::ClusterPage;
 use crate::auth::{CheckedForm, SignedIn};
 use crate::pages::frame::Notice;
@@ -13,7 +14,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use tidegate_control::ControlError;
+use tidegate_control::{ClusterChange, ControlError};
 
 pub async fn sleep_cluster(
     State(web): State<Web>,
@@ -114,5 +115,47 @@ pub async fn change_limits(
             ),
             Err(gone) => problem::show_problem(&form.who, &gone),
         },
+    }
+}
+
+pub async fn change_settings(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    form: CheckedForm<TypedSettings>,
+) -> Response {
+    let typed = &form.fields;
+    let change = ClusterChange {
+        settings: typed.change(),
+        ..ClusterChange::default()
+    };
+    match web.api.control.change_cluster(&name, change).await {
+        Ok(view) => Redirect::to(&format!("/clusters/{}#settings", view.name)).into_response(),
+        Err(error) => match page_with_notice(&web, &form.who, &name, Notice::from(&error)).await {
+            Ok(shown) => html_page(
+                status_of(&error),
+                &ClusterPage {
+                    settings: typed.again(),
+                    ..shown
+                },
+            ),
+            Err(gone) => problem::show_problem(&form.who, &gone),
+        },
+    }
+}
+
+#[derive(Deserialize)]
+pub struct RenameFields {
+    new_name: String,
+}
+
+pub async fn rename_cluster(
+    State(web): State<Web>,
+    Path(name): Path<String>,
+    form: CheckedForm<RenameFields>,
+) -> Response {
+    let new = form.fields.new_name.trim();
+    match web.api.control.rename_cluster(&name, new).await {
+        Ok(view) => Redirect::to(&format!("/clusters/{}", view.name)).into_response(),
+        Err(error) => back_to(&web, &form.who, &name, Err(error)).await,
     }
 }

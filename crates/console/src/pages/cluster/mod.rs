@@ -3,6 +3,7 @@
 pub mod actions;
 mod limits_form;
 mod page;
+mod settings_form;
 mod view;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! View of one cluster, filled in from the server's state.
 
 use super::limits_form::LimitsForm;
+use super::settings_form::SettingsForm;
 use super::view::{ClusterPage, RefusalRow, SessionRow, WakeRow};
 use crate::auth::SignedIn;
 use crate::events::{ClusterWake, RefusedBy, RefusedLogin};
@@ -72,11 +73,13 @@ pub async fn cluster_page(
             .map(|woken| wake_row(woken, scale))
             .collect(),
         refusals: recent.refusals.iter().map(refusal_row).collect(),
-        sleep_after: span(view.limits.sleep_after),
+        sleep_after: (!view.limits.never_sleeps()).then(|| span(view.limits.sleep_after)),
         transaction_idle_max: span(view.limits.transaction_idle_max),
         since: Moment::from_system(web.api.events.since()),
         machine: machine_rows(&view.limits, &usage),
         limits: LimitsForm::of(view.limits),
+        settings: SettingsForm::of(&view.settings),
+        protected: view.settings.deletion_protection,
         deleting: false,
         row: ClusterRow::of(&view),
     })

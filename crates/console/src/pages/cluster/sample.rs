@@ -1,6 +1,7 @@
 //! Samples of the page of a cluster.
 
 use super::limits_form::{LengthField, LimitsForm};
+use super::settings_form::SettingsForm;
 use super::view::{ClusterPage, RefusalRow, SessionRow, WakeRow};
 use crate::pages::frame::{MenuEntry, WarningView};
 use crate::pages::samples::{cluster_row, operator_frame};
@@ -86,7 +87,7 @@ fn cluster_sample(state: ClusterState, full: bool) -> String {
         } else {
             Vec::new()
         },
-        sleep_after: "5 min".to_owned(),
+        sleep_after: (state != ClusterState::Failed).then(|| "5 min".to_owned()),
         transaction_idle_max: "1 h".to_owned(),
         since: time_after(-86_400),
         machine: vec![
@@ -111,6 +112,12 @@ fn cluster_sample(state: ClusterState, full: bool) -> String {
             tasks_max: "512".to_owned(),
             open: full,
         },
+        settings: SettingsForm {
+            deletion_protection: !full,
+            ping_holds: full,
+            open: full,
+        },
+        protected: !full,
         deleting: full,
     };
     page.render().unwrap()
@@ -128,4 +135,13 @@ fn an_incomplete_account_book_is_shown_with_a_hint_and_a_complete_one_is_not() {
         "{page}"
     );
     assert!(!cluster_sample(ClusterState::Awake, false).contains("account book"));
+}
+
+#[test]
+fn a_protected_cluster_cannot_be_deleted_and_the_page_says_why() {
+    let page = cluster_sample(ClusterState::Asleep, false);
+    assert!(page.contains("protected against deletion"), "{page}");
+    assert!(!page.contains("/clusters/shop/delete"), "{page}");
+    let page = cluster_sample(ClusterState::Awake, true);
+    assert!(page.contains("/clusters/shop/delete"), "{page}");
 }

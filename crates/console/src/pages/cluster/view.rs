@@ -1,6 +1,7 @@
 //! View of the page of one cluster.
 
 use super::limits_form::LimitsForm;
+use super::settings_form::SettingsForm;
 use crate::pages::cluster_row::ClusterRow;
 use crate::pages::frame::{Frame, WarningView};
 use crate::pages::words::{Moment, filters};
@@ -47,13 +48,17 @@ pub struct ClusterPage {
     pub sessions: Vec<SessionRow>,
     pub wakes: Vec<WakeRow>,
     pub refusals: Vec<RefusalRow>,
-    pub sleep_after: String,
+    /// `None`: it never sleeps.
+    pub sleep_after: Option<String>,
     pub transaction_idle_max: String,
     /// Time since which wakes and refusals are recorded.
     pub since: Moment,
     /// Measured use and limits of the machine's resources: labels and values.
     pub machine: Vec<(&'static str, String)>,
     pub limits: LimitsForm,
+    pub settings: SettingsForm,
+    /// Whether it can't be deleted.
+    pub protected: bool,
     /// Whether the deletion is expanded, because its confirmation was wrong.
     pub deleting: bool,
 }

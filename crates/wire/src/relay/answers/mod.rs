@@ -21,6 +21,8 @@ pub(super) struct Outstanding {
     pub seq: u8,
     /// STMT_EXECUTE asks for a cursor: the rows may come with STMT_FETCH instead.
     pub cursor: bool,
+    /// COM_PING.
+    pub ping: bool,
 }
 
 /// Position of the engine in the answer to the first outstanding command.
@@ -108,6 +110,13 @@ impl Answers {
             && !self.mid_packet()
             && !self.untracked
             && self.file_sequence.is_none()
+    }
+
+    /// Whether a command is not answered yet, and each of those is a ping.
+    pub fn has_only_pings(&self) -> bool {
+        !self.outstanding.is_empty()
+            && self.file_sequence.is_none()
+            && self.outstanding.iter().all(|command| command.ping)
     }
 
     /// Whether the client's next packets are a file, up to an empty one.

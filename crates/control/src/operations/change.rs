@@ -1,11 +1,11 @@
-//! Changes of a cluster's limits.
+//! Changes of a cluster's limits and settings.
 
 use crate::control::Control;
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
 use crate::limits_check::check_limits;
-use crate::views::{ClusterView, LimitsChange};
+use crate::views::{ClusterChange, ClusterView, LimitsChange};
 use std::time::Duration;
 
 impl Control {
@@ -13,21 +13,40 @@ impl Control {
     pub async fn change_limits(
         &self,
         name: &str,
-        change: LimitsChange,
+        limits: LimitsChange,
+    ) -> ControlResult<ClusterView> {
+        let change = ClusterChange {
+            limits,
+            ..ClusterChange::default()
+        };
+        self.change_cluster(name, change).await
+    }
+
+    /// Changes a cluster's limits and settings, all of them or none, asleep or awake. Open sessions
+    /// stay.
+    pub async fn change_cluster(
+        &self,
+        name: &str,
+        change: ClusterChange,
     ) -> ControlResult<ClusterView> {
         let this = self.clone();
         let name = name.to_owned();
         self.to_its_end(async move {
             let (entry, _held) = this.exclusive(&name).await?;
-            let limits = change.apply_to(entry.limits());
+            let limits = change.limits.apply_to(entry.limits());
             check_limits(&limits)?;
+            let settings = change.settings.apply_to(entry.settings());
             // On disk first: a restart must not forget a limit that already applies.
-            this.store().set_limits(entry.id, limits).await?;
+            this.store()
+                .set_cluster(entry.id, limits, settings.clone())
+                .await?;
             entry.set_limits(limits);
+            entry.set_settings(settings);
             this.engines()
                 .set_limits(entry.id, limits)
                 .await
-                .map_err(|e| engine_error(e, &entry.name))?;
+                .map_err(|e| engine_error(e, &entry.name()))?;
+            this.keep_awake(&entry);
             Ok(this.view(&entry))
         })
         .await
@@ -47,6 +66,6 @@ impl Control {
         self.engines()
             .allow_shrink(entry.id, time)
             .await
-            .map_err(|e| engine_error(e, &entry.name))
+            .map_err(|e| engine_error(e, &entry.name()))
     }
 }
