@@ -15,6 +15,7 @@ pub mod balancer;
 pub mod certificates;
 pub mod clients;
 pub mod console;
+pub mod host;
 pub mod knot;
 pub mod limits;
 pub mod machine;

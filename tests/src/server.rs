@@ -5,6 +5,7 @@ use crate::limits::{READY_WAIT, STOP_WAIT_SECONDS, soon, within};
 use crate::ports::free_port;
 use crate::processes;
 use serde_json::Value;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -45,6 +46,9 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// Limit of open files of the server alone.
     pub open_files: Option<u32>,
+    /// Shell script that changes the host of the server alone, such as by a namespace, and then
+    /// executes `"$@"`. `$DIR` is the server's folder.
+    pub host: String,
 }
 
 impl Options {
@@ -195,30 +199,12 @@ impl Server {
 
     /// Starts it (again) with the same folder and port, and waits for its greeting.
     pub fn run(&mut self) {
-        let config = self.folder.join("test.toml");
-        std::fs::write(&config, &self.options.config).expect("our own folder");
         let mut command = Command::new("sh");
         command
             .args(["-c", KEEPER, "sh"])
             .arg(&self.folder)
-            .arg(STOP_WAIT_SECONDS.to_string());
-        if let Some(limit) = self.options.open_files {
-            let limited = format!("ulimit -n {limit}; exec \"$@\"");
-            command.args(["sh", "-c", &limited, "sh"]);
-        }
-        command
-            .arg(binary())
-            .args(["serve", "--data"])
-            .arg(self.data())
-            .arg("--config")
-            .arg(&config);
-        command.args(["--listen", &self.addr().to_string()]);
-        // Not in the certificate: the server answers there under a wrong name.
-        command.args(["--listen", &format!("{WRONG_HOST}:{}", self.port)]);
-        for name in &self.options.names {
-            command.args(["--name", name]);
-        }
-        command.args(&self.options.flags);
+            .arg(STOP_WAIT_SECONDS.to_string())
+            .args(self.serve_words());
         command.envs(self.options.env.iter().cloned());
         let mut keeper = command
             .stdin(Stdio::piped())
@@ -237,6 +223,70 @@ impl Server {
             pid,
         });
         self.wait_ready();
+    }
+
+    /// Returns the command line of the server, with what changes its host.
+    fn serve_words(&self) -> Vec<OsString> {
+        let config = self.folder.join("test.toml");
+        std::fs::write(&config, &self.options.config).expect("our own folder");
+        let mut words: Vec<OsString> = Vec::new();
+        if let Some(limit) = self.options.open_files {
+            let limited = format!("ulimit -n {limit}; exec \"$@\"");
+            words.extend(["sh", "-c", &limited, "sh"].map(OsString::from));
+        }
+        if !self.options.host.is_empty() {
+            let script = format!("DIR=$0; {}", self.options.host);
+            words.extend(["sh".into(), "-ec".into(), script.into()]);
+            words.push(self.folder.clone().into());
+        }
+        words.push(binary().into());
+        words.extend(["serve", "--data"].map(OsString::from));
+        words.push(self.data().into());
+        words.push("--config".into());
+        words.push(config.into());
+        // The second is not in the certificate: the server answers there under a wrong name.
+        let wrong = format!("{WRONG_HOST}:{}", self.port);
+        for address in [self.addr().to_string(), wrong] {
+            words.extend(["--listen".into(), address.into()]);
+        }
+        for name in &self.options.names {
+            words.extend(["--name".into(), name.into()]);
+        }
+        words.extend(self.options.flags.iter().map(OsString::from));
+        words
+    }
+
+    /// Starts it where it must not start, and returns what it says. It must not have said that it
+    /// is ready.
+    #[track_caller]
+    pub fn refused(&self) -> String {
+        let words = self.serve_words();
+        let (program, words) = words.split_first().expect("a command line");
+        let mut command = Command::new("timeout");
+        command
+            .arg(READY_WAIT.as_secs().to_string())
+            .arg(program)
+            .args(words)
+            .envs(self.options.env.iter().cloned())
+            .stdin(Stdio::null());
+        let out = command.output().expect("timeout runs");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1), "{said}");
+        assert!(!said.contains("\"ready\""), "{said}");
+        said
+    }
+
+    /// Returns a server that is not started yet, in a new folder.
+    pub fn stopped(options: Options) -> Self {
+        let folder = new_folder();
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o711))
+            .expect("our own folder");
+        Self {
+            folder,
+            port: free_port(),
+            options,
+            running: None,
+        }
     }
 
     fn wait_ready(&self) {

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
-use tidegate_engine::{ClusterSpec, Engines, Walls};
+use tidegate_engine::{ClusterSpec, Engines};
 use tidegate_model::{ClusterLimits, Journal, KindDescription, Sessions};
 use tokio::sync::watch;
 
@@ -56,11 +56,7 @@ impl Control {
         store.ensure_operator(OPERATOR, now_unix()).await?;
         let mut rows = store.load().await?;
         let mut engine = settings.engine;
-        let uids = match Walls::detect().own_uids {
-            // Only a server that runs as root can give each cluster its own user.
-            true => Some(Uids::claim(&settings.uids, &rows, dir.root().to_owned())?),
-            false => None,
-        };
+        let uids = Uids::open(&settings.uids, &rows, &dir)?;
         if let Some(uids) = &uids {
             // Before the rows are adopted, so that engines start with the new numbers.
             uids.move_to_range(&*store, &mut rows).await?;

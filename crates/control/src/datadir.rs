@@ -4,7 +4,7 @@
 use crate::limits;
 use rustix::process::geteuid;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -56,6 +56,15 @@ impl DataDirError {
                 "run it as {owner}, as in `sudo -u {owner} tidegate up`, or use another directory \
                  with --data DIR; nothing was changed"
             ),
+            Self::Io { source, .. } if source.kind() == ErrorKind::StorageFull => {
+                "free space on that file system, or use another directory with --data DIR"
+                    .to_owned()
+            }
+            Self::Io { source, .. } if source.kind() == ErrorKind::ReadOnlyFilesystem => {
+                "give the server a directory that it can write, with --data DIR: in a container, \
+                 a volume"
+                    .to_owned()
+            }
             Self::Io { .. } => {
                 "check the path and its permissions, or use another with --data DIR".to_owned()
             }

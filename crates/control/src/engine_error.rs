@@ -57,9 +57,10 @@ pub fn engine_error(e: EngineError, name: &ClusterName) -> ControlError {
 }
 
 pub fn engine_failed(e: EngineError) -> ControlError {
-    ControlError::new(
-        ErrorCode::EngineFailed,
-        e.report(),
-        "the server's log has details",
-    )
+    let report = e.report();
+    // The engines' own advice is at the end of their errors.
+    let (message, hint) = report
+        .rsplit_once("; hint: ")
+        .unwrap_or((&report, "the server's log has details"));
+    ControlError::new(ErrorCode::EngineFailed, message, hint)
 }

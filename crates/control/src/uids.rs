@@ -1,15 +1,17 @@
 //! User numbers for clusters, if the server runs as root. A number is not given out while anything
 //! of its former cluster is left: a process, or a file in the data directory.
 
+use crate::datadir::DataDir;
 use crate::error::{ControlError, ErrorCode};
 use crate::limits::UIDS_READY_MAX;
 use crate::store::{
     ClusterRow, Phase, Reservation, Store, StoreError, StoreResult, UnknownFolders,
 };
 use std::collections::{BTreeSet, VecDeque};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tidegate_engine::{UidChoice, UidClaim, free_uids};
+use tidegate_engine::{NoOwnUsers, UidChoice, UidClaim, can_use_files_of, free_uids, own_users};
 use tokio::sync::Mutex;
 
 /// Source of user numbers.
@@ -23,12 +25,34 @@ pub struct Uids {
 }
 
 impl Uids {
-    /// Claims numbers that no other server on this machine uses.
-    pub fn claim(
+    /// Claims user numbers, if this server can give each cluster its own user. Fails if it can't
+    /// use the files that clusters have already.
+    pub fn open(
         choice: &UidChoice,
         rows: &[ClusterRow],
-        root: PathBuf,
-    ) -> Result<Self, ControlError> {
+        dir: &DataDir,
+    ) -> Result<Option<Self>, ControlError> {
+        match own_users() {
+            Ok(()) => {
+                check_owners(rows, dir, "that number is no user of this user namespace")?;
+                Self::claim(choice, rows, dir.root().to_owned()).map(Some)
+            }
+            Err(NoOwnUsers::NotRoot) => Ok(None),
+            Err(reason) if matches!(choice, UidChoice::Range(_)) => Err(ControlError::new(
+                ErrorCode::NoPlace,
+                format!("engine.uids can't be used: {reason}"),
+                "set engine.uids = \"auto\": engines then run as the server's own user, or give \
+                 the server what it lacks",
+            )),
+            Err(reason) => {
+                check_owners(rows, dir, &reason.to_string())?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Claims numbers that no other server on this machine uses.
+    fn claim(choice: &UidChoice, rows: &[ClusterRow], root: PathBuf) -> Result<Self, ControlError> {
         let in_use: Vec<u32> = rows.iter().filter_map(|row| row.uid).collect();
         let owner = format!(
             "the server on {}, pid {}",
@@ -145,4 +169,34 @@ impl Uids {
         }
         Ok(())
     }
+}
+
+/// Refuses a start that could not wake a cluster: its files belong to a user that this server can't
+/// become, because it ran with more rights before.
+fn check_owners(rows: &[ClusterRow], dir: &DataDir, reason: &str) -> Result<(), ControlError> {
+    for row in rows.iter().filter(|row| row.phase == Phase::Live) {
+        let data = dir.engines().join(row.id.to_string()).join("data");
+        // A folder that is missing is that one cluster's failure.
+        let Ok(found) = data.symlink_metadata() else {
+            continue;
+        };
+        if !can_use_files_of(found.uid()) {
+            return Err(ControlError::new(
+                ErrorCode::NoPlace,
+                format!(
+                    "the files of cluster {:?} belong to user {}, and this server can't run its \
+                     engine: {reason}",
+                    row.name.as_str(),
+                    found.uid()
+                ),
+                format!(
+                    "start the server as it was started before: as root, outside of this \
+                     container or with its rights; or give the files in {} to the user of this \
+                     server with chown -R, from outside",
+                    dir.engines().display()
+                ),
+            ));
+        }
+    }
+    Ok(())
 }

@@ -48,17 +48,16 @@ struct Cluster {
 }
 
 impl Engines {
-    /// Opens every kind of engine. Starts none.
-    #[expect(
-        clippy::unused_async,
-        reason = "opening a remote kind will ask its servers something"
-    )]
+    /// Opens every kind of engine, and proves that it can start some. Starts none.
     pub async fn open(
         settings: EngineSettings,
         ledger: Arc<dyn Ledger>,
         journal: Arc<dyn Journal>,
     ) -> Result<Self, EngineError> {
         let kinds = open_kinds(&settings)?;
+        for kind in &kinds {
+            kind.rehearse().await?;
+        }
         let at_once = settings.wakes_at_once_max.max(1);
         let common = SharedServices {
             ledger,

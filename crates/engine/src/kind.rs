@@ -70,6 +70,11 @@ pub trait EngineKind: Send + Sync + 'static {
         None
     }
 
+    /// Proves at the server's start that this machine can start an engine.
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), EngineError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Does now what the first creation would wait for.
     fn prepare<'a>(&'a self, _progress: Progress<'a>) -> BoxFuture<'a, Result<(), EngineError>> {
         Box::pin(async { Ok(()) })

@@ -40,5 +40,7 @@ pub use local::accounts::account_of_row;
 pub use local::accounts::init_sql::native_hash;
 pub use local::settings::{CgroupChoice, Helper, LocalSettings};
 pub use local::start::exec::{COMMAND as EXEC_COMMAND, engine_exec_main};
-pub use local::uids::{Candidate, ClaimError, UidChoice, UidClaim, free_uids};
+pub use local::uids::{
+    Candidate, ClaimError, NoOwnUsers, UidChoice, UidClaim, can_use_files_of, free_uids, own_users,
+};
 pub use local::walls::Walls;

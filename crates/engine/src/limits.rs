@@ -138,6 +138,13 @@ pub const STOPS_AT_ONCE: usize = 64;
 /// How long one stop may keep others from theirs.
 pub const STOP_TURN: Duration = Duration::from_secs(2);
 
+/// Time limit of the proof at the start that an engine's program runs. It takes 30 ms on a quiet
+/// machine.
+pub const PROBE_MAX: Duration = Duration::from_secs(60);
+
+/// Length of what that program says which is repeated.
+pub const PROBE_LOG_MAX: u64 = 1024;
+
 /// Time limit of the program that turns zoneinfo into SQL, and of the template's bootstrap. Each
 /// takes a second on a quiet machine, far more on a loaded one.
 pub const TEMPLATE_STEP_MAX: Duration = Duration::from_secs(180);

@@ -4,6 +4,7 @@
 use super::up;
 use crate::args::ServeArgs;
 use crate::compose::Server;
+use crate::compose::host::check_host;
 use crate::compose::reload::Reload;
 use crate::context::{Context, load_config};
 use crate::signals::{Asked, Hangup, Signals};
@@ -22,6 +23,7 @@ pub enum Mode {
 
 pub fn run(context: &Context, args: &ServeArgs, mode: Mode) -> Result<()> {
     let config = load_config(context, args)?;
+    check_host()?;
     // Before the log is opened, so that a second server writes no line into the log of the first.
     let dir = crate::compose::lock(&context.data)?;
     let (level, file) = match mode {

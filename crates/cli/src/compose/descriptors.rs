@@ -9,6 +9,11 @@ use tidegate_console::web::WebPlaces;
 use tidegate_gateway::GatewaySettings;
 use tidegate_gateway::limits::descriptors_max;
 
+/// Fewest open files with which a server starts: it then has about a hundred sessions, and MariaDB
+/// accepts the connections that a cluster may have by default. With 512 it would accept 82, and
+/// with 32 it does not start.
+pub const OPEN_FILES_MIN: u64 = 1024;
+
 /// Maximum number of connections of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Places {

@@ -4,6 +4,7 @@
 mod acme_settings;
 mod certificates;
 pub mod descriptors;
+pub mod host;
 mod http_listeners;
 mod journal;
 mod listen;

@@ -38,6 +38,8 @@ pub struct Local {
     pub folder: PathBuf,
     pub settings: LocalSettings,
     pub program: Program,
+    /// Program that writes the named time zones as SQL, if new clusters get them.
+    pub zones: Option<PathBuf>,
     pub spawner: Spawner,
     pub cgroups: Arc<CgroupHome>,
     pub quotas: DiskQuotas,

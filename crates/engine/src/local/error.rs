@@ -22,6 +22,22 @@ pub enum LocalError {
         obstacle = obstacle.display()
     )]
     Unreachable { path: PathBuf, obstacle: PathBuf },
+    #[error(
+        "no folder for an engine can be made: {path}: {source}; hint: put the data directory on a \
+         local file system; one of NFS, FAT or FUSE may not let root give files to the engines' \
+         users",
+        path = path.display()
+    )]
+    NoFolder {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(
+        "no engine can be started on this machine: {program}: {reason}; hint: let every user run \
+         {program}, and give the server's container or service the rights that are named",
+        program = program.display()
+    )]
+    NoStart { program: PathBuf, reason: String },
     #[error("the template could not be built")]
     Template(#[source] TemplateError),
     #[error("the thread that starts engines could not be started")]

@@ -15,8 +15,9 @@ use crate::local::settings::LocalSettings;
 use crate::local::socket::{ClusterSockets, SocketFolder};
 use crate::local::space;
 use crate::local::start::program::Program;
+use crate::local::start::rehearsal::rehearse_start;
 use crate::local::start::spawner::Spawner;
-use crate::local::template;
+use crate::local::template::{self, tzinfo};
 use crate::local::walls::Walls;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -63,12 +64,16 @@ impl LocalKind {
         for missing in LimitsInForce::of(&cgroups, walls, &quotas).missing() {
             tracing::warn!("not in force for engines: the limit of {missing}");
         }
+        if let Some(lack) = space::space_shortage(folder) {
+            tracing::warn!("{lack}, too little to start an engine; hint: free space there");
+        }
         let space = SpaceWatch::new(folder, &run);
         let space_watch = space.begin();
         let local = Local {
             folder: folder.to_owned(),
             settings: settings.clone(),
             program,
+            zones: tzinfo::find(settings),
             spawner,
             cgroups: Arc::new(cgroups),
             quotas,
@@ -90,7 +95,8 @@ impl LocalKind {
         if let Some(path) = ready.as_ref() {
             return Ok(path.clone());
         }
-        let path = template::ensure(&self.local, &self.sockets, progress).await?;
+        let own_uids = self.walls.own_uids;
+        let path = template::ensure(&self.local, &self.sockets, own_uids, progress).await?;
         *ready = Some(path.clone());
         Ok(path)
     }
@@ -127,6 +133,14 @@ impl EngineKind for LocalKind {
 
     fn lacks_space(&self) -> Option<String> {
         space::space_shortage(&self.local.folder)
+    }
+
+    fn rehearse(&self) -> BoxFuture<'_, Result<(), EngineError>> {
+        Box::pin(async move {
+            let settings = &self.local.settings;
+            let uid = self.walls.own_uids.then(|| settings.template_uid());
+            rehearse_start(&self.local, uid).await
+        })
     }
 
     fn prepare<'a>(&'a self, progress: Progress<'a>) -> BoxFuture<'a, Result<(), EngineError>> {

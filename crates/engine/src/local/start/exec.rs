@@ -6,6 +6,7 @@ use crate::local::start::handover;
 use crate::local::walls::{files, seccomp};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Resource, Rlimit, Signal};
+use rustix::thread::{CapabilitySet, CapabilitySets};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
@@ -34,6 +35,12 @@ const FILES_MAX: u64 = 32_768;
 /// Share of all memory, in thousandths, that the kernel adds to an engine's own when it looks for a
 /// process to end (proc_pid_oom_score_adj(5)).
 const OOM_SCORE: i32 = 500;
+
+const NO_CAPABILITIES: CapabilitySets = CapabilitySets {
+    effective: CapabilitySet::empty(),
+    permitted: CapabilitySet::empty(),
+    inheritable: CapabilitySet::empty(),
+};
 
 /// Orders for the helper, given as its arguments.
 #[derive(Debug, Clone, Default)]
@@ -194,6 +201,13 @@ fn become_engine(orders: &Orders) -> Result<std::convert::Infallible, String> {
     rustix::thread::clear_ambient_capability_set()
         .map_err(|e| failed("ambient capabilities", e))?;
     rustix::thread::set_no_new_privs(true).map_err(|e| failed("no_new_privs", e))?;
+    if rustix::process::geteuid().is_root() {
+        // Root without users for its engines, as in a rootless container, would else give them its
+        // rights in that namespace. After no_new_privs, so that the engine's exec returns none of
+        // them. Others lose theirs by the exec, and a service manager may forbid them this call.
+        rustix::thread::set_capabilities(None, NO_CAPABILITIES)
+            .map_err(|e| failed("capabilities", e))?;
+    }
     let allowed = files::AllowedPaths {
         program: &orders.program,
         write: &orders.write,

@@ -6,6 +6,7 @@ pub(crate) mod handover;
 pub(crate) mod launch;
 pub(crate) mod options;
 pub(crate) mod program;
+pub(crate) mod rehearsal;
 pub(crate) mod repair;
 pub(crate) mod repaired_start;
 pub(crate) mod spawner;

@@ -19,6 +19,11 @@ fn path(key: &str, value: &Path) -> OsString {
 /// rewrite the log at the first start.
 fn common(settings: &LocalSettings, program: &Program, folder: &Folder) -> Vec<OsString> {
     let mut out: Vec<OsString> = vec!["--no-defaults".into()];
+    if folder.uid().is_none() && rustix::process::geteuid().is_root() {
+        // MariaDB refuses to run as root unless it is told to. This root is one without users for
+        // its engines, as in a rootless container, and the helper gives up all its rights.
+        out.push("--user=root".into());
+    }
     out.push(path("--datadir=", &folder.data()));
     out.push(path("--tmpdir=", &folder.tmp()));
     out.push(path("--lc-messages-dir=", &program.share));

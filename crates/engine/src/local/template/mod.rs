@@ -17,7 +17,6 @@ use crate::local::folder::{Folder, make_dir, sync_dir};
 use crate::local::process::Process;
 use crate::local::socket::{ClusterSockets, SocketFolder};
 use crate::local::start::options;
-use crate::local::start::program::on_path;
 use crate::local::start::spawner::HelperStdio;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -51,20 +50,18 @@ DELETE FROM mysql.db;
 CREATE DATABASE test;
 ";
 
-/// Returns the template's data directory, built if it does not exist yet.
+/// Returns the template's data directory, built if it does not exist yet. `own_uids`: each engine
+/// has its own user.
 pub async fn ensure(
     local: &Arc<Local>,
     sockets: &SocketFolder,
+    own_uids: bool,
     progress: Progress<'_>,
 ) -> Result<PathBuf, EngineError> {
     let settings = &local.settings;
-    let tz_tool = settings
-        .tzinfo_to_sql
-        .clone()
-        .or_else(|| std::env::var_os("TIDEGATE_TZINFO_TO_SQL").map(PathBuf::from))
-        .or_else(|| on_path(&["mariadb-tzinfo-to-sql", "mysql_tzinfo_to_sql"], None));
+    let tz_tool = local.zones.as_deref();
     let home = local.folder.join("templates");
-    // Part of the key, so that installing the program later leads to a template with zones.
+    // Part of the key, so that installing what is missing later leads to a template with zones.
     let zones = if tz_tool.is_some() { "-tz" } else { "" };
     let key = format!(
         "{}-r{REVISION}-{}{zones}",
@@ -84,15 +81,13 @@ pub async fn ensure(
         }
         _ => {}
     }
-    let uid = rustix::process::geteuid()
-        .is_root()
-        .then(|| settings.template_uid());
+    let uid = own_uids.then(|| settings.template_uid());
     let folder = Folder::new(building.clone(), uid);
     folder
         .make_subfolders()
         .map_err(EngineError::file("making", &building))?;
     progress("preparing the first data directory (once per engine version)");
-    bootstrap(local, &folder, tz_tool.as_deref(), progress).await?;
+    bootstrap(local, &folder, tz_tool, progress).await?;
     progress("starting it once");
     rehearse(local, folder, sockets).await?;
     let data = building.join("data");
@@ -126,22 +121,16 @@ async fn write_bootstrap_sql(
             .and_then(|()| sql.write_all(b"\n"))
             .map_err(file_error)?;
     }
-    match tz_tool {
-        Some(tool) => {
-            progress("reading the named time zones");
-            let zones =
-                tzinfo::time_zone_sql(tool)
-                    .await
-                    .map_err(|source| TemplateError::TimeZones {
-                        tool: tool.to_owned(),
-                        source,
-                    })?;
-            sql.write_all(&zones).map_err(file_error)?;
-        }
-        None => tracing::warn!(
-            "no mariadb-tzinfo-to-sql was found, so new clusters have no named time zones; \
-             install mariadb-client or set engine.tzinfo_to_sql"
-        ),
+    if let Some(tool) = tz_tool {
+        progress("reading the named time zones");
+        let zones =
+            tzinfo::time_zone_sql(tool)
+                .await
+                .map_err(|source| TemplateError::TimeZones {
+                    tool: tool.to_owned(),
+                    source,
+                })?;
+        sql.write_all(&zones).map_err(file_error)?;
     }
     sql.write_all(LAST_SQL.as_bytes()).map_err(file_error)?;
     drop(sql);

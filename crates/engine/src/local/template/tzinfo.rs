@@ -3,7 +3,11 @@
 
 use crate::limits::{TEMPLATE_STEP_MAX, TZ_SQL_MAX};
 use crate::local::error::TimeZonesError;
-use std::path::Path;
+use crate::local::settings::LocalSettings;
+use crate::local::start::program::on_path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -11,6 +15,38 @@ use tokio::process::Command;
 /// Beginning of a statement that names a zone, whatever the quoting of its columns.
 const MARK: &[u8] = b"INSERT INTO time_zone_name";
 const ZONES: &str = "/usr/share/zoneinfo";
+
+/// Returns the program that writes the named time zones, if it and the system's zone files are
+/// there. Warns if not: clusters that are created then have no named time zones.
+pub fn find(settings: &LocalSettings) -> Option<PathBuf> {
+    let tool = settings
+        .tzinfo_to_sql
+        .clone()
+        .or_else(|| std::env::var_os("TIDEGATE_TZINFO_TO_SQL").map(PathBuf::from))
+        .or_else(|| on_path(&["mariadb-tzinfo-to-sql", "mysql_tzinfo_to_sql"], None))
+        .filter(|tool| tool.is_file());
+    let missing = match &tool {
+        None => {
+            "no mariadb-tzinfo-to-sql was found; hint: install mariadb-client, or set \
+                 engine.tzinfo_to_sql"
+        }
+        Some(_) if !has_zones(Path::new(ZONES)) => {
+            "/usr/share/zoneinfo has no zones; hint: install tzdata"
+        }
+        Some(_) => return tool,
+    };
+    tracing::warn!("new clusters have no named time zones: {missing}, then start the server again");
+    None
+}
+
+/// Whether there is a file of a zone: all of them begin with these bytes (tzfile(5)).
+fn has_zones(folder: &Path) -> bool {
+    ["UTC", "Etc/UTC"].iter().any(|zone| {
+        let mut start = [0; 4];
+        let read = File::open(folder.join(zone)).and_then(|mut file| file.read_exact(&mut start));
+        read.is_ok() && start == *b"TZif"
+    })
+}
 
 /// SQL that switches the tables' logging: off while they are filled, since the log would add 16 MB
 /// to every cluster.

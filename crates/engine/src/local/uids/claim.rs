@@ -2,6 +2,7 @@
 //! numbers: each block of [`BLOCK`] numbers has a lock file, and a claim keeps the locks of all
 //! blocks that it touches.
 
+use super::number_map::{NumberMap, overlap};
 use crate::limits::UID_DRAWS_MAX;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +27,8 @@ const LOCKS: &str = "/run/tidegate";
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum UidChoice {
     /// A block that no other server has: the one that the clusters have numbers of, else one drawn
-    /// at random, so that servers that never run at the same time seldom share one either.
+    /// at random, so that servers that never run at the same time seldom share one either. A user
+    /// namespace without the numbers of the pool gives others that it has.
     #[default]
     Auto,
     Range(RangeInclusive<u32>),
@@ -93,13 +95,13 @@ impl ClaimError {
                 "give this server other numbers: engine.uids = \"FIRST-LAST\"".to_owned()
             }
             Self::Unmapped(_) => {
-                "give engine.uids numbers that /proc/self/uid_map has (second column: outside), \
-                 or run as an ordinary user"
+                "give engine.uids numbers that /proc/self/uid_map and gid_map have (each line: \
+                 first number, first number outside, how many), or leave it at \"auto\""
                     .to_owned()
             }
             Self::Lock { path, .. } => format!(
-                "make {} writable for root (a systemd unit: RuntimeDirectory=tidegate), or run as \
-                 an ordinary user",
+                "make {} writable for root (a systemd unit: RuntimeDirectory=tidegate; a container \
+                 with a read-only root: --tmpfs /run), or run as an ordinary user",
                 path.parent().unwrap_or(path).display()
             ),
         }
@@ -122,8 +124,7 @@ impl UidClaim {
     /// Claims what was chosen. `in_use`: the numbers that clusters have already. `owner`: names
     /// this server to others.
     pub fn take(choice: &UidChoice, in_use: &[u32], owner: &str) -> Result<Self, ClaimError> {
-        let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-        take_in(Path::new(LOCKS), &map, choice, in_use, owner)
+        take_in(Path::new(LOCKS), &NumberMap::read(), choice, in_use, owner)
     }
 
     /// Numbers for clusters. The last of the range is the template's.
@@ -142,21 +143,23 @@ impl UidClaim {
 
 fn take_in(
     locks: &Path,
-    map: &str,
+    map: &NumberMap,
     choice: &UidChoice,
     in_use: &[u32],
     owner: &str,
 ) -> Result<UidClaim, ClaimError> {
     match choice {
-        UidChoice::Range(range) if !is_mapped(map, range) => {
-            Err(ClaimError::Unmapped(range.clone()))
-        }
+        UidChoice::Range(range) if !map.has(range) => Err(ClaimError::Unmapped(range.clone())),
         UidChoice::Range(range) => claim(locks, range, owner),
-        UidChoice::Auto if !is_mapped(map, &POOL) => Err(ClaimError::Unmapped(POOL)),
         UidChoice::Auto => {
-            for range in used_blocks(in_use)
+            let space = if map.has(&POOL) {
+                vec![POOL]
+            } else {
+                map.for_engines()
+            };
+            for range in used_blocks(&space, in_use)
                 .into_iter()
-                .chain((0..UID_DRAWS_MAX).filter_map(|_| random_block()))
+                .chain((0..UID_DRAWS_MAX).filter_map(|_| random_block(&space)))
             {
                 match claim(locks, &range, owner) {
                     Err(ClaimError::Held { range, holder }) => {
@@ -170,44 +173,42 @@ fn take_in(
     }
 }
 
-/// Blocks of the pool that clusters have numbers of, the one with most first.
-fn used_blocks(in_use: &[u32]) -> Vec<RangeInclusive<u32>> {
-    let mut blocks: BTreeMap<u32, usize> = BTreeMap::new();
-    for uid in in_use.iter().filter(|uid| POOL.contains(uid)) {
-        *blocks.entry(uid - uid % BLOCK).or_default() += 1;
+/// Blocks of the space that clusters have numbers of, the one with most first.
+fn used_blocks(space: &[RangeInclusive<u32>], in_use: &[u32]) -> Vec<RangeInclusive<u32>> {
+    let mut blocks: BTreeMap<u32, (RangeInclusive<u32>, usize)> = BTreeMap::new();
+    for uid in in_use {
+        let part = space
+            .iter()
+            .find(|part| part.contains(uid))
+            .and_then(|part| overlap(part, &block(uid - uid % BLOCK)));
+        if let Some(part) = part {
+            blocks.entry(*part.start()).or_insert((part, 0)).1 += 1;
+        }
     }
-    let mut blocks: Vec<_> = blocks.into_iter().collect();
+    let mut blocks: Vec<_> = blocks.into_values().collect();
     blocks.sort_by_key(|(_, clusters)| std::cmp::Reverse(*clusters));
-    blocks.into_iter().map(|(first, _)| block(first)).collect()
+    blocks.into_iter().map(|(part, _)| part).collect()
+}
+
+/// Returns a block of the space, or the part of it that is in the space.
+fn random_block(space: &[RangeInclusive<u32>]) -> Option<RangeInclusive<u32>> {
+    let blocks_of = |part: &RangeInclusive<u32>| part.end() / BLOCK - part.start() / BLOCK + 1;
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).ok()?;
+    let blocks: u32 = space.iter().map(blocks_of).sum();
+    let mut drawn = u32::from_le_bytes(bytes).checked_rem(blocks)?;
+    for part in space {
+        let here = blocks_of(part);
+        if drawn < here {
+            return overlap(part, &block((part.start() / BLOCK + drawn) * BLOCK));
+        }
+        drawn -= here;
+    }
+    None
 }
 
 fn block(first: u32) -> RangeInclusive<u32> {
-    first..=first + (BLOCK - 1)
-}
-
-fn random_block() -> Option<RangeInclusive<u32>> {
-    let blocks = (POOL.end() - POOL.start()) / BLOCK + 1;
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(block(
-        POOL.start() + u32::from_le_bytes(bytes) % blocks * BLOCK,
-    ))
-}
-
-/// Whether every number of the range exists in this user namespace. Lines are: inside, outside,
-/// count.
-fn is_mapped(map: &str, range: &RangeInclusive<u32>) -> bool {
-    map.lines().any(|line| {
-        let numbers: Vec<u64> = line
-            .split_whitespace()
-            .filter_map(|n| n.parse().ok())
-            .collect();
-        let [inside, _, count] = numbers.as_slice() else {
-            return false;
-        };
-        u64::from(*range.start()) >= *inside
-            && u64::from(*range.end()) < inside.saturating_add(*count)
-    })
+    first..=first.saturating_add(BLOCK - 1)
 }
 
 fn claim(locks: &Path, range: &RangeInclusive<u32>, owner: &str) -> Result<UidClaim, ClaimError> {
@@ -281,7 +282,8 @@ mod tests {
     const ALL: &str = "         0          0 4294967295\n";
 
     fn take(locks: &Path, choice: &UidChoice, in_use: &[u32]) -> Result<UidClaim, ClaimError> {
-        take_in(locks, ALL, choice, in_use, "the server on /data, pid 7")
+        let map = NumberMap::parse(ALL, ALL);
+        take_in(locks, &map, choice, in_use, "the server on /data, pid 7")
     }
 
     #[test]
@@ -349,12 +351,38 @@ mod tests {
     fn numbers_that_the_namespace_lacks_are_refused() {
         let temp = tempfile::tempdir().unwrap();
         let rootless = "0 1000 1\n1 100000 65536\n";
-        for missing in [UidChoice::Auto, UidChoice::Range(60_000..=70_000)] {
-            let claim = take_in(temp.path(), rootless, &missing, &[], "x");
-            assert!(matches!(claim, Err(ClaimError::Unmapped(_))));
-        }
+        let rootless = NumberMap::parse(rootless, rootless);
+        let missing = UidChoice::Range(60_000..=70_000);
+        let claim = take_in(temp.path(), &rootless, &missing, &[], "x");
+        assert!(matches!(claim, Err(ClaimError::Unmapped(_))));
         let mapped = UidChoice::Range(30_000..=40_000);
-        assert!(take_in(temp.path(), rootless, &mapped, &[], "x").is_ok());
+        assert!(take_in(temp.path(), &rootless, &mapped, &[], "x").is_ok());
+        let one = NumberMap::parse("0 1000 1\n", "0 1000 1\n");
+        let claim = take_in(temp.path(), &one, &UidChoice::Auto, &[], "x");
+        assert!(matches!(claim, Err(ClaimError::NoneFree)));
+    }
+
+    #[test]
+    fn a_namespace_without_the_pool_gives_numbers_that_it_has() {
+        let temp = tempfile::tempdir().unwrap();
+        let rootless = "0 1000 1\n1 100000 65535\n";
+        let rootless = NumberMap::parse(rootless, rootless);
+        let first = take_in(temp.path(), &rootless, &UidChoice::Auto, &[7], "x").unwrap();
+        assert_eq!(first.range(), 10_000..=59_999);
+        let second = take_in(temp.path(), &rootless, &UidChoice::Auto, &[], "x");
+        assert!(matches!(second, Err(ClaimError::NoneFree)));
+        drop(first);
+        // As a container of LXD has it.
+        let many = "0 1000000 1000000000\n";
+        let many = NumberMap::parse(many, many);
+        let first = take_in(temp.path(), &many, &UidChoice::Auto, &[], "x").unwrap();
+        let second = take_in(temp.path(), &many, &UidChoice::Auto, &[], "x").unwrap();
+        assert!(many.has(&first.range()) && many.has(&second.range()));
+        assert!(!first.contains(*second.range().start()));
+        let used = *second.range().end();
+        drop((first, second));
+        let again = take_in(temp.path(), &many, &UidChoice::Auto, &[used], "x").unwrap();
+        assert!(again.contains(used), "{again:?}");
     }
 
     #[test]

@@ -4,10 +4,12 @@
 pub mod files;
 pub mod seccomp;
 
+use crate::local::uids::{NoOwnUsers, own_users};
+
 /// Layers of the walls that this machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Walls {
-    /// The server is root, so each engine runs under its own uid.
+    /// The server is root, with what it takes to run each engine under its own uid.
     pub own_uids: bool,
     pub landlock: bool,
     pub seccomp: bool,
@@ -19,7 +21,7 @@ impl Walls {
         let actions =
             std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
         Self {
-            own_uids: rustix::process::geteuid().is_root(),
+            own_uids: own_users().is_ok(),
             landlock: files::available(),
             seccomp: actions.split_whitespace().any(|a| a == "errno"),
         }
@@ -32,16 +34,17 @@ impl Walls {
     }
 
     /// Returns the missing walls, for the warning at start.
-    pub fn missing(self) -> Vec<&'static str> {
+    pub fn missing(self) -> Vec<String> {
         let mut out = Vec::new();
         if !self.own_uids {
-            out.push("a separate user for each engine (needs root)");
+            let why = own_users().err().unwrap_or(NoOwnUsers::NotRoot);
+            out.push(format!("a separate user for each engine ({why})"));
         }
         if !self.landlock {
-            out.push("Landlock (Linux 5.13 or later, enabled)");
+            out.push("Landlock (Linux 5.13 or later, enabled)".to_owned());
         }
         if !self.seccomp {
-            out.push("seccomp filters");
+            out.push("seccomp filters".to_owned());
         }
         out
     }
