@@ -17,8 +17,8 @@ use std::sync::LazyLock;
 use tidegate_e2e::console::Console;
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::probe::Probe;
-use tidegate_e2e::server::binary;
-use tidegate_e2e::{processes, tls};
+use tidegate_e2e::server::{Options, binary, new_folder};
+use tidegate_e2e::{Server, processes, tls};
 
 static CONSOLE: LazyLock<Console> = LazyLock::new(|| Console::start(""));
 
@@ -80,6 +80,65 @@ fn a_key_opens_the_api_until_it_is_revoked_and_is_stored_nowhere() {
             .success()
     );
     assert_eq!(c.with_key(&key, "/v1/clusters", &[]).status, 401);
+}
+
+/// Store of the version before keys had scopes, with two keys. Arguments: the file, then the
+/// migrations.
+const STORE_BEFORE_SCOPES: &str = r"
+import sqlite3, sys
+store = sqlite3.connect(sys.argv[1])
+for file in sys.argv[2:]:
+    store.executescript(open(file).read())
+store.executescript('''
+    CREATE TABLE schema_version (version INTEGER NOT NULL);
+    INSERT INTO schema_version VALUES (5);
+    INSERT INTO api_keys (id, name, hash, created_unix) VALUES
+        ('a1', 'backup', zeroblob(32), 5), ('b2', 'deploy', x'01' || zeroblob(31), 6);
+''')
+store.commit()
+";
+
+/// Number of log lines about keys that got all scopes.
+fn told(server: &Server) -> usize {
+    server.log().matches("API keys have scopes now").count()
+}
+
+#[test]
+fn keys_from_before_scopes_keep_all_and_one_start_says_so() {
+    let folder = new_folder();
+    let data = folder.join("data");
+    std::fs::create_dir(&data).unwrap();
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/control/migrations");
+    let mut files: Vec<_> = std::fs::read_dir(migrations.join("sqlite"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let made = Command::new("python3")
+        .args(["-c", STORE_BEFORE_SCOPES])
+        .arg(data.join("store.sqlite"))
+        .args(&files[..5])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    let mut server = Server::at(folder, Options::with_console());
+    let keys = server.json(&["key", "list"]);
+    let scopes: Vec<_> = keys
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| (key["name"].as_str().unwrap(), &key["scopes"]))
+        .collect();
+    let all = json!(["all"]);
+    assert_eq!(scopes, [("backup", &all), ("deploy", &all)]);
+    // A stop writes the whole log.
+    assert_eq!(server.stop(), 0);
+    assert_eq!(told(&server), 1, "{}", server.log());
+    assert!(server.log().contains(r#""keys":2"#), "{}", server.log());
+    server.run();
+    assert_eq!(server.stop(), 0);
+    assert_eq!(told(&server), 1, "{}", server.log());
+    std::fs::remove_dir_all(&server.folder).unwrap();
 }
 
 #[test]

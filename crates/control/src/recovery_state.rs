@@ -1,7 +1,10 @@
 //! State of one cluster's recovery: its logins wait for it.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tidegate_model::ClusterId;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// State of one cluster's recovery since the server's start.
 #[derive(Debug)]
@@ -9,6 +12,17 @@ pub struct RecoveryState {
     done: AtomicBool,
     told: Notify,
     waiting: AtomicUsize,
+    /// Whether the queue of recoveries has been told of a waiting login and has not read it yet.
+    announced: AtomicBool,
+    queue: OnceLock<RecoveryRequests>,
+}
+
+/// Way to tell the queue of recoveries that a login waits for this cluster. Not bounded by itself:
+/// each cluster has at most one request in it.
+#[derive(Debug)]
+struct RecoveryRequests {
+    cluster: ClusterId,
+    requests: UnboundedSender<ClusterId>,
 }
 
 /// Counts a waiting login until it is dropped.
@@ -16,7 +30,7 @@ struct WaiterPlace<'a>(&'a AtomicUsize);
 
 impl Drop for WaiterPlace<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -26,7 +40,25 @@ impl RecoveryState {
             done: done.into(),
             told: Notify::new(),
             waiting: AtomicUsize::new(0),
+            announced: AtomicBool::new(false),
+            queue: OnceLock::new(),
         }
+    }
+
+    /// Tells this queue of logins that wait for the cluster. Called before the first login can
+    /// come.
+    pub fn announce_to(&self, cluster: ClusterId, requests: UnboundedSender<ClusterId>) {
+        // A cluster is queued once.
+        let _ = self.queue.set(RecoveryRequests { cluster, requests });
+    }
+
+    /// Reads the cluster's request: whether a login still waits. A login that comes from now on
+    /// makes a new request.
+    pub fn read_request(&self) -> bool {
+        // This order, and the opposite one in `wait`: a login that is missed here finds the flag
+        // cleared.
+        self.announced.store(false, Ordering::SeqCst);
+        self.waiting.load(Ordering::SeqCst) > 0
     }
 
     pub fn is_done(&self) -> bool {
@@ -39,14 +71,16 @@ impl RecoveryState {
         self.told.notify_waiters();
     }
 
-    pub fn is_waited_for(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) > 0
-    }
-
     /// Waits until the recovery has ended.
     pub async fn wait(&self) {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         let _place = WaiterPlace(&self.waiting);
+        if let Some(queue) = self.queue.get()
+            && !self.announced.swap(true, Ordering::SeqCst)
+        {
+            // The queue is gone when all recoveries have begun.
+            let _ = queue.requests.send(queue.cluster);
+        }
         // Registered before the flag is read, so that a recovery that ends between the two isn't
         // missed.
         let told = self.told.notified();

@@ -420,3 +420,57 @@ async fn a_renamed_cluster_keeps_its_prefix_and_frees_its_name() {
     assert_eq!(names, ["third", "second", "first"]);
     assert_eq!(rows[0].prefix, first.prefix);
 }
+
+/// Parts of books that the store wrote since the last call.
+async fn parts_written(store: &sqlx::SqlitePool) -> Vec<i64> {
+    let rows = sqlx::query_scalar("DELETE FROM written RETURNING part");
+    let mut parts: Vec<i64> = rows.fetch_all(store).await.unwrap();
+    parts.sort_unstable();
+    parts
+}
+
+/// Ends a run with so many accounts, and returns the parts of books that the store wrote.
+async fn sleep_with(store: &SqliteStore, beside: &sqlx::SqlitePool, accounts: usize) -> Vec<i64> {
+    let id = ClusterId(1);
+    let run = store.begin_run(id).await.unwrap();
+    let book = long_book(run, accounts);
+    store.end_run(id, run, book).await.unwrap();
+    parts_written(beside).await
+}
+
+#[tokio::test]
+async fn a_sleep_writes_only_the_changed_parts_of_a_book() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let id = live(&store, "demo").await.id;
+    let options =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(tmp.path().join("store.sqlite"));
+    let beside = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    for change in ["INSERT", "UPDATE", "DELETE"] {
+        let row = if change == "DELETE" { "OLD" } else { "NEW" };
+        let sql = format!(
+            "CREATE TABLE IF NOT EXISTS written (part INTEGER);
+             CREATE TRIGGER written_by_{change} AFTER {change} ON books
+             BEGIN INSERT INTO written VALUES ({row}.part); END"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&beside)
+            .await
+            .unwrap();
+    }
+    let all = sleep_with(&store, &beside, 10_000).await;
+    assert!(all.len() >= 4 && all[0] == 0, "{all:?}");
+    assert_eq!(
+        sleep_with(&store, &beside, 10_000).await,
+        Vec::<i64>::new(),
+        "nothing has changed"
+    );
+    assert_eq!(
+        sleep_with(&store, &beside, 10_001).await,
+        all[all.len() - 1..],
+        "one more account"
+    );
+    assert_eq!(store.book(id).await.unwrap().accounts.len(), 10_001);
+    let left = sleep_with(&store, &beside, 1).await;
+    assert_eq!(left, all, "the first is changed, the others are deleted");
+}

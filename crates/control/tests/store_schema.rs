@@ -11,7 +11,9 @@ mod common;
 
 use common::store::{open, wanted};
 use std::time::Duration;
-use tidegate_control::store::{Reservation, SqliteStore, Store, StoreError, UnknownFolders};
+use tidegate_control::store::{
+    AccessStore, Reservation, SqliteStore, Store, StoreError, UnknownFolders,
+};
 use tidegate_model::{ClusterEngine, ClusterLimits, ClusterSettings, EngineParameters};
 
 /// The schema of the first release, with one cluster in it.
@@ -91,6 +93,43 @@ async fn clusters_of_an_older_version_are_mariadb_and_others_keep_their_paramete
     let rows = open(tmp.path()).await.load().await.unwrap();
     assert_eq!(rows[0].engine, ClusterEngine::default());
     assert_eq!(rows[1].engine, engine);
+}
+
+/// The schema before keys had scopes, with two keys in it.
+#[tokio::test]
+async fn keys_from_before_scopes_get_the_scope_all_once() {
+    let tmp = tempfile::tempdir().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(tmp.path().join("store.sqlite"))
+        .create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    for sql in [
+        include_str!("../migrations/sqlite/0001_clusters.sql"),
+        include_str!("../migrations/sqlite/0002_access.sql"),
+        include_str!("../migrations/sqlite/0003_limits.sql"),
+        include_str!("../migrations/sqlite/0004_books.sql"),
+        include_str!("../migrations/sqlite/0005_freed_uids.sql"),
+        "CREATE TABLE schema_version (version INTEGER NOT NULL); INSERT INTO schema_version VALUES \
+         (5)",
+        "INSERT INTO api_keys (id, name, hash, created_unix) VALUES \
+         ('a1', 'backup', zeroblob(32), 5), ('b2', 'deploy', x'01' || zeroblob(31), 6)",
+    ] {
+        sqlx::raw_sql(sql).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    let store = open(tmp.path()).await;
+    assert_eq!(store.keys_widened(), 2);
+    let keys = store.load_access().await.unwrap().keys;
+    let scopes: Vec<_> = keys
+        .iter()
+        .map(|key| (key.name.as_str(), key.scopes.as_str()))
+        .collect();
+    assert_eq!(scopes, [("backup", "all"), ("deploy", "all")]);
+    store.close().await;
+    assert_eq!(open(tmp.path()).await.keys_widened(), 0, "told once");
+    // Those of a new store have scopes from the start.
+    let new = tempfile::tempdir().unwrap();
+    assert_eq!(open(new.path()).await.keys_widened(), 0);
 }
 
 #[tokio::test]

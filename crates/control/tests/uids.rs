@@ -18,6 +18,7 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tidegate_control::{Control, ControlSettings, DataDir, NewCluster};
 use tidegate_engine::UidChoice;
@@ -37,6 +38,10 @@ fn main() {
             with_leftovers,
         ),
         common::test("a_deleted_cluster_leaves_no_process", no_process),
+        common::test(
+            "creations_that_wait_for_a_number_delay_no_wake",
+            creations_beside,
+        ),
         common::test("clusters_of_another_range_move_and_work", move_in),
         common::test("a_range_that_another_server_has_is_refused", refused),
     ]);
@@ -57,6 +62,28 @@ fn owner(root: &Path, id: ClusterId) -> u32 {
     fs::metadata(root.join(format!("engines/{id}/data")))
         .unwrap()
         .uid()
+}
+
+async fn creations_beside() {
+    const CREATIONS: usize = 40;
+    let server = Server::start().await;
+    create(&server, "other").await;
+    let made = AtomicUsize::new(0);
+    let one = async |n: usize| {
+        create(&server, &format!("c{n}")).await;
+        made.fetch_add(1, Ordering::SeqCst);
+    };
+    let crowd = futures_util::future::join_all((0..CREATIONS).map(one));
+    let wake = async {
+        server.control.wake_cluster("other").await.unwrap();
+        made.load(Ordering::SeqCst)
+    };
+    let (_, before) = tokio::join!(crowd, wake);
+    assert!(
+        before < CREATIONS / 2,
+        "{before} creations went before a wake"
+    );
+    server.stop().await;
 }
 
 async fn create(server: &Server, name: &str) -> u32 {

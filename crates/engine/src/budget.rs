@@ -222,6 +222,7 @@ impl AwakeBudget {
         awake: &[(ClusterId, u64)],
         need: u64,
     ) -> u64 {
+        let memory: HashMap<ClusterId, u64> = awake.iter().copied().collect();
         let mut candidates = candidates.into_iter();
         let mut asked = FuturesUnordered::new();
         // `hoped`: free memory once all clusters that are not late are asleep.
@@ -231,10 +232,7 @@ impl AwakeBudget {
             while hoped < need
                 && let Some(member) = candidates.next()
             {
-                let bytes = awake
-                    .iter()
-                    .find(|(id, _)| *id == member.shared.id)
-                    .map_or(0, |(_, bytes)| *bytes);
+                let bytes = memory.get(&member.shared.id).copied().unwrap_or(0);
                 hoped = hoped.saturating_add(bytes);
                 asked.push(self.put_to_sleep(member, bytes));
             }

@@ -1,5 +1,7 @@
 //! Scopes of API keys, for clusters, limits, the server, sessions and events.
 
+mod read_scope;
+
 use crate::support::{Server, refusal};
 use tidegate_control::NewCluster;
 use tidegate_model::{ClusterId, Event, Journal, SessionId};
@@ -22,6 +24,7 @@ pub async fn scopes_of_keys(server: &Server) {
     clusters_by_name(server, &all, &read, &shop, &both).await;
     limits_and_server(server, [&all, &read, &shop]).await;
     sessions_and_events(server, [&all, &read, &shop], bank.id).await;
+    read_scope::shows_no_contents(server, &all, &read).await;
     for name in ["bank", "shop-1"] {
         assert_eq!(
             server

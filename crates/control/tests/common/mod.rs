@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 pub mod store;
+pub mod stub;
 
 use sha1::{Digest, Sha1};
 use std::os::unix::fs::PermissionsExt;
@@ -160,9 +161,13 @@ impl Server {
 
 /// Makes a directory that engines with other users can pass through.
 pub fn empty_dir() -> TempDir {
+    empty_dir_in(&std::env::temp_dir())
+}
+
+pub fn empty_dir_in(folder: &Path) -> TempDir {
     tempfile::Builder::new()
         .permissions(PermissionsExt::from_mode(0o711))
-        .tempdir()
+        .tempdir_in(folder)
         .unwrap()
 }
 

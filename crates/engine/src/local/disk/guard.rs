@@ -28,6 +28,8 @@ pub struct DiskGuard {
     /// The file system's limit as it was set last.
     quota: tokio::sync::Mutex<Option<u64>>,
     state: Mutex<DiskState>,
+    /// Locked during the first measurement, so that many callers cause one.
+    first: tokio::sync::Mutex<()>,
     /// The engine that is awake.
     run: Mutex<Option<Weak<LocalRun>>>,
     space: Arc<SpaceWatch>,
@@ -50,6 +52,7 @@ impl DiskGuard {
             quotas,
             quota: tokio::sync::Mutex::new(None),
             state: Mutex::new(DiskState::new(soft)),
+            first: tokio::sync::Mutex::default(),
             run: Mutex::new(None),
             space,
             changed: Notify::new(),
@@ -95,9 +98,7 @@ impl DiskGuard {
     /// Allows the cluster to write for this long although it has reached its limit, so that it can
     /// delete.
     pub async fn allow_shrink(&self, time: Duration) -> io::Result<()> {
-        if self.state().used().is_none() {
-            self.measure(Vec::new()).await?;
-        }
+        self.measure_first().await?;
         // Measured asleep or a moment ago; what is added meanwhile makes the ceiling lower, not
         // higher.
         self.state().allow_shrink(Instant::now() + time);
@@ -108,10 +109,22 @@ impl DiskGuard {
 
     /// The last measurement, or a new one if there is none.
     pub async fn used(&self) -> Option<DiskUse> {
-        if self.state().used().is_none() {
-            self.measure(Vec::new()).await.ok()?;
-        }
+        self.measure_first().await.ok()?;
         self.state().used()
+    }
+
+    /// Measures the cluster unless it was measured before. A tenant with many files makes that
+    /// slow, and each measurement takes one of the server's threads.
+    async fn measure_first(&self) -> io::Result<()> {
+        let _turn = self.first.lock().await;
+        if self.state().used().is_none() {
+            self.measure(Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    pub fn cluster(&self) -> ClusterId {
+        self.cluster
     }
 
     /// Measures the cluster's folder, and deleted files that these processes keep open.
@@ -361,5 +374,49 @@ impl Drop for LevelUpdate {
         if let Some(task) = &self.task {
             task.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn guard(id: u64, root: &std::path::Path, watch: &Arc<SpaceWatch>) -> Arc<DiskGuard> {
+        let folder = Folder::new(root.join(id.to_string()), None);
+        std::fs::create_dir_all(folder.data()).unwrap();
+        std::fs::create_dir_all(folder.tmp()).unwrap();
+        let shared = (DiskQuotas::find(root), Arc::clone(watch));
+        Arc::new(DiskGuard::new(ClusterId(id), &folder, shared, 1 << 30))
+    }
+
+    async fn ask_for_use(guard: &DiskGuard, answered: &AtomicUsize) -> Option<DiskUse> {
+        let used = guard.used().await;
+        // Another measurement would find this file.
+        let number = answered.fetch_add(1, Ordering::SeqCst);
+        std::fs::write(guard.data.join(number.to_string()), "").unwrap();
+        used
+    }
+
+    #[tokio::test]
+    async fn a_crowd_that_asks_for_one_clusters_use_measures_it_once_and_delays_no_other() {
+        let temp = tempfile::tempdir().unwrap();
+        let watch = SpaceWatch::new(temp.path(), temp.path());
+        let asked = guard(1, temp.path(), &watch);
+        let other = guard(2, temp.path(), &watch);
+        let answered = AtomicUsize::new(0);
+        // Simulates a measurement that does not end: of a folder with a million files.
+        let measuring = asked.first.lock().await;
+        let mut crowd = Box::pin(join_all((0..1000).map(|_| ask_for_use(&asked, &answered))));
+        tokio::select! {
+            biased;
+            _ = &mut crowd => panic!("it is still being measured"),
+            used = other.used() => assert!(used.is_some()),
+        }
+        assert_eq!(answered.load(Ordering::SeqCst), 0);
+        drop(measuring);
+        let all = crowd.await;
+        assert!(all[0].is_some() && all.iter().all(|used| *used == all[0]));
     }
 }

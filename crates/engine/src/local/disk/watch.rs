@@ -9,10 +9,11 @@ use crate::bound_task::BoundTask;
 use crate::limits::{GROWTH_DIVISOR, GROWTH_FILES_MIN, GROWTH_MIN, SPACE_MEASURE_MAX, SPACE_PAUSE};
 use crate::local::space::Space;
 use futures_util::future::join_all;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
-use tidegate_model::Size;
+use tidegate_model::{ClusterId, Size};
 use tokio::sync::Notify;
 
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub struct SpaceWatch {
     folder: PathBuf,
     reserve: StartReserve,
     /// Guards of awake engines.
-    awake: Mutex<Vec<Weak<DiskGuard>>>,
+    awake: Mutex<HashMap<ClusterId, Weak<DiskGuard>>>,
     joined: Notify,
 }
 
@@ -54,9 +55,8 @@ impl SpaceWatch {
     /// Watches over this guard's engine as long as it is awake.
     pub fn join(&self, guard: &Arc<DiskGuard>) {
         let mut awake = self.awake.lock().unwrap_or_else(PoisonError::into_inner);
-        // A guard joins at each start of its cluster's engine and may be in the list already.
-        awake.retain(|other| other.as_ptr() != Arc::as_ptr(guard));
-        awake.push(Arc::downgrade(guard));
+        // A guard joins at each start of its cluster's engine and may be there already.
+        awake.insert(guard.cluster(), Arc::downgrade(guard));
         drop(awake);
         self.joined.notify_one();
     }
@@ -64,7 +64,7 @@ impl SpaceWatch {
     fn guards(&self) -> Vec<Arc<DiskGuard>> {
         let mut awake = self.awake.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = Vec::new();
-        awake.retain(|guard| {
+        awake.retain(|_, guard| {
             let alive = guard.upgrade().filter(|guard| guard.run().is_some());
             let stays = alive.is_some();
             out.extend(alive);

@@ -156,6 +156,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_queue_full_of_starts_that_were_given_up_costs_the_next_one_no_process() {
+        let temp = tempfile::tempdir().unwrap();
+        let started = temp.path().join("started");
+        let script = format!("echo one >>'{}'", started.display());
+        let helper = Helper {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), script.clone().into()],
+        };
+        let spawner = Spawner::new(Some(helper)).unwrap();
+        for _ in 0..SPAWN_QUEUE_MAX * 20 {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", &script]);
+            let (reply, gone) = oneshot::channel();
+            drop(gone);
+            spawner.jobs.send(Job { command, reply }).await.unwrap();
+        }
+        let mut child = spawner.spawn(&Orders::default(), stdio()).await.unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(std::fs::read_to_string(started).unwrap(), "one\n");
+    }
+
+    #[tokio::test]
     async fn a_full_queue_makes_a_start_wait_and_fails_none() {
         let helper = Helper {
             program: "/bin/sh".into(),

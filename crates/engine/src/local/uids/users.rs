@@ -130,3 +130,38 @@ fn read_process(pid: i32) -> Option<ProcessUsers> {
             .starts_with(['Z', 'X']),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::chown;
+
+    /// As the start of a creation sees the folder of a tenant that has made very many files.
+    #[test]
+    fn the_files_of_a_tenant_cost_a_new_number_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = temp.path().join("engines/1/data/shop");
+        fs::create_dir_all(&folder).unwrap();
+        for n in 0..2_000 {
+            fs::write(folder.join(n.to_string()), "").unwrap();
+        }
+        let mut visits = 0;
+        walk(temp.path(), CLUSTER_LEVEL, |_, _, _| {
+            visits += 1;
+            Ok(Visit::Enter)
+        })
+        .unwrap();
+        assert_eq!(visits, 3, "engines, 1 and data");
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let uid = 2_147_287_999;
+        chown(folder.join("7"), Some(uid), Some(uid)).unwrap();
+        for used_before in [false, true] {
+            let candidate = Candidate { uid, used_before };
+            let free = free_uids(&[candidate], temp.path()).unwrap();
+            let expected: &[u32] = if used_before { &[] } else { &[uid] };
+            assert_eq!(free, expected, "used before: {used_before}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Servers with thousands of clusters: what a start and a stop cost.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test program: a panic is its verdict"
+)]
+
+mod common;
+
+use common::store::wanted;
+use common::stub::{SLOW, STUB, STUCK, StubCounts, StubKind};
+use common::{Server, empty_dir, empty_dir_in, until};
+use futures_util::future::join_all;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tidegate_control::DataDir;
+use tidegate_control::store::{Reservation, SqliteStore, Store, UnknownFolders};
+use tidegate_engine::MoreKinds;
+use tidegate_model::{AccountBook, Accounts, ClusterEngine, ClusterState, Directory, RunEpoch};
+
+/// Clusters that are awake when a server stops.
+const AWAKE: usize = 2_000;
+
+/// Clusters of a small and a large server, and how many times as long the start of the large one
+/// may take. Four times is exact; a start that compares each cluster with all others takes up to 16
+/// times as long.
+const FEW: usize = 1_000;
+const MANY: usize = 4_000;
+const LONGER_MAX: f64 = 8.0;
+/// A measurement can be disturbed; a start that is too slow is so each time.
+const TRIES: usize = 3;
+
+fn main() {
+    common::run(vec![
+        common::test(
+            "a_stop_with_2000_awake_clusters_ends_each_cleanly",
+            stop_many,
+        ),
+        common::test(
+            "a_start_costs_the_same_for_each_cluster_however_many_there_are",
+            start_many,
+        ),
+        common::test(
+            "recoveries_that_never_end_keep_no_other_cluster_from_its_own",
+            stuck_recoveries,
+        ),
+        common::test(
+            "slow_stops_of_some_clusters_delay_no_other_stop",
+            slow_stops,
+        ),
+    ]);
+}
+
+/// A data directory whose store has so many clusters of this kind.
+async fn folder_with(clusters: usize, kind: &str, clean: bool) -> TempDir {
+    folder_with_names((0..clusters).map(|n| format!("c{n}")), kind, clean).await
+}
+
+async fn folder_with_names(
+    names: impl Iterator<Item = String>,
+    kind: &str,
+    clean: bool,
+) -> TempDir {
+    // In memory: ext4 searches all inodes that were deleted in the last five seconds, which are
+    // those of the sockets of the server before, whenever it makes a file.
+    let memory = Path::new("/dev/shm");
+    let root = match memory.is_dir() {
+        true => empty_dir_in(memory),
+        false => empty_dir(),
+    };
+    let dir = DataDir::lock(root.path()).unwrap();
+    let store = SqliteStore::open(&dir.store()).await.unwrap();
+    let book = AccountBook {
+        accounts: Accounts::default(),
+        run: RunEpoch(0),
+        read_began: None,
+    };
+    let one = async |name: String| {
+        let wanted = Reservation {
+            engine: ClusterEngine {
+                kind: kind.to_owned(),
+                ..ClusterEngine::default()
+            },
+            ..wanted(&name)
+        };
+        let strays = UnknownFolders::default();
+        let id = store.reserve(&wanted, None, &strays).await.unwrap().id;
+        store.publish(id, &book).await.unwrap();
+        if !clean {
+            store.begin_run(id).await.unwrap();
+        }
+    };
+    join_all(names.map(one)).await;
+    store.close().await;
+    root
+}
+
+async fn open_with_stub(root: TempDir, counts: &Arc<StubCounts>) -> Server {
+    let kind = StubKind(Arc::clone(counts));
+    Server::open_with(root, |settings| {
+        settings.engine.more_kinds = MoreKinds(vec![Arc::new(kind)]);
+        settings.engine.awake_memory_max_bytes = u64::MAX;
+        settings.engine.wakes_at_once_max = 64;
+    })
+    .await
+}
+
+async fn stop_many() {
+    let counts = Arc::new(StubCounts::default());
+    let server = open_with_stub(folder_with(AWAKE, STUB, true).await, &counts).await;
+    let names: Vec<String> = server
+        .control
+        .clusters()
+        .into_iter()
+        .map(|cluster| cluster.name.into())
+        .collect();
+    let woken = join_all(names.iter().map(|name| server.control.wake_cluster(name))).await;
+    for cluster in woken {
+        assert_eq!(cluster.unwrap().state, ClusterState::Awake);
+    }
+    assert_eq!(counts.starts.load(Ordering::SeqCst), AWAKE);
+    let began = Instant::now();
+    let root = server.stop_and_keep().await;
+    println!("{AWAKE} awake clusters stopped in {:?}", began.elapsed());
+    assert_eq!(counts.stops.load(Ordering::SeqCst), AWAKE);
+    {
+        let dir = DataDir::lock(root.path()).unwrap();
+        let store = SqliteStore::open(&dir.store()).await.unwrap();
+        let rows = store.load().await.unwrap();
+        assert_eq!(rows.len(), AWAKE);
+        let unclean = rows
+            .iter()
+            .filter(|row| row.awake || row.accounts_run != row.run);
+        assert_eq!(
+            unclean.count(),
+            0,
+            "each has recorded its end and its accounts"
+        );
+        store.close().await;
+    }
+    let server = open_with_stub(root, &counts).await;
+    until("nothing is to be recovered", || {
+        server.control.is_recovered()
+    })
+    .await;
+    assert_eq!(counts.starts.load(Ordering::SeqCst), AWAKE);
+    server.stop().await;
+}
+
+/// More than the recoveries and starts that may be under way at once.
+const STUCK_CLUSTERS: usize = 12;
+
+fn state_of(server: &Server, name: &str) -> ClusterState {
+    server.control.cluster(name).unwrap().state
+}
+
+async fn stuck_recoveries() {
+    let counts = Arc::new(StubCounts::default());
+    let stuck = (0..STUCK_CLUSTERS).map(|n| format!("{STUCK}{n}"));
+    let names = stuck.chain(["good".to_owned(), "waited-for".to_owned()]);
+    let root = folder_with_names(names, STUB, false).await;
+    let kind = StubKind(Arc::clone(&counts));
+    let server = Server::open_with(root, |settings| {
+        settings.engine.more_kinds = MoreKinds(vec![Arc::new(kind)]);
+        settings.engine.awake_memory_max_bytes = u64::MAX;
+        settings.engine.wakes_at_once_max = 2;
+    })
+    .await;
+    let id = |name: &str| server.control.cluster(name).unwrap().id;
+    // A login waits for this one, so it does not wait for all others to have their turn.
+    server.control.recovered(id("waited-for")).await;
+    assert!(counts.starts.load(Ordering::SeqCst) < STUCK_CLUSTERS);
+    assert_eq!(state_of(&server, "waited-for"), ClusterState::Awake);
+    until("the last one in the order is recovered", || {
+        state_of(&server, "good") == ClusterState::Awake
+    })
+    .await;
+    let waking = |n| state_of(&server, &format!("{STUCK}{n}")) == ClusterState::Waking;
+    assert!(
+        (0..STUCK_CLUSTERS).all(waking),
+        "all others are still stuck"
+    );
+    server.stop().await;
+}
+
+async fn slow_stops() {
+    /// As many as may stop at once.
+    const SLOW_CLUSTERS: usize = 64;
+    const OTHERS: usize = 100;
+    let counts = Arc::new(StubCounts::default());
+    let slow = (0..SLOW_CLUSTERS).map(|n| format!("{SLOW}{n}"));
+    let names = slow.chain((0..OTHERS).map(|n| format!("c{n}")));
+    let server = open_with_stub(folder_with_names(names, STUB, true).await, &counts).await;
+    let clusters = server.control.clusters();
+    let wakes = clusters
+        .iter()
+        .map(|cluster| server.control.wake_cluster(cluster.name.as_str()));
+    assert!(join_all(wakes).await.iter().all(Result::is_ok));
+    let others = async {
+        while counts.stops.load(Ordering::SeqCst) < OTHERS {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        counts.slow_stops.load(Ordering::SeqCst)
+    };
+    let stop = server.control.shutdown();
+    let ((), slow_before) = tokio::join!(stop, others);
+    assert_eq!(
+        slow_before, 0,
+        "the others have stopped before the slow ones"
+    );
+    assert_eq!(counts.slow_stops.load(Ordering::SeqCst), SLOW_CLUSTERS);
+    server.stop().await;
+}
+
+/// CPU time that this process has used.
+fn cpu_time() -> Duration {
+    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap()
+}
+
+/// CPU time of a start with so many MariaDB clusters, until the last is recovered.
+async fn start_time(clusters: usize, clean: bool) -> Duration {
+    let root = folder_with(clusters, "mariadb", clean).await;
+    let began = cpu_time();
+    let server = Server::open(root).await;
+    // Each recovery fails, because there are no files.
+    until("all recoveries have ended", || {
+        server.control.is_recovered()
+    })
+    .await;
+    let took = cpu_time().saturating_sub(began);
+    assert_eq!(server.control.clusters().len(), clusters);
+    server.stop().await;
+    took
+}
+
+/// CPU time, since other programs on the machine change the time on the clock.
+async fn start_many() {
+    // Each cluster has a socket.
+    let now = getrlimit(Resource::Nofile);
+    let most = now.maximum;
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: most,
+            maximum: most,
+        },
+    )
+    .unwrap();
+    if most.is_some_and(|most| most < 6_000) {
+        return common::not_run("a start with 4,000 clusters: too few open files are allowed");
+    }
+    for clean in [true, false] {
+        let mut longer = f64::INFINITY;
+        for _ in 0..TRIES {
+            let none = start_time(0, clean).await;
+            let few = start_time(FEW, clean).await.saturating_sub(none);
+            let many = start_time(MANY, clean).await.saturating_sub(none);
+            longer = longer.min(many.as_secs_f64() / few.as_secs_f64());
+            println!("clean: {clean}; {FEW} {few:?}, {MANY} {many:?}: {longer:.1} times");
+            if longer < LONGER_MAX {
+                break;
+            }
+        }
+        assert!(longer < LONGER_MAX, "clean: {clean}: {longer:.1} times");
+    }
+}
