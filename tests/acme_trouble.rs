@@ -223,7 +223,24 @@ fn the_retry_after_of_the_ca_is_obeyed() {
         .leaf(tidegate_e2e::certificates::VALID)
         .write(folder.path());
     let own = write(folder.path(), "ca.pem", &company.pem());
-    let port = start_overloaded_ca(folder.path(), "Retry-After: 7200\r\n");
+    for retry_after in ["7200".to_owned(), http_date("+2 hours")] {
+        let port = start_overloaded_ca(folder.path(), format!("Retry-After: {retry_after}\r\n"));
+        wait_as_told(&own, port);
+    }
+}
+
+/// Returns a date as HTTP writes it.
+fn http_date(when: &str) -> String {
+    let out = std::process::Command::new("date")
+        .args(["-u", "-d", when, "+%a, %d %b %Y %H:%M:%S GMT"])
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
+}
+
+/// Checks that the next attempt at the CA on this port is two hours later.
+fn wait_as_told(own: &std::path::Path, port: u16) {
     let config = format!(
         "[acme]\ndomains = [\"{DOMAIN}\"]\ndirectory = \"https://localhost:{port}/dir\"\n\
          directory_ca = \"{}\"\n",
@@ -240,24 +257,15 @@ fn the_retry_after_of_the_ca_is_obeyed() {
             .then_some(record)
     });
     assert!(
-        number(&record, "next_attempt") >= number(&record["last_error"], "at") + 7200,
+        // A date was written a moment before the attempt.
+        number(&record, "next_attempt") >= number(&record["last_error"], "at") + 7180,
         "{record}"
     );
 }
 
 /// Starts a CA that answers every request with 503, as long as the test runs. Returns its port.
-fn start_overloaded_ca(folder: &std::path::Path, header: &'static str) -> u16 {
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    let chain = vec![CertificateDer::from_pem_file(folder.join("chain.pem")).unwrap()];
-    let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(tls::provider())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let config = std::sync::Arc::new(config);
+fn start_overloaded_ca(folder: &std::path::Path, header: String) -> u16 {
+    let config = tls::server_config(folder);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -26,6 +26,7 @@ pub mod processes;
 pub mod server;
 pub mod session;
 pub mod skipped;
+pub mod slow_ca;
 pub mod small_disk;
 pub mod tls;
 pub mod wire;

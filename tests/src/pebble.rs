@@ -12,6 +12,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 /// Script that ends its program when standard input closes, however this process ends.
 const KEEPER: &str =
@@ -191,6 +192,15 @@ impl Pebble {
     /// Returns the CA file for the TLS of the directory.
     pub fn directory_ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
+    }
+
+    /// Returns a TLS server that answers as `localhost`, with the certificate of the directory.
+    pub fn server_config(&self) -> Arc<rustls::ServerConfig> {
+        tls::server_config(self.folder.path())
+    }
+
+    pub fn port(&self) -> u16 {
+        self.acme
     }
 
     /// Returns the root of issued certificates, PEM.

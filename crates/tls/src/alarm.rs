@@ -12,6 +12,8 @@ pub enum AlarmKind {
     EndsSoon,
     /// Orders of a new certificate fail.
     Failed,
+    /// The CA works on an order for longer than an attempt lasts.
+    Waiting,
     /// A newer certificate must not be served.
     Held,
     /// The certificate files contain a pair that must not be served.
@@ -31,11 +33,12 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Ended,
         Self::NotYetValid,
         Self::EndsSoon,
         Self::Failed,
+        Self::Waiting,
         Self::Held,
         Self::Rejected,
         Self::Storage,
@@ -52,6 +55,7 @@ impl AlarmKind {
             Self::NotYetValid => "not_yet_valid",
             Self::EndsSoon => "ends_soon",
             Self::Failed => "failed",
+            Self::Waiting => "waiting",
             Self::Held => "held",
             Self::Rejected => "rejected",
             Self::Storage => "storage",

@@ -86,7 +86,7 @@ pub struct KeptCertificate {
     pub renew_at: Option<String>,
     /// Number of failed attempts in a row.
     pub failures: u32,
-    /// Time of the next attempt; set while attempts fail.
+    /// Time of the next attempt; set while attempts fail, and while the CA works on an order.
     pub next_attempt: Option<String>,
     pub last_error: Option<AcmeError>,
     /// Whether a newer certificate is not served because clients could not verify it.

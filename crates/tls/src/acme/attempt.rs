@@ -6,9 +6,12 @@ use crate::acme::failure::{Failure, Step};
 use crate::acme::host::Host;
 use crate::acme::http::RetryAfter;
 use crate::acme::key::KeyKind;
-use crate::acme::limits::{ORDER_MAX, STORAGE_RETRY};
+use crate::acme::limits::{
+    GIVE_UP_AFTER, ORDER_MAX, RETRY_AFTER_MAX, STORAGE_RETRY, WAITING_MAX, WAITING_RETRY,
+    WAITING_RETRY_MIN,
+};
 use crate::acme::manager::Manager;
-use crate::acme::order::{OrderRequest, carry_out};
+use crate::acme::order::{Carried, OrderRequest, carry_out, is_undecided};
 use crate::acme::record::{LastError, PendingOrder, Record};
 use crate::acme::schedule::{self, OrderReason};
 use crate::acme::settings::{CaSettings, ChallengeKind};
@@ -36,6 +39,14 @@ pub struct Attempt {
     pub now: OffsetDateTime,
     /// Whether a CA may have issued a certificate that is not served.
     pub spent: bool,
+}
+
+/// Result of an order that did not fail.
+enum Ordered {
+    /// The certificate is issued, judged and stored.
+    Stored,
+    /// The CA still works on it.
+    Waiting(Option<Duration>),
 }
 
 impl Manager {
@@ -73,7 +84,8 @@ impl Manager {
             let tried =
                 tried.unwrap_or_else(|_| Err(Failure::new(Step::Finalize, "it took too long")));
             match tried {
-                Ok(()) => return self.install(ca, challenge, attempt, host),
+                Ok(Ordered::Stored) => return self.install(ca, challenge, attempt, host),
+                Ok(Ordered::Waiting(wait)) => return self.wait_for_ca(attempt, wait, host),
                 Err(failure) => self.record_failure(ca, &mut attempt, &failure, &patience, host),
             }
         }
@@ -138,7 +150,7 @@ impl Manager {
         challenge: ChallengeKind,
         attempt: &mut Attempt,
         patience: &RetryAfter,
-    ) -> Result<(), Failure> {
+    ) -> Result<Ordered, Failure> {
         let mut account = self.account(ca, patience).await?;
         let names = &self.settings.domains;
         let request = OrderRequest {
@@ -158,9 +170,51 @@ impl Manager {
             Ok(mut solver) => carry_out(&mut order, &request, &key, &mut solver).await,
             Err(failure) => Err(failure),
         };
-        // This order is over, whatever its result. Only a crash leaves one to be resumed.
+        let chain = match carried {
+            Ok(Carried::Waiting(wait)) => return Ok(Ordered::Waiting(wait)),
+            Err(failure)
+                if is_undecided(&mut order, &failure)
+                    && !attempt.record.failures.is_multiple_of(GIVE_UP_AFTER) =>
+            {
+                return Err(failure);
+            }
+            Ok(Carried::Issued(chain)) => Ok(chain),
+            Err(failure) => Err(failure),
+        };
+        // This order is over. One that the CA has not decided, or that a crash left, is resumed.
         attempt.record.pending = None;
-        self.judge_issued(ca, attempt, &carried?, &key)
+        attempt.record.waiting_since = None;
+        self.judge_issued(ca, attempt, &chain?, &key)?;
+        Ok(Ordered::Stored)
+    }
+
+    /// Keeps an order that the CA still works on, over restarts, until it says when to ask again.
+    /// That is no failure and no new order. Returns the delay until then.
+    fn wait_for_ca(
+        &self,
+        mut attempt: Attempt,
+        wait: Option<Duration>,
+        host: &dyn Host,
+    ) -> Duration {
+        let wait = wait
+            .unwrap_or(WAITING_RETRY)
+            .clamp(WAITING_RETRY_MIN, RETRY_AFTER_MAX);
+        let now = host.now().unix_timestamp();
+        let record = &mut attempt.record;
+        // Counted when the attempt began.
+        record.failures = record.failures.saturating_sub(1);
+        record.next_attempt = now + i64::try_from(wait.as_secs()).unwrap_or(0);
+        record.waiting_since.get_or_insert(now);
+        if record.failures == 0 {
+            record.last_error = None;
+        }
+        let what = record.waiting_text(attempt.kind.as_str());
+        if let Err(error) = self.store.remember(attempt.kind, record) {
+            let what = Failure::caused(Step::Storage, &error).to_string();
+            self.alarm(host, AlarmKind::Storage, what);
+        }
+        self.alarm(host, AlarmKind::Waiting, what.unwrap_or_default());
+        wait
     }
 
     /// Resumes an order that an earlier process left.
@@ -174,6 +228,11 @@ impl Manager {
         // The configuration may have changed since then: such an order is for another CA or other
         // names.
         if pending.directory != ca.directory || pending.names != self.settings.domains {
+            return None;
+        }
+        let longest = i64::try_from(WAITING_MAX.as_secs()).unwrap_or(i64::MAX);
+        let since = attempt.record.waiting_since.unwrap_or(i64::MAX);
+        if attempt.now.unix_timestamp().saturating_sub(since) > longest {
             return None;
         }
         let key = self.store.pending_key(attempt.kind).ok()??;
@@ -200,6 +259,7 @@ impl Manager {
             url,
             names: self.settings.domains.clone(),
         });
+        attempt.record.waiting_since = None;
         self.store
             .remember(attempt.kind, &attempt.record)
             .map_err(Failure::at(Step::Storage))?;

@@ -44,6 +44,8 @@ pub struct KeptStatus {
     pub failures: u32,
     pub next_attempt: Option<i64>,
     pub last_error: Option<LastError>,
+    /// Text about the order that the CA still works on, if there is one.
+    pub waiting: Option<String>,
     /// Whether a newer certificate is held back.
     pub held: bool,
 }
@@ -89,10 +91,12 @@ impl Manager {
         KeptStatus {
             key: kind.as_str(),
             leaf: pair.and_then(|pair| read_leaf(&pair.chain).ok()),
+            waiting: record.waiting_text(kind.as_str()),
             issued_by: record.issuer,
             renew_at: due,
             failures: record.failures,
-            next_attempt: (record.failures > 0).then_some(record.next_attempt),
+            next_attempt: (record.failures > 0 || record.waiting_since.is_some())
+                .then_some(record.next_attempt),
             last_error: record.last_error,
             held: matches!(self.store.held(kind), Ok(Some(_))),
         }
@@ -251,6 +255,9 @@ fn alarms(kept: &KeptStatus) -> Vec<Alarm> {
             slip.directory, slip.reason
         );
         alarms.push(Alarm::new(AlarmKind::Failed, what));
+    }
+    if let Some(what) = &kept.waiting {
+        alarms.push(Alarm::new(AlarmKind::Waiting, what));
     }
     if kept.held {
         let what = format!(

@@ -13,7 +13,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -47,7 +47,7 @@ impl HttpClient for Https {
                 said.parts.status,
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
             ) {
-                let wait = said.parts.headers.get(RETRY_AFTER).and_then(seconds);
+                let wait = said.parts.headers.get(RETRY_AFTER).and_then(retry_delay);
                 *locked(&patience) = wait;
             }
             Ok(said)
@@ -55,10 +55,18 @@ impl HttpClient for Https {
     }
 }
 
-/// Reads a Retry-After in seconds, as CAs send it; the other form, a date, is ignored.
-fn seconds(value: &HeaderValue) -> Option<Duration> {
-    let seconds = value.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+/// Reads a Retry-After: seconds, or a date in one of the forms of HTTP (RFC 9110, section 10.2.3).
+/// A date that is over asks for no delay.
+fn retry_delay(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    let wait = match text.parse().map(Duration::from_secs) {
+        Ok(wait) => wait,
+        Err(_) => {
+            let at = httpdate::parse_http_date(text).ok()?;
+            at.duration_since(SystemTime::now()).unwrap_or_default()
+        }
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 async fn exchange(
@@ -113,6 +121,37 @@ async fn exchange(
         ended = &mut connection => {
             ended?;
             talk.await
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_after_is_seconds_or_a_date() {
+        let later = SystemTime::now() + Duration::from_secs(7200);
+        let date = httpdate::fmt_http_date(later);
+        for (text, least, most) in [
+            ("120", 120, 120),
+            (" 7 ", 7, 7),
+            (date.as_str(), 7195, 7200),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 0, 0),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", 0, 0),
+            ("999999999999", 172_800, 172_800),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", 172_800, 172_800),
+        ] {
+            let value = HeaderValue::from_str(text).unwrap();
+            let wait = retry_delay(&value).unwrap().as_secs();
+            assert!((least..=most).contains(&wait), "{text}: {wait}");
+        }
+        for text in ["", "soon", "-5", "1.5", "2026-12-01T00:00:00Z"] {
+            assert_eq!(
+                retry_delay(&HeaderValue::from_str(text).unwrap()),
+                None,
+                "{text}"
+            );
         }
     }
 }

@@ -22,6 +22,19 @@ pub const VALIDATION_MAX: Duration = Duration::from_secs(3 * 60);
 /// Timeout of the issuance of a finalized order.
 pub const ISSUING_MAX: Duration = Duration::from_secs(3 * 60);
 
+/// Delay until the CA is asked again about an order that it still works on, if it does not say
+/// when, and the shortest one that it may ask for. An order that people decide about takes hours.
+pub const WAITING_RETRY: Duration = Duration::from_secs(10 * 60);
+pub const WAITING_RETRY_MIN: Duration = Duration::from_secs(30);
+
+/// Time after which such an order is given up and a new one is placed. Orders of public CAs expire
+/// within it.
+pub const WAITING_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+/// Failed attempts after which an order that the CA has not decided is given up: nobody answered
+/// while it was polled, or the chain could not be read.
+pub const GIVE_UP_AFTER: u32 = 4;
+
 /// First delay between two polls of an order. It grows by half each time.
 pub const FIRST_POLL: Duration = Duration::from_millis(250);
 

@@ -11,6 +11,7 @@ use instant_acme::{
     Account, AuthorizationStatus, CertificateIdentifier, ChallengeType, Error, Identifier,
     NewOrder, Order, OrderStatus, RetryPolicy,
 };
+use std::time::{Duration, Instant};
 use tidegate_model::error_chain;
 
 /// The certificate to order.
@@ -95,13 +96,21 @@ fn identifier(name: &str) -> Result<Identifier, Failure> {
     }
 }
 
-/// Completes an order from its current state, and returns the chain as the CA issued it.
+/// State of an order at the end of an attempt.
+pub enum Carried {
+    /// The chain as the CA issued it.
+    Issued(String),
+    /// The CA still works on it, and may have said in which time to ask again.
+    Waiting(Option<Duration>),
+}
+
+/// Completes an order from its current state, as far as the CA does.
 pub async fn carry_out(
     order: &mut Order,
     request: &OrderRequest<'_>,
     key_pem: &str,
     solver: &mut Solver,
-) -> Result<String, Failure> {
+) -> Result<Carried, Failure> {
     if order.state().status == OrderStatus::Pending {
         let proved = prove(order, request.challenge, solver).await;
         // Also after a failure: no answer may stay in the DNS or at a port.
@@ -118,7 +127,25 @@ pub async fn carry_out(
         .initial_delay(FIRST_POLL)
         .backoff(1.5)
         .timeout(ISSUING_MAX);
-    retry_bad_nonce!(order.poll_certificate(&patience)).map_err(Failure::said(Step::Finalize))
+    match retry_bad_nonce!(order.poll_certificate(&patience)) {
+        Ok(chain) => Ok(Carried::Issued(chain)),
+        Err(Error::Timeout(next)) if order.state().status == OrderStatus::Processing => {
+            let wait = next.map(|next| next.saturating_duration_since(Instant::now()));
+            Ok(Carried::Waiting(wait))
+        }
+        Err(error) => Err(Failure::said(Step::Finalize)(error)),
+    }
+}
+
+/// Whether an order that failed like this can still be completed: the CA did not say otherwise.
+pub fn is_undecided(order: &mut Order, failure: &Failure) -> bool {
+    let status = order.state().status;
+    failure.step == Step::Finalize
+        && failure.problem.is_none()
+        && matches!(
+            status,
+            OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid
+        )
 }
 
 async fn prove(order: &mut Order, kind: ChallengeKind, solver: &mut Solver) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! Record of the manager between attempts and restarts, one per kind of key. It contains no secret.
 
+use crate::acme::times::date_text;
 use serde::{Deserialize, Serialize};
 
 /// State of one kind of key. Times are Unix seconds.
@@ -28,6 +29,8 @@ pub struct Record {
     pub challenge: Option<String>,
     /// An order that was placed and is not completed.
     pub pending: Option<PendingOrder>,
+    /// Time since which the CA works on that order, if it does so for longer than an attempt lasts.
+    pub waiting_since: Option<i64>,
 }
 
 /// The last error of an attempt.
@@ -47,6 +50,18 @@ pub struct PendingOrder {
 }
 
 impl Record {
+    /// Says that the CA still works on an order of this kind of key. `None` if it does not.
+    pub fn waiting_text(&self, key: &str) -> Option<String> {
+        let since = date_text(self.waiting_since?);
+        let pending = self.pending.as_ref()?;
+        Some(format!(
+            "{} still works on the order of the {key} certificate, since {since}; it is asked \
+             again at {}",
+            pending.directory,
+            date_text(self.next_attempt)
+        ))
+    }
+
     /// Returns the record after a certificate was issued: no failures, no pending order, no window.
     pub fn settled(&self) -> Self {
         Self {
