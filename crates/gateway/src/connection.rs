@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::journal::Ending;
-use tidegate_model::{AdmissionPlace, Refusal, RefusalKind, SessionGuard};
+use tidegate_model::{AdmissionPlace, Refusal, RefusalKind, SessionGuard, Tenant};
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::response::ErrPacket;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -41,6 +41,33 @@ pub(crate) enum Interrupted {
 }
 
 impl Connection {
+    /// Exchanges the place among the unproven connections for one among the sessions of the cluster
+    /// and of all clusters. No cluster gets more than half of all. If there is none, the connection
+    /// keeps its unproven place while it is refused, so that refused logins to one cluster never
+    /// occupy places of sessions to others.
+    pub fn take_session_place(
+        &mut self,
+        tenant: &Tenant,
+        user: &str,
+        tls: &'static str,
+    ) -> Result<(), RefusalKind> {
+        let shared = &self.shared;
+        let places = Arc::clone(&shared.places);
+        let session_place = places
+            .try_acquire_owned()
+            .map_err(|_| RefusalKind::ServerFull)?;
+        let half = u32::try_from(shared.settings.sessions_max.div_ceil(2)).unwrap_or(u32::MAX);
+        let most = tenant.limits.connections_max.min(half);
+        self.guard
+            .admit(tenant.cluster, user, tls, most)
+            .map_err(|_| RefusalKind::TooManyConnections)?;
+        self.session_place = Some(session_place);
+        if let Some(place) = self.place.take() {
+            place.prove();
+        }
+        Ok(())
+    }
+
     /// Returns when the password must have been proved.
     pub fn login_deadline(&self) -> Instant {
         self.accepted + self.shared.settings.login_deadline

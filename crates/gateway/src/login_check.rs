@@ -313,7 +313,7 @@ fn proven(tenant: Tenant, found: AccountMatch) -> LoginVerdict {
 
 #[cfg(test)]
 #[path = "login_check_fakes.rs"]
-mod fakes;
+pub(crate) mod fakes;
 #[cfg(test)]
 #[path = "login_check_tests.rs"]
 mod tests;

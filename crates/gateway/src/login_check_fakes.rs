@@ -18,7 +18,7 @@ pub(super) const PREFIX: &str = "abcdefghjkmn";
 pub(super) const SALT: [u8; 20] = [9; 20];
 
 /// Directory of one cluster in memory, which counts its calls.
-pub(super) struct OneCluster {
+pub(crate) struct OneCluster {
     pub(super) accounts_current: bool,
     pub(super) recovering: AtomicBool,
     /// Duration of its recovery, and of a reading of its accounts.
@@ -120,7 +120,7 @@ pub(super) fn native(password: &str) -> Verifier {
     Verifier::Native(auth::stage2(&auth::stage1(password.as_bytes())))
 }
 
-pub(super) fn directory(accounts_current: bool) -> Arc<OneCluster> {
+pub(crate) fn directory(accounts_current: bool) -> Arc<OneCluster> {
     let accounts = book(&[
         ("root", "%", native("secret")),
         ("abcdefghjkmn.app", "%", native("app")),
@@ -144,22 +144,26 @@ pub(super) fn directory(accounts_current: bool) -> Arc<OneCluster> {
     })
 }
 
-pub(super) fn gateway(directory: Arc<OneCluster>) -> Gateway {
+/// The other rooms of a gateway, with one cluster and no engine.
+pub(crate) fn deps(directory: Arc<OneCluster>) -> Deps {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
-    let deps = Deps {
+    Deps {
         directory,
         waker: Arc::new(NoEngines),
         journal: Arc::new(NoEngines),
         sessions: Sessions::default(),
         tls: Arc::new(tls),
         decoy_key: Zeroizing::new([7; 32]),
-    };
-    Gateway::new(GatewaySettings::default(), deps).unwrap()
+    }
+}
+
+pub(super) fn gateway(directory: Arc<OneCluster>) -> Gateway {
+    Gateway::new(GatewaySettings::default(), deps(directory)).unwrap()
 }
 
 pub(super) fn login(user: &str, credential: Credential) -> Login {

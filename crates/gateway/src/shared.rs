@@ -124,3 +124,7 @@ impl GatewayShared {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "shared_tests.rs"]
+mod tests;

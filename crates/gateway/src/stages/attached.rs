@@ -6,7 +6,6 @@ use crate::connection::send_last;
 use crate::engine_login::{self, EngineLogin, LoginFailure, ProvenClient};
 use crate::limits;
 use crate::login_check::{LoginCheck, ProvenLogin};
-use std::sync::Arc;
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{AttachError, Lease, Refusal, RefusalKind, error_chain};
 use tidegate_wire::response::ErrPacket;
@@ -48,26 +47,10 @@ impl Attached {
             proved,
         } = authenticated;
         let connection = &mut identified.connection;
-        // From here on the connection counts against the limit of its cluster, and no longer
-        // against that of its source address.
-        if let Some(place) = connection.place.take() {
-            place.prove();
-        }
         let tenant = &proven.tenant;
         let tls = facts.tls.unwrap_or("TLS");
-        let shared = Arc::clone(&connection.shared);
-        let Ok(session_place) = Arc::clone(&shared.places).try_acquire_owned() else {
-            return Err(identified.refuse(RefusalKind::ServerFull).await);
-        };
-        connection.session_place = Some(session_place);
-        // No cluster may take the places of all others.
-        let half = u32::try_from(shared.settings.sessions_max.div_ceil(2)).unwrap_or(u32::MAX);
-        let most = tenant.limits.connections_max.min(half);
-        let admitted = connection
-            .guard
-            .admit(tenant.cluster, &proven.user, tls, most);
-        if admitted.is_err() {
-            return Err(identified.refuse(RefusalKind::TooManyConnections).await);
+        if let Err(kind) = connection.take_session_place(tenant, &proven.user, tls) {
+            return Err(identified.refuse(kind).await);
         }
         let deadline = (proved + limits::ATTACH_AFTER_PROOF)
             .max(connection.accepted + limits::ATTACH_AFTER_ACCEPT);
