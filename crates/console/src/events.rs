@@ -167,6 +167,7 @@ impl Journal for Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::time::{ClockId, clock_gettime};
     use tidegate_model::journal::ConnectionFacts;
     use tidegate_model::{RunEpoch, SessionId};
 
@@ -261,5 +262,33 @@ mod tests {
             panic!("{busy:?}")
         };
         assert_eq!(message.len(), limits::EVENT_TEXT_MAX);
+    }
+
+    /// Returns the processor time of many events and lists of one cluster.
+    fn work_of_one_cluster(events: &Events) -> Duration {
+        let began = clock_gettime(ClockId::ThreadCPUTime);
+        for _ in 0..2_000 {
+            events.record(&refused(1, "its own"));
+            events.record(&started(1));
+            assert!(!events.of_cluster(ClusterId(1)).wakes.is_empty());
+        }
+        Duration::try_from(clock_gettime(ClockId::ThreadCPUTime) - began).unwrap()
+    }
+
+    /// All events have one lock, so that no event and no list may read those of other clusters
+    /// under it. In processor time, since other tests run beside this one.
+    #[test]
+    fn an_event_of_one_cluster_costs_the_same_beside_the_full_lists_of_all_others() {
+        let events = Events::default();
+        let alone = work_of_one_cluster(&events);
+        let most = u64::try_from(limits::EVENT_CLUSTERS_MAX).unwrap();
+        for id in 2..=most {
+            for _ in 0..limits::EVENTS_MAX {
+                events.record(&refused(id, "others'"));
+                events.record(&started(id));
+            }
+        }
+        let beside = work_of_one_cluster(&events);
+        assert!(beside < 5 * alone, "{beside:?} instead of {alone:?}");
     }
 }

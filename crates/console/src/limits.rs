@@ -79,6 +79,11 @@ pub const WEB_UNPROVEN_MEMORY: u64 = 64 << 20;
 /// Lifetime of a connection without a valid session or key, whatever it sends and reads.
 pub const WEB_UNPROVEN_LIFE: Duration = Duration::from_secs(60);
 
+/// Connections that the listener accepts in one turn at the processor, and the processor time that
+/// one costs outside of the loop that accepts it: as on the database's port.
+pub const WEB_ACCEPTS_PER_TURN: u32 = 16;
+pub const WEB_CONNECTION_WORK: Duration = Duration::from_micros(20);
+
 /// Connections to the control socket: twice its backlog.
 pub const CONTROL_CONNECTIONS_MAX: usize = 256;
 

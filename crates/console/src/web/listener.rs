@@ -13,8 +13,10 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::fmt::Display;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use tidegate_model::{Admission, AdmissionLimits, AdmissionPlace, LogBudget};
 use tidegate_tls::{Handshakes, Turns, WebDoor};
 use tokio::net::{TcpListener, TcpStream};
@@ -80,6 +82,9 @@ impl WebListener {
     /// Serves until `stop`. Then open requests may finish within [`limits::GOODBYE_MAX`].
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         let tasks = TaskTracker::new();
+        // As on the database's port, accepting takes turns with the handshakes of strangers, so
+        // that a flood of connections leaves time to the sessions.
+        let mut turns = Turns::of_accept_loop(self.handshakes.clone());
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
@@ -87,18 +92,17 @@ impl WebListener {
             };
             match accepted {
                 Ok((tcp, peer)) => {
-                    // Without a place, the connection is closed at once, before it costs anything.
-                    let place = match self.admission.admit(peer.ip(), limits::WEB_UNPROVEN_COST) {
-                        Ok(place) => place,
-                        Err(full) => {
-                            debug_stranger(peer, &format_args!("no place: {full}"));
-                            continue;
-                        }
+                    let turn = tokio::select! {
+                        () = stop.cancelled() => break,
+                        turn = turns.turn() => turn,
                     };
-                    let connection = self
-                        .clone()
-                        .serve_connection(tcp, peer, place, stop.clone());
-                    tasks.spawn(connection);
+                    // None if the runtime stops.
+                    let Some(turn) = turn else { break };
+                    turn.run_and_charge(|| {
+                        self.start_connection(&tasks, tcp, peer, &stop);
+                        let connections = 1 + self.accept_waiting(&tasks, &listener, &stop);
+                        ((), limits::WEB_CONNECTION_WORK * connections)
+                    });
                 }
                 Err(error) => {
                     if LogBudget::of_process().take() {
@@ -110,6 +114,41 @@ impl WebListener {
         }
         tasks.close();
         let _ = timeout(limits::GOODBYE_MAX, tasks.wait()).await;
+    }
+
+    /// Accepts connections that wait already, as many as one turn may, and returns their number.
+    fn accept_waiting(
+        &self,
+        tasks: &TaskTracker,
+        listener: &TcpListener,
+        stop: &CancellationToken,
+    ) -> u32 {
+        let mut now_only = Context::from_waker(Waker::noop());
+        for accepted in 0..limits::WEB_ACCEPTS_PER_TURN - 1 {
+            // An error comes again at the next accept, which reports it.
+            let Poll::Ready(Ok((tcp, peer))) = listener.poll_accept(&mut now_only) else {
+                return accepted;
+            };
+            self.start_connection(tasks, tcp, peer, stop);
+        }
+        limits::WEB_ACCEPTS_PER_TURN - 1
+    }
+
+    fn start_connection(
+        &self,
+        tasks: &TaskTracker,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        stop: &CancellationToken,
+    ) {
+        // Without a place, the connection is closed at once, before it costs anything.
+        match self.admission.admit(peer.ip(), limits::WEB_UNPROVEN_COST) {
+            Ok(place) => {
+                let this = self.clone();
+                tasks.spawn(this.serve_connection(tcp, peer, place, stop.clone()));
+            }
+            Err(full) => debug_stranger(peer, &format_args!("no place: {full}")),
+        }
     }
 
     async fn serve_connection(
@@ -134,7 +173,9 @@ impl WebListener {
         stop: CancellationToken,
     ) {
         let _ = tcp.set_nodelay(true);
-        let mut turns = Turns::new(self.handshakes.clone(), *place.path(), place.is_known());
+        let path = *place.path();
+        let known = place.is_known();
+        let mut turns = Turns::new(self.handshakes.clone(), path, known);
         let unproven = ConnectionPlace::new(place, self.proven.clone());
         // From here on, so that a slow handshake uses up the same time as slow requests.
         let over = tokio::time::Instant::now() + limits::WEB_UNPROVEN_LIFE;
@@ -148,11 +189,14 @@ impl WebListener {
         let source = RequestSource::of(peer.ip());
         let app = TowerToHyperService::new(self.app);
         let connection_place = unproven.clone();
+        let handshakes = self.handshakes;
         // Handlers find the source and the place of their connection in the request.
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(source);
             request.extensions_mut().insert(connection_place.clone());
-            app.call(request)
+            let unproven = !connection_place.is_proven();
+            let turns = unproven.then(|| Turns::new(handshakes.clone(), path, known));
+            begin_in_turn(turns, app.call(request))
         });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -186,6 +230,26 @@ impl WebListener {
     }
 }
 
+/// Runs work. With turns, its first step happens in one of them, which is charged for it: a page
+/// is made in that step, and strangers' requests must leave time to the sessions too.
+async fn begin_in_turn<F: Future>(turns: Option<Turns>, work: F) -> F::Output {
+    let mut work = std::pin::pin!(work);
+    if let Some(mut turns) = turns {
+        let mut turn = turns.turn().await;
+        let first = poll_fn(|cx| {
+            Poll::Ready(match turn.take() {
+                Some(turn) => turn.run(|| work.as_mut().poll(cx)),
+                // The runtime stops.
+                None => work.as_mut().poll(cx),
+            })
+        });
+        if let Poll::Ready(done) = first.await {
+            return done;
+        }
+    }
+    work.await
+}
+
 /// Logs an event of a connection. Most of these connections have no session and no key, so the
 /// lines share the budget for strangers.
 fn debug_stranger(peer: SocketAddr, what: &dyn Display) {
@@ -193,3 +257,7 @@ fn debug_stranger(peer: SocketAddr, what: &dyn Display) {
         tracing::debug!(%peer, "console: {what}");
     }
 }
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;
