@@ -10,7 +10,9 @@
 mod common;
 
 use common::Server;
+use common::store::hold_writer;
 use sha2::Digest;
+use sqlx::Connection;
 use std::time::Duration;
 use tidegate_control::store::{AccessStore, Hash, SqliteStore, Store};
 use tidegate_control::{
@@ -24,6 +26,10 @@ fn main() {
             web_sessions,
         ),
         common::test("made_up_tokens_never_reach_the_store", made_up_tokens),
+        common::test(
+            "a_key_that_waits_for_the_store_delays_no_sign_in_and_no_login",
+            held_up_change,
+        ),
         common::test(
             "keys_and_sessions_are_after_a_restart_what_they_were_before",
             credentials_last,
@@ -136,6 +142,42 @@ async fn made_up_tokens() {
             .is_some()
     );
     assert_eq!(control.key_of(&key.token).unwrap().id, key.made.id);
+    server.stop().await;
+}
+
+/// The lock of all changes of keys, links and sessions is taken, because the store can't write.
+async fn held_up_change() {
+    let server = Server::start().await;
+    let control = &server.control;
+    let made = control
+        .create_cluster(common::named("other"))
+        .await
+        .unwrap();
+    control.sleep_cluster("other").await.unwrap();
+    let key = create_key(control, "real", "all").await;
+    let session = sign_in(control).await;
+    let held = hold_writer(&control.data().store()).await;
+    let mut change = Box::pin(create_key(control, "second", "all"));
+    let others = async {
+        for _ in 0..50 {
+            assert!(is_signed_in(&server, &session.token, WebSessionUse::Person));
+            assert!(control.key_of(&key.token).is_some());
+            assert!(control.key_of("made up").is_none());
+            let refused = control.redeem_link("made up").await.err().unwrap();
+            assert_eq!(refused.code, ErrorCode::NotAuthorized);
+            let prefix = made.cluster.prefix.clone();
+            assert!(common::find(control, &prefix).await.is_some());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = &mut change => panic!("the change was made before the others were answered"),
+        () = others => {}
+    }
+    held.close().await.unwrap();
+    let second = change.await;
+    assert!(control.key_of(&second.token).is_some());
     server.stop().await;
 }
 

@@ -9,7 +9,8 @@
 
 mod common;
 
-use common::store::{book, live, long_book, open, wanted};
+use common::store::{book, hold_writer, live, long_book, open, wanted};
+use sqlx::Connection;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
@@ -473,4 +474,31 @@ async fn a_sleep_writes_only_the_changed_parts_of_a_book() {
     assert_eq!(store.book(id).await.unwrap().accounts.len(), 10_001);
     let left = sleep_with(&store, &beside, 1).await;
     assert_eq!(left, all, "the first is changed, the others are deleted");
+}
+
+/// Logins read the accounts of sleeping clusters while the writer is in a transaction.
+#[tokio::test]
+async fn a_writer_that_is_held_up_by_one_cluster_delays_no_read_of_another() {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = open(tmp.path()).await;
+    let busy = live(&store, "busy").await.id;
+    let other = live(&store, "other").await.id;
+    let held = hold_writer(&tmp.path().join("store.sqlite")).await;
+    let mut write = Box::pin(store.save_accounts(busy, long_book(RunEpoch(1), 1_000)));
+    let reads = async {
+        for _ in 0..50 {
+            assert!(!store.book(other).await.unwrap().accounts.is_empty());
+            assert_eq!(store.load().await.unwrap().len(), 2);
+            // The writer gets its time to begin, and to take what it must not take.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        written = &mut write => panic!("{written:?} before the reads"),
+        () = reads => {}
+    }
+    held.close().await.unwrap();
+    write.await.unwrap();
+    assert_eq!(store.book(busy).await.unwrap().accounts.len(), 1_000);
 }

@@ -125,6 +125,86 @@ async fn busy_clusters_and_those_in_a_transaction_stay_and_the_login_is_refused_
     fixture.engines.shutdown().await;
 }
 
+/// Room for four engines, and not for five.
+const FOUR: u64 = 150 << 20;
+
+/// Clusters 1 to 4 with room for no more of them, and others that sleep.
+async fn with_four(first: ClusterLimits) -> EnginesFixture {
+    let fixture = EnginesFixture::open_with(|s| s.awake_memory_max_bytes = FOUR).await;
+    fixture.create_with(common::spec(1, first)).await;
+    for id in 2..=8 {
+        fixture.create(id).await;
+    }
+    fixture
+}
+
+/// Which of these clusters sleep.
+fn asleep(fixture: &EnginesFixture, ids: std::ops::RangeInclusive<u64>) -> Vec<u64> {
+    ids.filter(|id| fixture.engines.state(ClusterId(*id)) == Some(ClusterState::Asleep))
+        .collect()
+}
+
+/// Wakes these clusters, each for a session that works until the end of the test. Returns the order
+/// in which clusters 1 to 4 went to sleep for them, and the sessions.
+async fn sleepers_for(fixture: &EnginesFixture, woken: &[u64]) -> (Vec<u64>, Vec<Lease>) {
+    let mut order = Vec::new();
+    let mut work = Vec::new();
+    for id in woken {
+        // Longer than a cluster that was just used is safe from sleep.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        work.push(attach(fixture, ClusterId(*id)).await.unwrap());
+        let now = asleep(fixture, 1..=4);
+        let next: Vec<_> = now.iter().filter(|id| !order.contains(*id)).collect();
+        assert_eq!(
+            next.len(),
+            1,
+            "one makes room for one: {order:?}, then {now:?}"
+        );
+        order.extend(next.into_iter().copied());
+    }
+    (order, work)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cluster_that_is_idle_longest_sleeps_first() {
+    let fixture = with_four(ClusterLimits::default()).await;
+    // Used last in another order than that of their starts and numbers.
+    for id in [4, 2, 1, 3, 3, 1, 4, 2] {
+        drop(attach(&fixture, ClusterId(id)).await.unwrap());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (order, _work) = sleepers_for(&fixture, &[5, 6, 7, 8]).await;
+    assert_eq!(order, [3, 1, 4, 2]);
+    fixture.engines.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn then_sleeps_the_one_whose_sessions_are_idle_longest_and_never_one_that_is_held_awake() {
+    let fixture = with_four(always_on()).await;
+    for id in [3, 4, 1, 2] {
+        drop(attach(&fixture, ClusterId(id)).await.unwrap());
+    }
+    // Idle longest of all are an always-on cluster and one in a transaction.
+    let transaction = attach(&fixture, ClusterId(2)).await.unwrap();
+    transaction.report(Activity::InTransaction);
+    let mut sessions = Vec::new();
+    for id in [4, 3] {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        sessions.push(idle_session(attach(&fixture, ClusterId(id)).await.unwrap()));
+    }
+    let (order, _work) = sleepers_for(&fixture, &[5, 6]).await;
+    assert_eq!(order, [4, 3]);
+    for session in sessions {
+        session.await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let refused = attach(&fixture, ClusterId(7)).await;
+    assert!(is_refused(&refused), "{refused:?}");
+    assert_eq!(asleep(&fixture, 1..=8), [3, 4, 7, 8]);
+    drop(transaction);
+    fixture.engines.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_always_on_cluster_is_never_put_to_sleep_for_another() {
     use ClusterState::{Asleep, Awake};
@@ -142,8 +222,7 @@ async fn an_always_on_cluster_is_never_put_to_sleep_for_another() {
 /// Three clusters that can't fall asleep must not delay a login to another one beyond its deadline.
 #[tokio::test(flavor = "multi_thread")]
 async fn clusters_that_are_slow_to_sleep_delay_no_start_past_a_login_s_deadline() {
-    // Room for four.
-    let (fixture, stuck) = EnginesFixture::with_three(150 << 20, ClusterLimits::default()).await;
+    let (fixture, stuck) = EnginesFixture::with_three(FOUR, ClusterLimits::default()).await;
     let idle = fixture.create(4).await;
     let next = fixture.create(5).await;
     for id in stuck.iter().chain([&idle]) {

@@ -1,5 +1,6 @@
 //! Set-up of the store's tests: clusters and account books to put into it.
 
+use sqlx::{Connection, SqliteConnection};
 use std::path::Path;
 use std::sync::Arc;
 use tidegate_control::store::{ClusterRow, Reservation, SqliteStore, Store, UnknownFolders};
@@ -71,4 +72,16 @@ pub async fn live(store: &SqliteStore, name: &str) -> ClusterRow {
         .await
         .unwrap();
     store.publish(row.id, &book(0, "root")).await.unwrap()
+}
+
+/// Takes the store's write lock, as a slow transaction does, until the connection is closed. In
+/// exclusive mode, so that readers wait for it too if the file is not in WAL mode.
+pub async fn hold_writer(file: &Path) -> SqliteConnection {
+    let url = format!("sqlite://{}", file.display());
+    let mut held = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE")
+        .execute(&mut held)
+        .await
+        .unwrap();
+    held
 }

@@ -153,12 +153,88 @@ impl WatchedGroup {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hierarchy::Version;
+    use super::super::parent::{Controller, Parent};
     use super::*;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    /// Files of a group that this thread reads and writes.
+    const FILES: [&str; 2] = ["cpuacct.usage", "cpu.idle"];
+
+    /// A group in a folder, with the files that the kernel would provide.
+    fn group_in(folder: &Path, name: &str) -> EngineGroup {
+        let controllers = vec![Controller::Cpu, Controller::CpuTime];
+        let base = folder.to_owned();
+        let parent = Parent::new(Version::V1, base, String::new(), controllers);
+        let group = EngineGroup::make(std::slice::from_ref(&parent), name).unwrap();
+        for file in FILES {
+            std::fs::write(parent.group(name).join(file), "0").unwrap();
+        }
+        group
+    }
 
     #[test]
     fn the_threshold_falls_with_the_number_of_busy_engines() {
         assert!((heavy_threshold(2, 0) - CPU_HEAVY_SHARE).abs() < 1e-9);
         assert!((heavy_threshold(2, 2) - CPU_HEAVY_SHARE).abs() < 1e-9);
         assert!((heavy_threshold(2, 20) - 0.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_list_full_of_one_clusters_ended_engines_leaves_the_others_their_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let ended = group_in(folder.path(), "1");
+        std::fs::remove_dir_all(folder.path().join("1")).unwrap();
+        let mut list: VecDeque<_> = (0..25 * CPU_TICK_GROUPS)
+            .map(|_| WatchedGroup::new(ended.clone()))
+            .collect();
+        list.push_back(WatchedGroup::new(group_in(folder.path(), "2")));
+        let groups = Mutex::new(list);
+        for _ in 0..=25 {
+            watch_once(&groups, 2);
+        }
+        let list = groups.into_inner().unwrap();
+        assert_eq!(list.len(), 1, "engines that ended leave the list");
+        assert!(list[0].last.is_some(), "the other cluster was measured");
+    }
+
+    /// The use of one group can't be read for now, because its file is a pipe without a writer.
+    #[test]
+    fn a_group_that_is_slow_to_measure_keeps_no_other_from_the_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let slow = group_in(folder.path(), "1");
+        let usage = folder.path().join("1").join(FILES[0]);
+        std::fs::remove_file(&usage).unwrap();
+        mknodat(CWD, &usage, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let started = HeavyUse {
+            groups: Arc::default(),
+        };
+        started.watch(&slow);
+        let groups = Arc::clone(&started.groups);
+        let measuring = std::thread::spawn(move || watch_once(&groups, 2));
+        // The measurement has begun when it has taken the group out of the list. A lock that it
+        // kept would be seen here.
+        let until = Instant::now() + Duration::from_secs(10);
+        while !started.groups.try_lock().is_ok_and(|list| list.is_empty()) {
+            assert!(
+                Instant::now() < until,
+                "the list is locked while a group is measured"
+            );
+            std::thread::yield_now();
+        }
+        let other = group_in(folder.path(), "2");
+        let (joined, has_joined) = mpsc::channel();
+        let groups = Arc::clone(&started.groups);
+        std::thread::spawn(move || {
+            HeavyUse { groups }.watch(&other);
+            joined.send(()).unwrap();
+        });
+        has_joined.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(!measuring.is_finished(), "still being measured");
+        std::fs::write(&usage, "0").unwrap();
+        measuring.join().unwrap();
+        assert_eq!(started.groups.lock().unwrap().len(), 2);
     }
 }
