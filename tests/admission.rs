@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tidegate_e2e::balancer::dial_from;
 use tidegate_e2e::console::Console;
 use tidegate_e2e::limits::{soon, within};
@@ -23,8 +23,12 @@ use tidegate_e2e::ports::free_port;
 use tidegate_e2e::probe::{Probe, Verdict, frame};
 use tidegate_e2e::server::binary;
 use tidegate_e2e::session::Session;
+use tidegate_e2e::skipped::not_run;
 use tidegate_e2e::wire::{self, Refused, Response};
 use tidegate_e2e::{Cluster, Options, Server, tls};
+
+/// Time that a login may wait for its cluster to wake. The wakes here take a tenth of a second.
+const ATTACH_AFTER_ACCEPT: Duration = Duration::from_secs(12);
 
 fn with(config: &str) -> Server {
     Server::with(Options {
@@ -282,12 +286,14 @@ fn a_flood_of_handshakes_waits_and_every_query_of_a_session_is_answered() {
     let waits = metric(metrics, "tidegate_stranger_waits_total");
     let answered = answered.load(Ordering::Relaxed);
     // On a machine that is busy with other tests the flood may get less than half a core, so that
-    // nothing has to wait. Then the server has used less than one, the session's queries included.
+    // nothing has to wait and this shows nothing: the session's queries are in this number too.
+    // That each accept and each handshake asks for its turn is tested in the rooms.
     let cores = (cpu_seconds(server.pid()) - used_before) / began.elapsed().as_secs_f64();
-    assert!(
-        waits >= 100 || cores < 0.9,
-        "{waits} turns waited; {answered} handshakes; {cores:.2} cores used"
-    );
+    if waits == 0 && cores < 0.9 {
+        not_run(&format!("the server got {cores:.2} cores for a flood"));
+    } else {
+        assert!(waits > 0, "no turn waited; {cores:.2} cores used");
+    }
     assert!(answered >= 100, "none is refused: {answered} handshakes");
     assert_eq!(login_from("127.0.90.1", &cluster), Verdict::In);
     assert!(session.ping());
@@ -336,6 +342,24 @@ fn a_flood_of_bare_connections_costs_less_than_the_memory_of_strangers() {
     assert!(more < 64 << 10, "{more} KB");
 }
 
+/// Waits until a flood has sent so many more requests.
+fn wait_for_more(asked: &AtomicUsize, requests: usize) {
+    let from = asked.load(Ordering::Relaxed);
+    soon("a flood", || {
+        (asked.load(Ordering::Relaxed) > from + requests).then_some(())
+    });
+}
+
+/// Size and time of change of the files that the store writes.
+fn written(server: &Server) -> Vec<(u64, SystemTime)> {
+    let files = ["store.sqlite", "store.sqlite-wal"].map(|file| server.data().join(file));
+    let facts = files.map(|file| std::fs::metadata(file).expect("a file of the store"));
+    let facts = facts.iter();
+    facts
+        .map(|file| (file.len(), file.modified().unwrap()))
+        .collect()
+}
+
 #[test]
 fn clusters_wake_beside_a_flood_of_made_up_cookies() {
     let console = Console::start("");
@@ -361,12 +385,21 @@ fn clusters_wake_beside_a_flood_of_made_up_cookies() {
         }
         let _finish = Finish(&over);
         for _ in 0..5 {
+            let began = Instant::now();
             assert!(server.cli(&["cluster", "wake", "woken"]).status.success());
+            let took = began.elapsed();
+            assert!(took < ATTACH_AFTER_ACCEPT, "a wake took {took:?}");
             server.sleep("woken");
+            wait_for_more(&asked, 4);
         }
-        soon("a flood", || {
-            (asked.load(Ordering::Relaxed) > 20).then_some(())
-        });
+        // Nothing but the flood could use the store now.
+        let before = written(server);
+        wait_for_more(&asked, 40);
+        assert_eq!(
+            written(server),
+            before,
+            "a made-up cookie reached the store"
+        );
     });
 }
 
@@ -497,5 +530,43 @@ fn config_check_tells_which_places_fit_into_the_limit_of_open_files() {
     assert!(few["warning"].is_string(), "{few}");
     for kind in ["unproven", "sessions"] {
         assert!(few[kind].as_u64() < more[kind].as_u64(), "{few} {more}");
+    }
+}
+
+#[test]
+fn a_cluster_with_half_of_all_session_places_leaves_the_rest_to_others() {
+    const OPEN_FILES: u32 = 500;
+    let server = Server::with(Options {
+        open_files: Some(OPEN_FILES),
+        ..Options::default()
+    });
+    let greedy = server.create("greedy");
+    let other = server.create("other");
+    let most = places(OPEN_FILES)["sessions"].as_u64().expect("a number");
+    let half = most.div_ceil(2);
+    let limit = server.json(&["cluster", "show", "greedy"])["limits"]["connections_max"].as_u64();
+    assert!(
+        limit.expect("a limit") > half,
+        "its own limit would be reached first"
+    );
+    let sessions: Vec<_> = (0..half).map(|_| Session::open(&greedy)).collect();
+    for _ in 0..3 {
+        let refused = Session::as_root(&greedy)
+            .err()
+            .expect("no place is left to it");
+        assert_eq!((refused.code, refused.state.as_str()), (1040, "08004"));
+    }
+    let mut others: Vec<_> = (half..most).map(|_| Session::open(&other)).collect();
+    let third = server.create("third");
+    let refused = Session::as_root(&third)
+        .err()
+        .expect("all places are taken");
+    assert_eq!(refused.code, 1040, "{refused:?}");
+    drop(sessions);
+    soon("places of sessions that ended", || {
+        Session::as_root(&third).ok()
+    });
+    for session in &mut others {
+        assert!(session.ping());
     }
 }

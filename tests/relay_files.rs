@@ -11,7 +11,7 @@
 
 use std::sync::LazyLock;
 use tidegate_e2e::probe::frame;
-use tidegate_e2e::session::{Outcome, Session};
+use tidegate_e2e::session::{Outcome, Session, almighty};
 use tidegate_e2e::{Cluster, Server};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
@@ -130,4 +130,65 @@ fn case_59_a_file_of_many_chunks_is_loaded_whole() {
         Outcome::Ok { affected: 600, .. }
     ));
     assert!(session.ping());
+}
+
+/// Loads a file of so many chunks into a table whose rows a trigger refuses.
+fn load_refused_rows(session: &mut Session, chunks: usize) {
+    let wants = session.query("LOAD DATA LOCAL INFILE 'mine.txt' INTO TABLE refusing");
+    assert_eq!(wants, Outcome::WantsFile("mine.txt".into()));
+    let mut seq = session.probe.seq;
+    for _ in 0..chunks {
+        seq = seq.wrapping_add(1);
+        // The first byte of a change of user, also in the chunks with the sequence number 0.
+        session.probe.write(seq, b"\x11root\0\0\n");
+    }
+    session.probe.write(seq.wrapping_add(1), &[]);
+}
+
+/// The engine asked for the file, and its answer is an error: in the first row, while the client
+/// sends hundreds of chunks.
+#[test]
+fn case_59_a_file_that_the_engine_answers_by_an_error_leaves_the_session_usable() {
+    let cluster = SERVER.create("early");
+    let mut session = Session::open(&cluster);
+    session.run("CREATE TABLE refusing (line TEXT)");
+    session.run(
+        "CREATE TRIGGER refuse BEFORE INSERT ON refusing FOR EACH ROW SIGNAL SQLSTATE '45000' SET \
+         MESSAGE_TEXT = 'not this one'",
+    );
+    for chunks in [1, 600] {
+        load_refused_rows(&mut session, chunks);
+        let refused = session.outcome().unwrap().refused();
+        assert_eq!(refused.code, 1644, "{refused:?}");
+        // Nothing waits for a file any more: the next packets are commands, KILL and a change of
+        // user too.
+        assert_eq!(session.value("SELECT 41 + 1"), "42");
+        let unknown = session.query("KILL 2147483653").refused();
+        assert_eq!(unknown.code, 1094, "{unknown:?}");
+        assert!(session.ping());
+    }
+    assert_eq!(session.value("SELECT COUNT(*) FROM refusing"), "0");
+    // Idle for the server too: a session that still waited for a file would keep it awake.
+    SERVER.sleep("early");
+}
+
+/// The engine refuses the statement before it asks for the file.
+#[test]
+fn case_59_a_file_that_the_engine_never_asks_for_is_refused_and_the_session_goes_on() {
+    let cluster = SERVER.create("never");
+    let mut admin = almighty(&cluster);
+    admin.run("SET GLOBAL local_infile = 0");
+    let mut session = Session::open(&cluster);
+    session.run("CREATE TABLE loaded (line TEXT)");
+    for sql in [
+        "LOAD DATA LOCAL INFILE 'mine.txt' INTO TABLE loaded",
+        "LOAD DATA LOCAL INFILE 'mine.txt' INTO TABLE no_such_table",
+    ] {
+        let refused = session.query(sql).refused();
+        assert!([1148, 4166, 1146].contains(&refused.code), "{refused:?}");
+        assert_eq!(session.value("SELECT 41 + 1"), "42");
+        assert!(session.ping());
+    }
+    drop(admin);
+    SERVER.sleep("never");
 }

@@ -67,8 +67,12 @@ impl Outcome {
 impl Session {
     /// Logs in as the cluster's root, in its database.
     pub fn open(cluster: &Cluster) -> Self {
+        Self::as_root(cluster).unwrap_or_else(|r| panic!("{r:?}"))
+    }
+
+    /// As [`Self::open`], for a login that may be refused.
+    pub fn as_root(cluster: &Cluster) -> Result<Self, Refused> {
         Self::login(cluster, &cluster.user, &cluster.password, wire::ORDINARY)
-            .unwrap_or_else(|r| panic!("{r:?}"))
     }
 
     /// Logs in as any account, with these capabilities.
