@@ -209,6 +209,33 @@ fn a_pasted_string_is_explained_and_its_password_never_shown() {
         "jdbc:mysql://db.example.com:4000/test?user=abc.root&password=s3cr3t&sslMode=VERIFY_IDENTITY",
     );
     assert_eq!(code, Some(0), "{said}");
-    let (code, said) = explain("\u{1}\u{2}");
-    assert_eq!(code, Some(2), "{said}");
+    for text in ["\u{1}\u{2}", "postgres://abc:s3cr3t@db.example.com/app"] {
+        let (code, said) = explain(text);
+        assert_eq!(code, Some(2), "{said}");
+    }
+    let (code, said) = explain("mysql://abc.root:s3cr3t@db.example.com:4000/test?ssl=true");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("verifies the chain       can't read")
+            && said.contains("hint: name the client, such as --with node-mysql2"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_string_that_verifies_names_the_ca_of_the_running_server() {
+    let ca = CLUSTER.ca.to_str().unwrap();
+    for string in [
+        format!("mysql -h 127.0.0.1 -P 4000 -u {} -ps3cr3t", CLUSTER.user),
+        format!(
+            "mysql -h db.elsewhere -u {} --ssl-ca=/etc/ssl/cert.pem --ssl-mode=VERIFY_CA",
+            CLUSTER.user
+        ),
+        "mysql -h localhost -u someone --ssl-ca=/etc/ssl/certs/ca-certificates.crt".to_owned(),
+    ] {
+        let (_, said) = explain(&string);
+        assert!(said.contains(&format!("--ssl-ca={ca} ")), "{said}");
+    }
+    let (_, said) = explain("mysql -h db.elsewhere -u someone --ssl-mode=REQUIRED");
+    assert!(!said.contains(ca), "{said}");
 }

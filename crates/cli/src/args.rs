@@ -346,10 +346,13 @@ pub struct ConnectArgs {
     pub list: bool,
     /// Explain what a connection string verifies, and print one that verifies all; - reads it
     ///
-    /// Takes any URL, DSN, JDBC URL, list of keys and values, or command line. Its password is
+    /// Takes any URL, DSN, JDBC URL, options file, settings of a framework, compose file, list of
+    /// keys and values, or command line, and answers in the same form. What it can't read is
+    /// reported as "can't read"; --with names the client if the string does not. The password is
     /// never printed. Give a string with a password on standard input (`--explain -`): an argument
     /// is kept in the shell's history, and other users of this machine can see it. Exit codes: 0 if
-    /// the string makes its client verify chain and name, 1 if not, 2 if it can't be read.
+    /// the string makes its client verify chain and name, 1 if not or if that can't be read from
+    /// it, 2 if it is no string of a MySQL client.
     #[arg(long, value_name = "STRING", conflicts_with_all = ["name", "list"])]
     pub explain: Option<String>,
 }

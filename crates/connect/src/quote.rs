@@ -22,6 +22,9 @@ pub enum Syntax {
     Ruby,
     Perl,
     Yaml,
+    Json,
+    /// Options files of MySQL and MariaDB.
+    Ini,
     /// `.env` files.
     Env,
     /// Java's `.properties`, and other `key=value` lines.
@@ -46,6 +49,8 @@ impl Syntax {
             Self::Ruby => "ruby",
             Self::Perl => "perl",
             Self::Yaml => "yaml",
+            Self::Json => "json",
+            Self::Ini => "ini",
             Self::Env => "sh",
             Self::Properties => "properties",
             Self::Text => "text",
@@ -64,15 +69,29 @@ pub fn literal(syntax: Syntax, value: &str) -> String {
         | Syntax::Rust
         | Syntax::C
         | Syntax::Csharp
-        | Syntax::Yaml => {
+        | Syntax::Yaml
+        | Syntax::Json => {
             format!("\"{}\"", backslashed(value, &['\\', '"']))
         }
         Syntax::Php | Syntax::Ruby | Syntax::Perl => {
             format!("'{}'", backslashed(value, &['\\', '\'']))
         }
         Syntax::Env => format!("\"{}\"", backslashed(value, &['\\', '"', '$', '`'])),
+        Syntax::Ini => in_options_file(value),
         Syntax::Properties => backslashed(value, &['\\']),
         Syntax::Text => value.to_owned(),
+    }
+}
+
+/// Returns a value of an options file. `#` begins a comment outside of quotes, and a backslash
+/// escapes the next character.
+fn in_options_file(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._:@%+<>-".contains(c);
+    let escaped = backslashed(value, &['\\']);
+    if value.is_empty() || value.chars().all(is_plain) {
+        escaped
+    } else {
+        format!("\"{escaped}\"")
     }
 }
 

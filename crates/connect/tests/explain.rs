@@ -11,6 +11,7 @@ mod support;
 
 use support::told;
 use tidegate_connect::{EXPLAIN_MAX, ExplainError, ExplainOptions, explain};
+use tidegate_model::Trust;
 
 #[test]
 fn the_endpoint_is_read_and_goes_into_the_string_that_verifies() {
@@ -166,6 +167,34 @@ fn another_form_inside_a_password_hides_nothing_else() {
             (Some("abc.root"), Some("app")),
             "{inside}"
         );
+    }
+}
+
+#[test]
+fn the_string_that_verifies_names_the_ca_of_its_server() {
+    let local = Trust::Local("/data/ca.pem".into());
+    let ask = ExplainOptions {
+        server_trust: Some(&local),
+        ..ExplainOptions::default()
+    };
+    for (text, file) in [
+        ("mysql -h 127.0.0.1 -P 4000 -u abc.root", "/data/ca.pem"),
+        // The system's file does not contain a local CA.
+        (
+            "mysql -h 127.0.0.1 -P 4000 -u abc.root --ssl-ca=/etc/ssl/cert.pem",
+            "/data/ca.pem",
+        ),
+        (
+            "mysql -h 127.0.0.1 -P 4000 -u abc.root --ssl-ca=/home/me/tide.pem",
+            "/home/me/tide.pem",
+        ),
+    ] {
+        let told = explain(text, &ask).unwrap();
+        let answer = &told.hint.forms[0].text;
+        assert!(answer.contains(&format!("--ssl-ca={file} ")), "{answer}");
+        for form in &told.hint.forms {
+            assert!(!form.text.contains("/etc/ssl"), "{}", form.text);
+        }
     }
 }
 

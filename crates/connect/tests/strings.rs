@@ -181,6 +181,7 @@ fn every_client_renders_and_the_best_form_holds_no_password() {
             );
             let shows = form.text.contains("p'w")
                 || form.text.contains("p%27w")
+                || form.text.contains("p''w")
                 || form.text.contains("p\\'w");
             assert_eq!(
                 shows,

@@ -1,16 +1,18 @@
 //! `tidegate connect --explain`: says what a connection string verifies, and prints one that
-//! verifies everything. It asks no server. The string itself is never printed: the room `connect`
-//! decides which parts of it may be.
+//! verifies everything. A running server is asked for its CA only; the string is not sent to it.
+//! The string itself is never printed: the room `connect` decides which parts of it may be.
 
+use super::endpoint::endpoint_of;
 use super::forms::forms_text;
 use crate::args::ConnectArgs;
-use crate::context::Context;
+use crate::context::{Context, block_on};
 use crate::failure::Failure;
 use crate::screen::{self, Paint};
 use crate::terminal;
 use anyhow::Result;
 use std::fmt::Write;
 use std::io::{IsTerminal, Read};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use tidegate_connect::{
     CheckAnswer, EXPLAIN_MAX, ExplainError, ExplainOptions, Explanation, RenderOptions, explain,
@@ -33,12 +35,18 @@ pub fn run(
         "system" => Trust::Public,
         file => Trust::Private(Some(PathBuf::from(file))),
     });
-    let ask = ExplainOptions {
+    let mut ask = ExplainOptions {
         client: args.client.as_deref(),
         wish,
         trust: trust.as_ref(),
+        server_trust: None,
     };
-    let explained = explain(&text, &ask).map_err(unreadable)?;
+    let mut explained = explain(&text, &ask).map_err(unreadable)?;
+    let server_trust = server_trust(context, &explained);
+    if let Some(server_trust) = &server_trust {
+        ask.server_trust = Some(server_trust);
+        explained = explain(&text, &ask).map_err(unreadable)?;
+    }
     if context.global.json || args.format == "json" {
         screen::print_json(&explained)?;
     } else {
@@ -47,11 +55,56 @@ pub fn run(
     if explained.verifies {
         return Ok(());
     }
-    Err(Failure::new(
-        "this string does not make its client verify the server",
-        "use the one that is shown above",
-    )
-    .into())
+    Err(not_verifying(&explained).into())
+}
+
+/// Returns the failure for a string that does not verify the server.
+fn not_verifying(told: &Explanation) -> Failure {
+    let checks = told.checks;
+    let answers = [checks.tls, checks.chain, checks.dns_name];
+    let cause = if answers.contains(&CheckAnswer::No) {
+        "this string does not make its client verify the server"
+    } else if answers.contains(&CheckAnswer::Unreadable) {
+        "can't read from this string what its client verifies"
+    } else if answers.contains(&CheckAnswer::Depends) {
+        "this string does not tell everything that its client verifies"
+    } else {
+        "this string's client does not check the IP address that it connects to"
+    };
+    let hint = match told.candidates.first() {
+        Some(client) => format!("name the client, such as --with {client}"),
+        None => "use the one that is shown above".to_owned(),
+    };
+    Failure::new(cause, hint)
+}
+
+/// Returns the trust of the running server, if the string is for it: the host is its name or this
+/// machine, or the user's prefix is that of one of its clusters.
+fn server_trust(context: &Context, told: &Explanation) -> Option<Trust> {
+    let client = context.client();
+    let prefix = told.user.as_deref().and_then(|user| user.split('.').next());
+    block_on(async {
+        let server = client.server().await.ok()?;
+        let clusters = client.clusters().await.ok()?;
+        let host = told.host.as_deref().unwrap_or_default();
+        let is_here = host == "localhost"
+            || host
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback());
+        let is_named = server.host == host || server.names.iter().any(|name| name == host);
+        let owner = clusters
+            .iter()
+            .find(|cluster| Some(cluster.prefix.as_str()) == prefix);
+        let cluster = owner.or_else(|| clusters.first().filter(|_| is_here || is_named))?;
+        let trust = endpoint_of(cluster, &server).trust;
+        // The CA file that a remote server names is on that machine, not on this one.
+        match (&context.remote, trust) {
+            (Some(_), Trust::Public) => Some(Trust::Public),
+            (Some(remote), _) => Some(Trust::Private(remote.ca.clone())),
+            (None, trust) => Some(trust),
+        }
+    })
+    .ok()?
 }
 
 /// Reads the string from standard input, so that its password does not get into the shell's
@@ -76,9 +129,13 @@ fn unreadable(error: ExplainError) -> anyhow::Error {
         ExplainError::Connect(_) => {
             "`tidegate connect --list` shows all clients and operating systems"
         }
+        ExplainError::OtherDatabase(_) => {
+            "`tidegate connect NAME --with CLIENT` prints a string for this endpoint"
+        }
+        ExplainError::Encoded => "decode them with `base64 -d` and paste the result",
         _ => {
-            "use a URL, a DSN, a JDBC URL, a list of keys and values, or the command line of \
-             mysql, mariadb or mycli"
+            "use a URL, a DSN, a JDBC URL, a list of keys and values, an options file, or the \
+             command line of mysql, mariadb or mycli"
         }
     };
     let mut failure = Failure::of(error, hint);

@@ -12,8 +12,14 @@ pub enum ExplainError {
     Empty,
     #[error("the string is longer than {EXPLAIN_MAX} bytes")]
     TooLong,
-    #[error("this is not a known form of connection string")]
+    #[error("can't read this: it is not a known form of connection string")]
     NotRecognised,
+    #[error("this is a connection string of {0}, and Tidegate speaks MySQL's protocol")]
+    OtherDatabase(&'static str),
+    #[error(
+        "can't read this: the values of a Kubernetes Secret below `data:` are encoded in base64"
+    )]
+    Encoded,
     #[error(transparent)]
     Connect(#[from] ConnectError),
 }

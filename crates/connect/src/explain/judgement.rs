@@ -5,6 +5,7 @@
 use super::read_values::ReadValues;
 use serde::Serialize;
 use std::fmt;
+use std::net::IpAddr;
 
 /// Whether a check is made: yes, no, or it depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -14,6 +15,10 @@ pub enum CheckAnswer {
     No,
     /// It depends on something outside the string; the reasons say on what.
     Depends,
+    /// The string does not tell its client, or has a part that is not understood, so nothing is
+    /// known. It is never reported as `No`.
+    #[serde(rename = "can't read")]
+    Unreadable,
 }
 
 /// Checks that the string makes its client do.
@@ -26,12 +31,29 @@ pub struct ClientChecks {
     pub address: CheckAnswer,
 }
 
+impl ClientChecks {
+    /// Whether nobody in between can impersonate this host: TLS is used, and the chain and the name
+    /// or address of the host are checked.
+    pub fn verify(&self, host: Option<&str>) -> bool {
+        let is_address = host.is_some_and(|host| host.parse::<IpAddr>().is_ok());
+        let name = if is_address {
+            self.address
+        } else {
+            self.dns_name
+        };
+        [self.tls, self.chain, name]
+            .iter()
+            .all(|check| *check == CheckAnswer::Yes)
+    }
+}
+
 impl fmt::Display for CheckAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Yes => "yes",
             Self::No => "no",
             Self::Depends => "depends",
+            Self::Unreadable => "can't read",
         })
     }
 }
@@ -80,6 +102,34 @@ pub const NAMES: ClientChecks = checks(
     CheckAnswer::Yes,
     CheckAnswer::No,
 );
+/// Nothing that the string says can be read.
+pub const UNREADABLE: ClientChecks = checks(
+    CheckAnswer::Unreadable,
+    CheckAnswer::Unreadable,
+    CheckAnswer::Unreadable,
+    CheckAnswer::Unreadable,
+);
+/// All checks are made, if the server offers TLS; otherwise the login is sent in clear text.
+pub const ALL_IF_OFFERED: ClientChecks = checks(
+    CheckAnswer::Depends,
+    CheckAnswer::Yes,
+    CheckAnswer::Yes,
+    CheckAnswer::Yes,
+);
+/// The chain; the host name depends on the library that the client is built on.
+pub const CHAIN_NAME_DEPENDS: ClientChecks = checks(
+    CheckAnswer::Yes,
+    CheckAnswer::Yes,
+    CheckAnswer::Depends,
+    CheckAnswer::Depends,
+);
+pub const ALL_DEPENDS: ClientChecks = checks(
+    CheckAnswer::Depends,
+    CheckAnswer::Depends,
+    CheckAnswer::Depends,
+    CheckAnswer::Depends,
+);
+/// TLS; the checks depend on something outside the string.
 pub const DEPENDS: ClientChecks = checks(
     CheckAnswer::Yes,
     CheckAnswer::Depends,
@@ -117,6 +167,8 @@ pub const FALLS_BACK: &str = "It uses TLS only where the server offers it, and c
                               attacker can make it fall back to plain text.";
 pub const CHAIN_ONLY: &str = "It checks that a trusted CA has signed the certificate, but not the \
                               host name: any certificate of that CA is accepted, for any host.";
+pub const UNKNOWN_MODE: &str = "The driver does not know this mode, or a variable contains it; \
+                                hint: paste the string with the variable's value.";
 /// Judges the five modes that several drivers have under the same names.
 pub fn judge_mode(values: &ReadValues) -> Judgement {
     match values.word("sslmode").as_deref() {
@@ -136,10 +188,7 @@ pub fn judge_mode(values: &ReadValues) -> Judgement {
         None | Some("preferred" | "prefer") => {
             say(MAYBE, &["The default mode is `PREFERRED`.", FALLS_BACK])
         }
-        Some(_) => say(
-            PLAIN,
-            &["The driver does not know this mode: it refuses to start or ignores it."],
-        ),
+        Some(_) => say(UNREADABLE, &[UNKNOWN_MODE]),
     }
 }
 

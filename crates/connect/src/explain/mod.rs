@@ -3,6 +3,9 @@
 //! (`secrets`); all shown values are read from the rest. The output never contains the string
 //! itself or a part of its password.
 
+mod answer;
+mod calls;
+mod command_line;
 mod error;
 mod families;
 mod foreign;
@@ -10,27 +13,27 @@ mod judgement;
 mod keys;
 mod known_keys;
 mod notes;
+mod options_file;
 mod pairs;
 mod read_values;
 mod reading;
 mod secrets;
+mod shape;
 mod shown;
 mod text;
 mod url;
 mod words;
 
-use crate::ConnectError;
-use crate::endpoint::{Endpoint, RenderOptions};
-use crate::render::{Form, render};
-use crate::table::clients;
+use crate::endpoint::RenderOptions;
+use crate::render::Form;
 pub use error::{EXPLAIN_MAX, ExplainError};
 use families::Family;
 pub use judgement::{CheckAnswer, ClientChecks};
-use read_values::ReadValues;
 use reading::Readings;
 use serde::Serialize;
+use shape::Shape;
 use shown::ShownValues;
-use std::path::PathBuf;
+use std::borrow::Cow;
 use tidegate_model::Trust;
 
 /// The client of the table that is a plain list of values, for unknown clients.
@@ -45,6 +48,9 @@ pub struct ExplainOptions<'a> {
     pub wish: RenderOptions<'a>,
     /// Trust of the endpoint, if it differs from what the string says.
     pub trust: Option<&'a Trust>,
+    /// Trust of the server that the string is for, if it is known. A string that names no CA, or
+    /// the system's file, gets this one.
+    pub server_trust: Option<&'a Trust>,
 }
 
 /// Explanation of a string.
@@ -94,6 +100,7 @@ pub fn explain(text: &str, ask: &ExplainOptions<'_>) -> Result<Explanation, Expl
     if text.len() > EXPLAIN_MAX {
         return Err(ExplainError::TooLong);
     }
+    let text = without_comments(text.trim());
     let text = text.trim();
     if text.is_empty() {
         return Err(ExplainError::Empty);
@@ -107,6 +114,7 @@ pub fn explain(text: &str, ask: &ExplainOptions<'_>) -> Result<Explanation, Expl
     let shown = ShownValues::of(&readings, &hidden);
     let family = asked
         .and_then(families::of_client)
+        .filter(|_| !(readings.names_driver() && asked.is_some_and(is_on_any_driver)))
         .unwrap_or_else(|| readings.family());
     let (checks, why) = readings.judge(family);
     let candidates = if asked.is_none() {
@@ -114,19 +122,17 @@ pub fn explain(text: &str, ask: &ExplainOptions<'_>) -> Result<Explanation, Expl
     } else {
         Vec::new()
     };
-    let client = asked
-        .or_else(|| known_of(family, &readings.clear.values))
-        .unwrap_or(GENERAL);
-    let hint = verifying_forms(client, &shown, ask)?;
+    let values = &readings.clear.values;
+    let client = asked.unwrap_or_else(|| answer::client_of(family, &hidden.text, values));
+    let shape = Shape::of(&hidden.text, readings.clear.form);
+    let hint = answer::verifying_forms(client, &shown, &shape, values, ask)?;
     Ok(Explanation {
         form: readings.clear.form,
         client: family.name,
         candidates,
         holds_password: shown.password,
         checks,
-        verifies: [checks.tls, checks.chain, checks.dns_name]
-            .iter()
-            .all(|check| *check == CheckAnswer::Yes),
+        verifies: checks.verify(shown.host.as_deref()),
         why,
         notes: notes::notes(&shown, &hidden),
         mend: hint.clone(),
@@ -139,70 +145,35 @@ pub fn explain(text: &str, ask: &ExplainOptions<'_>) -> Result<Explanation, Expl
     })
 }
 
-/// Returns the client whose string is shown: SQLAlchemy for its URLs, otherwise the family's first
-/// one.
-fn known_of(family: &Family, values: &ReadValues) -> Option<&'static str> {
-    let orm = clients()
-        .iter()
-        .find(|client| client.id == "sqlalchemy" && values.has("sqlalchemy"));
-    orm.map(|client| client.id.as_str())
-        .or_else(|| known(family))
+/// Whether this client works on several drivers, of which a URL's scheme names one.
+fn is_on_any_driver(client: &str) -> bool {
+    ["sqlalchemy", "spring-boot", "hibernate", "dbeaver"].contains(&client)
 }
 
-/// Returns a family's first client that is in the table.
-fn known(family: &Family) -> Option<&'static str> {
-    let ids = family.ids.iter();
-    ids.copied()
-        .find(|id| clients().iter().any(|client| client.id == *id))
+/// Returns a text without the lines that are comments: what they say has no effect. A single line
+/// is returned unchanged.
+fn without_comments(text: &str) -> Cow<'_, str> {
+    if !text.contains('\n') || !text.lines().any(is_comment) {
+        return Cow::Borrowed(text);
+    }
+    let kept: Vec<_> = text.lines().filter(|line| !is_comment(line)).collect();
+    Cow::Owned(kept.join("\n"))
+}
+
+fn is_comment(line: &str) -> bool {
+    let line = line.trim_start();
+    let begins = ["#", "//", ";", "<!--", "-- "]
+        .iter()
+        .any(|sign| line.starts_with(sign));
+    begins && !line.starts_with("#!")
 }
 
 fn candidates(family: &Family) -> Vec<&'static str> {
     let mut ids: Vec<_> = family
         .candidates
         .iter()
-        .filter_map(|other| known(other))
+        .filter_map(|other| answer::known(other))
         .collect();
     ids.dedup();
     ids
-}
-
-/// Renders the strings that verify, for the general list of values if the client is unknown.
-fn verifying_forms(
-    client: &str,
-    shown: &ShownValues,
-    ask: &ExplainOptions<'_>,
-) -> Result<VerifyingForms, ConnectError> {
-    let endpoint = Endpoint {
-        host: shown.host.as_deref().unwrap_or("HOST").to_owned(),
-        // 3306 in a string is MySQL's default; this endpoint's default is 4000.
-        port: shown.port.filter(|port| *port != 3306).unwrap_or(4000),
-        user: shown.user.as_deref().unwrap_or("PREFIX.USER").to_owned(),
-        database: shown.database.as_deref().unwrap_or("test").to_owned(),
-        trust: ask.trust.cloned().unwrap_or_else(|| match &shown.ca {
-            Some(path) => Trust::Private(Some(PathBuf::from(path))),
-            None => Trust::Public,
-        }),
-    };
-    // The result never contains a password.
-    let rendered = render(
-        client,
-        &endpoint,
-        RenderOptions {
-            password: None,
-            ..ask.wish
-        },
-    )?;
-    let first = rendered.forms.first().cloned();
-    let literal = rendered
-        .forms
-        .iter()
-        .find(|form| form.password == crate::PasswordFrom::Literal)
-        .cloned();
-    let mut forms: Vec<Form> = first.into_iter().chain(literal).collect();
-    forms.dedup();
-    Ok(VerifyingForms {
-        client: rendered.client,
-        name: rendered.name,
-        forms,
-    })
 }

@@ -19,6 +19,13 @@ pub fn notes(shown: &ShownValues, hidden: &Hidden) -> Vec<&'static str> {
              quotes.",
         );
     }
+    if shown.spaced_password {
+        notes.push(
+            "A word follows `-p`: the program asks for the password all the same, and takes the \
+             word for the database. It is not shown, because it may have been meant as the \
+             password; hint: a bare `-p` as the last option.",
+        );
+    }
     if shown.password {
         notes.push(
             "It contains a password; hint: let the client ask for it, or read it from the \

@@ -2,6 +2,7 @@
 //! properties, and the `;` forms of ADO.NET, ODBC, PDO and DBI. Code is not parsed: text without a
 //! key is ignored.
 
+use super::calls;
 use super::keys::normal;
 use super::read_values::ReadValues;
 use super::text::{is_quote, part};
@@ -17,6 +18,13 @@ pub fn read(text: &str, values: &mut ReadValues) {
         } else {
             word(rest)
         };
+        if let Some(arguments) = after.strip_prefix('(')
+            && !is_quote(c)
+            && !key.is_empty()
+        {
+            rest = calls::read(key, arguments, values);
+            continue;
+        }
         let Some(value) = behind_separator(after) else {
             let step = rest.len() - after.len();
             rest = rest.get(step.max(c.len_utf8())..).unwrap_or_default();
@@ -80,7 +88,7 @@ fn take<'a>(key: &str, value: &'a str, code: bool, values: &mut ReadValues) -> &
     }
 }
 
-fn put(key: &str, value: &str, values: &mut ReadValues) {
+pub fn put(key: &str, value: &str, values: &mut ReadValues) {
     // Django's key of the database.
     if key == "NAME" {
         values.database(value)
@@ -90,7 +98,7 @@ fn put(key: &str, value: &str, values: &mut ReadValues) {
 }
 
 /// Returns the text of the quoted string that begins here, and the text after it.
-fn quoted(text: &str) -> (&str, &str) {
+pub fn quoted(text: &str) -> (&str, &str) {
     let mut chars = text.char_indices();
     let Some((_, quote)) = chars.next() else {
         return ("", "");
@@ -131,7 +139,7 @@ fn behind_separator(text: &str) -> Option<&str> {
 
 /// Returns where an unquoted value ends: at a comma, the line's end, or a bracket that it did not
 /// open.
-fn bare_end(text: &str) -> usize {
+pub fn bare_end(text: &str) -> usize {
     let mut depth = 0usize;
     for (at, c) in text.char_indices() {
         match c {

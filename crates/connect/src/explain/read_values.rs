@@ -20,8 +20,44 @@ pub struct ReadValues {
     database: Vec<String>,
     /// Normalised key and trimmed value, in the order of the string.
     options: Vec<(String, String)>,
+    /// Keys of options as they are written.
+    spelled: Vec<String>,
+    /// Value of the last key `name`, which a key `value` may follow, as in Kubernetes.
+    name: Option<String>,
+    /// Words of [`MARKS`] that the text contains.
+    marks: Vec<&'static str>,
     pub password: bool,
 }
+
+/// Words that decide what code verifies, wherever they are.
+const MARKS: &[&str] = &[
+    "PrismaMariaDb",
+    "RegisterTLSConfig",
+    "InsecureSkipVerify: true",
+    "InsecureSkipVerify:true",
+    "create_default_context",
+    "_create_unverified_context",
+    "MYSQLI_CLIENT_SSL",
+    "MYSQLI_CLIENT_SSL_VERIFY_SERVER_CERT",
+    "MYSQLI_CLIENT_SSL_DONT_VERIFY_SERVER_CERT",
+    "SSL_MODE_VERIFY_IDENTITY",
+    "SSL_MODE_VERIFY_CA",
+    "SSL_MODE_REQUIRED",
+    "SSL_MODE_DISABLED",
+    "tidegate.cnf",
+    "client: 'mysql'",
+    "client: \"mysql\"",
+    "require('mysql')",
+    "require(\"mysql\")",
+    "from 'mysql'",
+    "from \"mysql\"",
+    "diesel",
+    "MysqlConnection::establish",
+    "array_filter",
+];
+
+/// Maximum number of variables that [`ReadValues::resolved`] follows.
+const VARIABLES_MAX: usize = 3;
 
 /// Whether the name has only characters of user names.
 pub fn is_plain_user(name: &str) -> bool {
@@ -47,6 +83,15 @@ fn is_port(text: &str) -> bool {
 impl ReadValues {
     /// Adds a key and its value, whatever the key means.
     pub fn put(&mut self, key: &str, value: &str) {
+        if key == "value"
+            && let Some(name) = self.name.take()
+        {
+            return self.put(&name, value);
+        }
+        self.name = (key == "name").then(|| value.to_owned());
+        if self.spelled.len() < OPTIONS_MAX {
+            self.spelled.push(key.to_owned());
+        }
         let key = normal(key);
         match role(&key) {
             KeyRole::Password => self.secret(value),
@@ -60,8 +105,34 @@ impl ReadValues {
 
     pub fn option(&mut self, key: &str, value: &str) {
         if self.options.len() < OPTIONS_MAX {
+            // A comment behind the value.
+            let value = value.split(" #").next().unwrap_or_default();
             self.options.push((key.to_owned(), value.trim().to_owned()));
         }
+    }
+
+    /// Remembers which words of [`MARKS`] the text contains.
+    pub fn mark(&mut self, text: &str) {
+        let found = MARKS.iter().copied().filter(|word| text.contains(*word));
+        self.marks.extend(found);
+    }
+
+    pub fn marked(&self, word: &str) -> bool {
+        self.marks.contains(&word)
+    }
+
+    /// Returns the value of an option. If it is the name of a variable that the text sets, returns
+    /// that variable's value.
+    pub fn resolved(&self, key: &str) -> Option<&str> {
+        let mut value = self.get(key)?;
+        for _ in 0..VARIABLES_MAX {
+            let name = normal(value);
+            let Some(next) = self.get(&name).filter(|next| name != key && *next != value) else {
+                break;
+            };
+            value = next;
+        }
+        Some(value)
     }
 
     pub fn secret(&mut self, value: &str) {
@@ -137,6 +208,11 @@ impl ReadValues {
             "sslcapath",
             "sslcert",
             "mysqlsslcafile",
+            "mysqloptsslca",
+            "mariadbsslcafile",
+            "cafile",
+            "ca",
+            "tidegateca",
         ];
         let path = keys.iter().find_map(|key| self.get(key))?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "/._-~\\: ".contains(c);
@@ -156,10 +232,10 @@ impl ReadValues {
         self.get(key).is_some()
     }
 
-    /// Returns an option's value normalised: `VERIFY_IDENTITY`, `verify-identity` and
-    /// `:verify_identity` are the same.
+    /// Returns an option's value normalised: `VERIFY_IDENTITY`, `verify-identity`,
+    /// `:verify_identity` and `SslMode.VERIFY_IDENTITY` are the same.
     pub fn word(&self, key: &str) -> Option<String> {
-        self.get(key).map(normal)
+        self.get(key).map(|value| normal(constant_name(value)))
     }
 
     pub fn is(&self, key: &str, words: &[&str]) -> bool {
@@ -181,12 +257,37 @@ impl ReadValues {
         )
     }
 
+    /// Whether the option's value is a word for on or off, and not the name of something else.
+    pub fn on_or_off(&self, key: &str) -> bool {
+        self.off(key) || self.is(key, &["true", "1", "yes", "on"])
+    }
+
+    /// Whether an option's key is written exactly like this. Some clients ignore another spelling.
+    pub fn is_spelled(&self, key: &str) -> bool {
+        self.spelled.iter().any(|spelled| spelled == key)
+    }
+
     pub fn any(&self, keys: &[&str]) -> bool {
         keys.iter().any(|key| self.has(key))
     }
 
     pub fn options(&self) -> impl Iterator<Item = &str> {
         self.options.iter().map(|(key, _)| key.as_str())
+    }
+}
+
+/// Returns a constant's name without its type: `VerifyFull` of `MySqlSslMode.VerifyFull`. Other
+/// values are returned unchanged.
+fn constant_name(value: &str) -> &str {
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "_.:".contains(c);
+    match value.rsplit(['.', ':']).next() {
+        Some(name)
+            if value.chars().all(is_path)
+                && name.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+        {
+            name
+        }
+        _ => value,
     }
 }
 

@@ -6,7 +6,7 @@ use super::families::{self, Family};
 use super::foreign::foreign;
 use super::judgement::{CheckAnswer, ClientChecks};
 use super::read_values::ReadValues;
-use super::{pairs, secrets, url, words};
+use super::{known_keys, options_file, pairs, secrets, url, words};
 
 /// Reason for a check that depends on the reading.
 const TWO_READINGS: &str = "The string can be read in more than one way, and the checks depend on \
@@ -32,7 +32,7 @@ pub struct Readings {
 impl Readings {
     pub fn of(raw: &str, clear: &str) -> Result<Self, ExplainError> {
         match (read(raw), read(clear)) {
-            (None, None) => Err(ExplainError::NotRecognised),
+            (None, None) => Err(unread(raw)),
             (Some(raw), Some(clear)) if raw.form == clear.form => Ok(Self { clear, raw }),
             // Only the removed part made it look like another form.
             (_, Some(clear)) => Ok(Self {
@@ -58,6 +58,12 @@ impl Readings {
         }
     }
 
+    /// Whether the scheme of an address names a driver.
+    pub fn names_driver(&self) -> bool {
+        let is_url = self.clear.form.ends_with("URL") && self.clear.form != "a URL";
+        is_url && self.family().is_named()
+    }
+
     /// Judges both readings. A check on which they differ depends on the reading.
     pub fn judge(&self, family: &Family) -> (ClientChecks, Vec<String>) {
         let clear = (family.judge)(&self.clear.values);
@@ -81,14 +87,50 @@ impl Readings {
 fn agreed(one: CheckAnswer, other: CheckAnswer) -> CheckAnswer {
     if one == other {
         one
+    } else if [one, other].contains(&CheckAnswer::Unreadable) {
+        CheckAnswer::Unreadable
     } else {
         CheckAnswer::Depends
     }
 }
 
+/// Schemes of other databases, with their names.
+const OTHER_DATABASES: [(&str, &str); 9] = [
+    ("postgres://", "PostgreSQL"),
+    ("postgresql://", "PostgreSQL"),
+    ("jdbc:postgresql:", "PostgreSQL"),
+    ("postgresql+", "PostgreSQL"),
+    ("mongodb", "MongoDB"),
+    ("redis", "Redis"),
+    ("sqlserver://", "SQL Server"),
+    ("mssql", "SQL Server"),
+    ("sqlite:", "SQLite"),
+];
+
+/// Returns the reason why a text can't be read.
+fn unread(text: &str) -> ExplainError {
+    let lower = text.to_ascii_lowercase();
+    let other = OTHER_DATABASES
+        .iter()
+        .find(|(scheme, _)| lower.contains(*scheme));
+    if let Some((_, name)) = other {
+        ExplainError::OtherDatabase(name)
+    } else if is_encoded(text) {
+        ExplainError::Encoded
+    } else {
+        ExplainError::NotRecognised
+    }
+}
+
+/// Whether this is a Secret of Kubernetes whose values are in base64.
+fn is_encoded(text: &str) -> bool {
+    text.contains("kind: Secret") && text.lines().any(|line| line.trim_end() == "data:")
+}
+
 /// Reads a string by its form. None if it is not a connection string.
 fn read(text: &str) -> Option<Reading> {
     let mut values = ReadValues::default();
+    values.mark(text);
     let (form, family) = read_into(text, &mut values)?;
     Some(Reading {
         form,
@@ -101,6 +143,10 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
     if let Some(program) = words::read(text, values) {
         let family = families::of_program(program, values);
         return Some(("a command line", family));
+    }
+    // Go's address may follow `mysql://`, as golang-migrate writes it.
+    if text.contains("@tcp(") && url::go_dsn(text, values) {
+        return Some(("a Go DSN", &families::GO));
     }
     if let Some(found) = url::find(text) {
         let (before, after) = url::read(text, &found, values);
@@ -116,13 +162,24 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
             scheme if scheme.contains('+') => "an SQLAlchemy URL",
             _ => "a URL",
         };
-        return Some((form, families::of_url(&found.scheme, values)));
+        let code = format!("{before}{after}");
+        return Some((form, families::of_url(&found.scheme, &code, values)));
+    }
+    if is_of_other_database(text) || is_encoded(text) {
+        return None;
+    }
+    if let Some(family) = options_file::read(text, values) {
+        return Some(("an options file", family));
     }
     if let Some(family) = data_source(text, values) {
         return Some(("a PDO or DBI data source", family));
     }
     if url::go_dsn(text, values) {
         return Some(("a Go DSN", &families::GO));
+    }
+    if let Some(string) = inner_string(text) {
+        pairs::semicolons(string, values);
+        return Some(("a list of keys and values", families::of_semicolons(values)));
     }
     let first = text
         .split_once(';')
@@ -138,8 +195,33 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
     if text.contains("MYSQL_CLIENT_FLAGS") {
         values.option("mysqlclientflags", text);
     }
-    let nothing = values.options().next().is_none() && values.host().is_none() && !values.password;
-    (!nothing).then(|| ("keys and values", families::of_pairs(text, values)))
+    let family = families::of_pairs(text, values);
+    let knows = values.options().any(known_keys::is_known) || values.password;
+    let has_login = values.host().is_some() || values.user_name().is_some();
+    let is_code = family.is_named() && text.contains('(');
+    (knows || has_login || is_code).then_some(("keys and values", family))
+}
+
+fn is_of_other_database(text: &str) -> bool {
+    matches!(unread(text), ExplainError::OtherDatabase(_)) && !text.contains("mysql")
+}
+
+/// Returns the `;` list of ADO.NET or ODBC that is a value inside of JSON or code.
+fn inner_string(text: &str) -> Option<&str> {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('"') {
+        let (inside, next) = after.split_once('"')?;
+        let keys = ["server=", "host=", "data source=", "driver=", "address="];
+        let lower = inside.trim_start().to_ascii_lowercase();
+        let begins = keys
+            .iter()
+            .any(|key| lower.starts_with(key) || lower.contains(&format!(";{key}")));
+        if begins && inside.matches('=').count() > 1 && inside.contains(';') {
+            return Some(inside);
+        }
+        rest = next;
+    }
+    None
 }
 
 /// Reads `mysql:host=h;port=1;dbname=d` of PDO and `DBI:MariaDB:...` of Perl, with the code around

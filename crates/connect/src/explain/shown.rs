@@ -2,6 +2,7 @@
 
 use super::reading::Readings;
 use super::secrets::Hidden;
+use super::words::SPACED_PASSWORD;
 
 /// Values of a string that may be shown.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub struct ShownValues {
     pub database: Option<String>,
     pub ca: Option<String>,
     pub password: bool,
+    /// Whether a word follows `-p`.
+    pub spaced_password: bool,
     /// Parts that the string contains but that may be part of a password.
     pub withheld: Vec<&'static str>,
 }
@@ -28,6 +31,7 @@ impl ShownValues {
             password: readings.raw.values.password
                 || readings.clear.values.password
                 || hidden.password,
+            spaced_password: readings.raw.values.has(SPACED_PASSWORD),
             withheld: Vec::new(),
         };
         let is_shown = [

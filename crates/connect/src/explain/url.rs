@@ -28,9 +28,12 @@ pub fn find(text: &str) -> Option<FoundAddress> {
         });
         let scheme = before.get(start..)?.to_ascii_lowercase();
         let heads = ["jdbc:", "r2dbc:", "r2dbcs:", "mysql", "mariadb", "tidb"];
+        let is_other = ["postgres", "oracle", "sqlserver", "h2", "sqlite", "db2"]
+            .iter()
+            .any(|name| scheme.contains(name));
         let scheme = heads
             .iter()
-            .any(|head| scheme.starts_with(head))
+            .any(|head| scheme.starts_with(head) && !is_other)
             .then_some(scheme);
         if let Some(scheme) = scheme {
             return Some(FoundAddress {
@@ -113,6 +116,14 @@ fn parameters(query: &str, separators: &[char], values: &mut ReadValues) {
     }
 }
 
+/// Whether code puts a value here: `%s`, `${USER}`, `{user}`.
+fn is_inserted(word: &str) -> bool {
+    word.starts_with(['%', '$', '{'])
+        && word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "%${}_".contains(c))
+}
+
 /// Reads Go's `[user[:password]@][net[(addr)]]/dbname[?params]`, in code or alone. Returns false if
 /// the text is not one.
 pub fn go_dsn(text: &str, values: &mut ReadValues) -> bool {
@@ -130,9 +141,15 @@ pub fn go_dsn(text: &str, values: &mut ReadValues) -> bool {
         .rfind(|c: char| is_quote(c) || c == '=' || c.is_whitespace())
         .map_or(0, |at| at + 1);
     let (code, name) = before.split_at_checked(code_end).unwrap_or(("", before));
+    let name = name.strip_prefix("mysql://").unwrap_or(name);
+    // An unquoted word of a list is no string of code.
+    if code.trim_end().ends_with([',', '(']) {
+        return false;
+    }
     // `@/` alone does not identify a DSN inside code.
     let short = !net.ends_with('(');
-    if !is_plain_user(name.split(':').next().unwrap_or_default()) || (short && !code.is_empty()) {
+    let user = name.split(':').next().unwrap_or_default();
+    if !(is_plain_user(user) || is_inserted(user)) || (short && !code.is_empty()) {
         return false;
     }
     login(name, values);

@@ -1,25 +1,12 @@
-//! Reads command lines of mysql, mariadb, mycli and related programs. Words are split as a shell
+//! Reads the arguments of mysql, mariadb, mycli and related programs. Words are split as a shell
 //! does.
 
+use super::command_line;
 use super::keys::normal;
 use super::read_values::ReadValues;
 use super::url;
 use crate::explain::text::part;
 use std::ops::Range;
-
-/// Known programs, and the client whose options they have.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("mysql", "mysql"),
-    ("mysqldump", "mysql"),
-    ("mysqladmin", "mysql"),
-    ("mysqlimport", "mysql"),
-    ("mysqlsh", "mysql"),
-    ("mariadb", "mariadb"),
-    ("mariadb-dump", "mariadb"),
-    ("mariadb-admin", "mariadb"),
-    ("mariadb-import", "mariadb"),
-    ("mycli", "mycli"),
-];
 
 /// One-letter options with a value.
 pub const SHORT: &[(char, &str)] = &[
@@ -43,6 +30,30 @@ pub const LONG: &[&str] = &[
     "tlsversion",
     "sslcipher",
 ];
+
+/// Long options whose value may be the next word, and is never shown.
+const LONG_IGNORED: &[&str] = &[
+    "execute",
+    "socket",
+    "protocol",
+    "where",
+    "resultfile",
+    "defaultcharacterset",
+    "defaultsfile",
+    "defaultsextrafile",
+    "defaultsgroupsuffix",
+    "connecttimeout",
+    "plugindir",
+    "initcommand",
+    "loginpath",
+    "ignoretable",
+];
+
+/// One-letter options with a value that is never shown.
+const SHORT_IGNORED: &[char] = &['e', 'S', 'r', 'w', 'T'];
+
+/// Option that [`read`] adds if a word follows `-p`.
+pub const SPACED_PASSWORD: &str = "spacedpassword";
 
 /// Splits a text into words as a shell does. None if a quote stays open.
 pub fn split(text: &str) -> Option<Vec<Range<usize>>> {
@@ -82,50 +93,30 @@ pub fn blanks(text: &str) -> Vec<Range<usize>> {
     starts.collect()
 }
 
-/// Returns the words, the index of the program, and the client whose options it has. None if this
-/// is not a command line.
-pub fn program(text: &str) -> Option<(Vec<Range<usize>>, usize, &'static str)> {
-    // With an unclosed quote the shell's rules don't apply, so blanks separate the words.
-    let words = split(text).unwrap_or_else(|| blanks(text));
-    let at = words
-        .iter()
-        .position(|range| !is_before_program(part(text, range.clone())))?;
-    let word = part(text, words.get(at)?.clone());
-    let name = word.rsplit('/').next()?;
-    let (_, client) = PROGRAMS.iter().find(|(program, _)| *program == name)?;
-    Some((words, at, client))
-}
-
-/// Whether the word may precede the program: `$`, `sudo`, `exec`, `MYSQL_PWD=x`.
-fn is_before_program(word: &str) -> bool {
-    if ["$", "sudo", "exec", "env"].contains(&word) {
-        return true;
-    }
-    let Some((name, _)) = word.split_once('=') else {
-        return false;
-    };
-    !name.is_empty()
-        && name
-            .chars()
-            .all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
-}
-
-/// Reads a command line and returns its client. None if this is not a command line.
+/// Reads a command line and returns its client. None if the text contains none.
 pub fn read(text: &str, values: &mut ReadValues) -> Option<&'static str> {
-    let (words, at, client) = program(text)?;
-    let words: Vec<String> = words
-        .into_iter()
-        .map(|range| unquoted(part(text, range)))
+    let line = command_line::find(text)?;
+    let words: Vec<String> = line
+        .words
+        .iter()
+        .map(|range| unquoted(part(text, range.clone())))
         .collect();
     for (key, value) in words
-        .get(..at)?
+        .get(..line.program)?
         .iter()
+        .filter(|word| command_line::is_assignment(word))
         .filter_map(|word| word.split_once('='))
     {
         values.put(key, value);
     }
-    arguments(words.get(at + 1..)?, values);
-    Some(client)
+    let is_admin = words.get(line.program)?.ends_with("admin");
+    arguments(
+        words.get(line.program + 1..)?,
+        line.client,
+        is_admin,
+        values,
+    );
+    Some(line.client)
 }
 
 /// Returns a word without its quotes.
@@ -135,36 +126,59 @@ fn unquoted(word: &str) -> String {
         .unwrap_or_else(|| word.to_owned())
 }
 
-fn arguments(words: &[String], values: &mut ReadValues) {
+fn arguments(words: &[String], client: &str, is_admin: bool, values: &mut ReadValues) {
     let mut words = words.iter().map(String::as_str).peekable();
+    let mut has_database = is_admin;
     while let Some(word) = words.next() {
         let value_follows = words.peek().is_some_and(|next| !next.starts_with('-'));
+        if is_operator(word) {
+            return;
+        }
         if let Some(long) = word.strip_prefix("--") {
             let (key, value) = long
                 .split_once('=')
                 .map_or((long, None), |(key, value)| (key, Some(value)));
-            let next = value_follows && LONG.contains(&normal(key).as_str());
+            let takes_value = |key: &str| LONG.contains(&key) || LONG_IGNORED.contains(&key);
+            let next = value_follows && takes_value(&normal(key));
             let value = value.or_else(|| if next { words.next() } else { None });
             values.put(key, value.unwrap_or_default());
         } else if let Some(short) = word.strip_prefix('-') {
             let mut letters = short.chars();
             let letter = letters.next().unwrap_or_default();
             let inline = Some(letters.as_str()).filter(|rest| !rest.is_empty());
-            // A word after `-p` is a password for mycli but not for mysql; many people believe it
-            // is, so it is treated as one.
             if letter == 'p' {
-                values.secret(
-                    inline
-                        .or_else(|| if value_follows { words.next() } else { None })
-                        .unwrap_or_default(),
-                );
+                let next = if inline.is_none() && value_follows {
+                    words.next()
+                } else {
+                    None
+                };
+                password(inline, next, client, values);
             } else if let Some((_, key)) = SHORT.iter().find(|(short, _)| *short == letter) {
                 values.put(key, inline.or_else(|| words.next()).unwrap_or_default());
+            } else if SHORT_IGNORED.contains(&letter) && inline.is_none() && value_follows {
+                words.next();
             }
         } else if let Some(found) = url::find(word) {
             url::read(word, &found, values);
-        } else {
+        } else if !has_database {
+            // Further words are tables for mysqldump.
+            has_database = true;
             values.database(word);
         }
     }
+}
+
+/// A word after `-p` is a password for mycli but not for mysql; many people believe it is, so it is
+/// treated as one.
+fn password(inline: Option<&str>, next: Option<&str>, client: &str, values: &mut ReadValues) {
+    values.secret(inline.or(next).unwrap_or_default());
+    if next.is_some() && client != "mycli" {
+        values.option(SPACED_PASSWORD, "");
+    }
+}
+
+/// Whether the shell reads this word: what follows it belongs to another file or program.
+pub fn is_operator(word: &str) -> bool {
+    let word = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    word.starts_with(['<', '>', '|', '&', ';'])
 }

@@ -3,7 +3,7 @@
 use super::family::{Family, UNKNOWN};
 use crate::explain::judgement::{
     ALL, CHAIN, CHAIN_ONLY, FALLS_BACK, Judgement, MAYBE, PLAIN, SWITCHED_OFF, TLS_ONLY,
-    TLS_UNCHECKED, say,
+    TLS_UNCHECKED, UNKNOWN_MODE, UNREADABLE, say,
 };
 use crate::explain::read_values::ReadValues;
 
@@ -12,6 +12,14 @@ pub static DOTNET: Family = Family {
     ids: &["dotnet-mysqlconnector"],
     reads: &["sslmode", "sslca", "cacertificatefile", "tlsversion"],
     judge: judge_dotnet,
+    own_words: &[
+        "MySqlConnector",
+        "new MySqlConnection(",
+        "MySqlSslMode",
+        "UseMySql",
+        "UseMySQL",
+        "ConnectionStrings",
+    ],
     ..UNKNOWN
 };
 
@@ -30,6 +38,9 @@ fn judge_dotnet(values: &ReadValues) -> Judgement {
             &["`Required` encrypts and verifies nothing.", TLS_UNCHECKED],
         ),
         Some("none" | "disabled") => say(PLAIN, &[SWITCHED_OFF]),
-        _ => say(MAYBE, &["The default is `SslMode=Preferred`.", FALLS_BACK]),
+        None | Some("preferred" | "prefered") => {
+            say(MAYBE, &["The default is `SslMode=Preferred`.", FALLS_BACK])
+        }
+        Some(_) => say(UNREADABLE, &[UNKNOWN_MODE]),
     }
 }

@@ -1,6 +1,6 @@
 //! A family of clients: clients that read the same options in the same way.
 
-use crate::explain::judgement::{Judgement, NOTHING_ASKS, PLAIN, say};
+use crate::explain::judgement::{Judgement, NOTHING_ASKS, PLAIN, UNREADABLE, say};
 use crate::explain::read_values::ReadValues;
 
 /// A family: its name, its clients, how its strings are recognised and what they verify. Every
@@ -60,12 +60,14 @@ impl Family {
 }
 
 pub fn judge_unknown(values: &ReadValues) -> Judgement {
-    let tls = values
-        .options()
-        .any(|key| key.contains("ssl") || key.contains("tls"));
+    let tls = values.options().any(|key| {
+        ["ssl", "tls", "cafile", "tidegateca"]
+            .iter()
+            .any(|word| key.contains(word))
+    });
     if tls {
         return say(
-            PLAIN,
+            UNREADABLE,
             &[
                 "The string does not tell its client, and the effect of these options depends on \
                  that; hint: name it with --with.",

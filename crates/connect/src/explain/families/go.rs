@@ -9,13 +9,25 @@ use crate::explain::read_values::ReadValues;
 pub static GO: Family = Family {
     name: "Go-MySQL-Driver",
     ids: &["go", "gorm"],
-    reads: &["tls"],
+    reads: &["tls", "tlsconfig", "xtlsca"],
     judge: judge_go,
+    own_words: &[
+        "RegisterTLSConfig",
+        "go-sql-driver",
+        "sql.Open(\"mysql\"",
+        "gorm.Open",
+        "mysql.Config{",
+        // Terraform's provider is built on it.
+        "provider \"mysql\"",
+    ],
+    // dbmate, Atlas and golang-migrate take a URL and give its options to the driver.
+    has_url_options: |values| values.has("tls"),
     ..UNKNOWN
 };
 
 fn judge_go(values: &ReadValues) -> Judgement {
-    match values.word("tls").as_deref() {
+    let tls = values.word("tls").or_else(|| values.word("tlsconfig"));
+    match tls.as_deref() {
         None | Some("false" | "") => say(
             PLAIN,
             &[
@@ -32,6 +44,15 @@ fn judge_go(values: &ReadValues) -> Judgement {
             MAYBE,
             &["`tls=preferred` also skips verification.", FALLS_BACK],
         ),
+        Some(_)
+            if values.marked("InsecureSkipVerify: true")
+                || values.marked("InsecureSkipVerify:true") =>
+        {
+            let why = "`InsecureSkipVerify` turns the checks of this configuration off.";
+            say(TLS_ONLY, &[why, TLS_UNCHECKED])
+        }
+        // golang-migrate makes a configuration of this file.
+        Some(_) if values.marked("RegisterTLSConfig") || values.has("xtlsca") => say(ALL, &[]),
         Some(_) => {
             let why = "`tls=` names a configuration that the program registers: it verifies both \
                        unless that sets `InsecureSkipVerify`. The string alone does not tell.";

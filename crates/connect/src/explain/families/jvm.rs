@@ -3,7 +3,7 @@
 use super::family::{Family, UNKNOWN};
 use crate::explain::judgement::{
     ALL, CHAIN, CHAIN_ONLY, FALLS_BACK, Judgement, MAYBE, NOTHING_ASKS, PLAIN, TLS_ONLY,
-    TLS_UNCHECKED, judge_mode, say,
+    TLS_UNCHECKED, UNKNOWN_MODE, UNREADABLE, judge_mode, say,
 };
 use crate::explain::read_values::ReadValues;
 
@@ -21,6 +21,7 @@ pub static CONNECTOR_J: Family = Family {
     ],
     judge: judge_connector_j,
     has_scheme: |scheme| scheme.starts_with("jdbc:") && !scheme.starts_with("jdbc:mariadb"),
+    own_words: &["Driver property", "com.mysql.cj", "MysqlDataSource"],
     ..UNKNOWN
 };
 
@@ -38,6 +39,7 @@ pub static MARIADB_J: Family = Family {
     ],
     judge: judge_mariadb_j,
     has_scheme: |scheme| scheme.starts_with("jdbc:mariadb"),
+    own_words: &["org.mariadb.jdbc", "MariaDbDataSource"],
     ..UNKNOWN
 };
 
@@ -47,6 +49,7 @@ pub static R2DBC_MYSQL: Family = Family {
     reads: &["sslmode", "sslca", "tlsversion", "ssl"],
     judge: judge_mode,
     has_scheme: |scheme| scheme.starts_with("r2dbc") && !scheme.contains("mariadb"),
+    own_words: &["io.asyncer.r2dbc", "MySqlConnectionConfiguration"],
     ..UNKNOWN
 };
 
@@ -61,6 +64,7 @@ pub static R2DBC_MARIADB: Family = Family {
     ],
     judge: judge_mariadb_j,
     has_scheme: |scheme| scheme.starts_with("r2dbc") && scheme.contains("mariadb"),
+    own_words: &["org.mariadb.r2dbc", "MariadbConnection"],
     ..UNKNOWN
 };
 
@@ -116,6 +120,10 @@ fn judge_mariadb_j(values: &ReadValues) -> Judgement {
         None if values.on("usessl") && !nameless => {
             say(ALL, &["`useSsl` is the old name of `sslMode=verify-full`."])
         }
+        None if values.on("usessl") => say(
+            CHAIN,
+            &["The check of the host name is switched off.", CHAIN_ONLY],
+        ),
         None | Some("disable" | "disabled") => {
             say(PLAIN, &["Its default is no TLS.", NOTHING_ASKS])
         }
@@ -126,6 +134,6 @@ fn judge_mariadb_j(values: &ReadValues) -> Judgement {
                  `verify-ca` and `verify-full`.",
             ],
         ),
-        Some(_) => say(PLAIN, &["The driver does not know this mode."]),
+        Some(_) => say(UNREADABLE, &[UNKNOWN_MODE]),
     }
 }

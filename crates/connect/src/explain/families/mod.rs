@@ -5,6 +5,7 @@
 //! A client with its own syntax is one more file here, and its families are entries of
 //! [`FAMILIES`].
 
+mod c;
 mod dotnet;
 mod family;
 mod go;
@@ -18,6 +19,7 @@ mod ruby;
 mod rust;
 mod sql;
 
+use super::judgement::{UNREADABLE, say};
 use super::read_values::ReadValues;
 pub use family::Family;
 use family::UNKNOWN;
@@ -30,10 +32,13 @@ static FAMILIES: &[&Family] = &[
     &sql::MYSQL,
     &sql::MARIADB,
     &sql::MYCLI,
+    &c::LIBMYSQLCLIENT,
+    &c::LIBMARIADB,
     &python::PYMYSQL,
     &python::MYSQLCLIENT,
     &python::CONNECTOR_PYTHON,
     &python::ASYNC_PYTHON,
+    &python::AIOMYSQL,
     &go::GO,
     &php::MYSQLI,
     // Before PDO, because its data sources contain PDO's.
@@ -67,6 +72,18 @@ static ANY_URL: Family = Family {
     ..UNKNOWN
 };
 
+/// A server's own options: no client reads them.
+pub static SERVER: Family = Family {
+    name: "a server, not a client",
+    judge: |_| {
+        say(
+            UNREADABLE,
+            &["These are the options of a server: no client reads them."],
+        )
+    },
+    ..UNKNOWN
+};
+
 /// Any client, if the string tells nothing about it.
 static UNNAMED: Family = Family {
     candidates: &[
@@ -84,11 +101,14 @@ pub fn of_client(id: &str) -> Option<&'static Family> {
     first(|family| family.ids.contains(&id))
 }
 
-/// Returns the family of a URL, by its scheme and then by its options.
-pub fn of_url(scheme: &str, values: &ReadValues) -> &'static Family {
+/// Returns the family of a URL, by its scheme, then by words of the code around it, then by its
+/// options.
+pub fn of_url(scheme: &str, code: &str, values: &ReadValues) -> &'static Family {
+    let is_own = |family: &Family| family.own_words.iter().any(|word| code.contains(word));
     let driver = scheme.rsplit_once('+').map(|(_, driver)| driver);
     first(|family| driver.is_some_and(|driver| family.drivers.contains(&driver)))
         .or_else(|| first(|family| (family.has_scheme)(scheme)))
+        .or_else(|| first(is_own))
         .or_else(|| first(|family| (family.has_url_options)(values)))
         .unwrap_or(&ANY_URL)
 }
@@ -103,8 +123,19 @@ pub fn of_data_source(text: &str) -> Option<(&'static Family, usize)> {
     })
 }
 
+/// Variables that set up a server's container.
+const SERVER_WORDS: [&str; 4] = [
+    "MYSQL_ROOT_PASSWORD",
+    "MARIADB_ROOT_PASSWORD",
+    "MYSQL_RANDOM_ROOT_PASSWORD",
+    "MYSQL_ALLOW_EMPTY_PASSWORD",
+];
+
 /// Returns the family of keys and values in code or files, by words of the text and by options.
 pub fn of_pairs(text: &str, values: &ReadValues) -> &'static Family {
+    if values.host().is_none() && SERVER_WORDS.iter().any(|word| text.contains(word)) {
+        return &SERVER;
+    }
     let contains = |word: &&str| text.contains(*word);
     let by_option = || {
         let mut families = FAMILIES.iter().rev().copied();

@@ -13,15 +13,28 @@ pub static NODE_MARIADB: Family = Family {
     reads: &["ssl", "ca", "rejectunauthorized", "minversion"],
     judge: judge_node_mariadb,
     has_scheme: |scheme| scheme == "mariadb",
-    own_words: &["@prisma/adapter-mariadb", "PrismaMariaDb"],
+    own_words: &[
+        "@prisma/adapter-mariadb",
+        "PrismaMariaDb",
+        "from \"mariadb\"",
+        "from 'mariadb'",
+        "require(\"mariadb\")",
+        "require('mariadb')",
+        "mariadb.create",
+        "type: \"mariadb\"",
+        "type: 'mariadb'",
+        "dialect: \"mariadb\"",
+        "dialect: 'mariadb'",
+    ],
     ..UNKNOWN
 };
 
 pub static PRISMA: Family = Family {
-    name: "Prisma up to 6",
+    name: "Prisma",
     ids: &["prisma"],
     reads: &["sslaccept", "sslcert", "sslidentity", "sslpassword"],
     judge: judge_prisma,
+    own_words: &["datasource db", "@prisma/client"],
     has_url_options: |values| {
         values.any(&["sslaccept", "sslidentity", "connectionlimit", "pgbouncer"])
     },
@@ -45,16 +58,38 @@ pub static NODE_MYSQL2: Family = Family {
         "createConnection",
         "createPool",
         "mysql2",
+        "knex(",
+        "dbCredentials",
+        "mysql.createPool",
+        "client: 'mysql'",
+        "client: \"mysql\"",
+        "TypeOrmModule",
+        "dialectOptions",
+        "typeorm",
+        "require('mysql')",
+        "require(\"mysql\")",
+        "from 'mysql'",
+        "from \"mysql\"",
     ],
     has_url_options: |values| {
         values.any(&["rejectunauthorized", "verifyidentity"]) && !values.has("requiressl")
-            || values.has("ssl")
+            || values.is("ssl", &["object"])
     },
     is_written_as: |text, _| {
         text.contains("ssl: {") || text.contains("ssl:{") || text.contains("ssl: true")
     },
     ..UNKNOWN
 };
+
+/// Marks of the package `mysql`, which is not mysql2.
+const MYSQLJS: [&str; 6] = [
+    "client: 'mysql'",
+    "client: \"mysql\"",
+    "require('mysql')",
+    "require(\"mysql\")",
+    "from 'mysql'",
+    "from \"mysql\"",
+];
 
 fn judge_node_mariadb(values: &ReadValues) -> Judgement {
     if values.off("rejectunauthorized") {
@@ -72,7 +107,23 @@ fn judge_node_mariadb(values: &ReadValues) -> Judgement {
     say(PLAIN, &[NOTHING_ASKS])
 }
 
+/// Whether this is the package `mysql` and not mysql2.
+fn is_mysqljs(values: &ReadValues) -> bool {
+    MYSQLJS.iter().any(|mark| values.marked(mark))
+}
+
 fn judge_prisma(values: &ReadValues) -> Judgement {
+    // With the adapter of Prisma 7, MariaDB's connector reads the options.
+    let strict = values.has("sslaccept");
+    if values.marked("PrismaMariaDb") || (values.has("ssl") && !strict) {
+        const ADAPTER: &str = "This applies to Prisma 7 with the adapter for MariaDB's connector. \
+                               Prisma 6 and older ignore `ssl` and need `sslaccept=strict`.";
+        return judge_node_mariadb(values).because(&[ADAPTER]);
+    }
+    if values.has("sslaccept") && !values.is_spelled("sslaccept") {
+        let why = "Prisma ignores this spelling without a word: the option is `sslaccept`.";
+        return say(PLAIN, &[why, NOTHING_ASKS]);
+    }
     if values.is("sslaccept", &["strict"]) {
         return say(
             ALL,
@@ -87,7 +138,7 @@ fn judge_prisma(values: &ReadValues) -> Judgement {
 }
 
 fn judge_mysql2(values: &ReadValues) -> Judgement {
-    if values.is("ssl", &["true", "1"]) {
+    if values.is("ssl", &["true", "1"]) && !is_mysqljs(values) {
         return say(
             PLAIN,
             &[
@@ -113,11 +164,24 @@ fn judge_mysql2(values: &ReadValues) -> Judgement {
             ],
         );
     }
+    if values.is("ssl", &["amazonrds"]) {
+        let why = "The profile `Amazon RDS` trusts Amazon's CAs only: it refuses this endpoint.";
+        return say(CHAIN, &[why, CHAIN_ONLY]);
+    }
     if !object {
         return say(
             DEPENDS,
             &["The `ssl` object is defined elsewhere: it must contain `verifyIdentity: true`."],
         );
+    }
+    if is_mysqljs(values) {
+        let why = "The package `mysql` never checks the host name, whatever is set; hint: use \
+                   mysql2, whose `verifyIdentity: true` does.";
+        return say(CHAIN, &[why, CHAIN_ONLY]);
+    }
+    if values.on("verifyidentity") && !values.is_spelled("verifyIdentity") {
+        let why = "mysql2 ignores this spelling: the option is `verifyIdentity`.";
+        return say(CHAIN, &[why, CHAIN_ONLY]);
     }
     if !values.on("verifyidentity") {
         let why = "mysql2 checks the host name only with `verifyIdentity: true`, which is off by \

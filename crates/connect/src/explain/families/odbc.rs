@@ -2,7 +2,8 @@
 
 use super::family::{Family, UNKNOWN};
 use crate::explain::judgement::{
-    ALL, CHAIN, CHAIN_ONLY, Judgement, NOTHING_ASKS, PLAIN, judge_mode, say,
+    ALL, CHAIN, CHAIN_ONLY, Judgement, NOTHING_ASKS, PLAIN, TLS_ONLY, TLS_UNCHECKED, judge_mode,
+    say,
 };
 use crate::explain::read_values::ReadValues;
 
@@ -12,6 +13,7 @@ pub static ODBC: Family = Family {
     reads: &["sslmode", "sslca", "sslverify", "forcetls", "tlsversion"],
     judge: judge_odbc,
     drivers: &["pyodbc"],
+    own_words: &["\nDriver = ", "\nDriver="],
     has_semicolon_options: |values| values.any(&["driver", "dsn", "sslverify", "forcetls"]),
     ..UNKNOWN
 };
@@ -29,8 +31,12 @@ fn judge_odbc(values: &ReadValues) -> Judgement {
             ],
         );
     }
-    if values.on("sslverify") && values.has("sslca") {
+    if values.on("sslverify") {
         return say(ALL, &[]);
+    }
+    if !values.has("sslca") {
+        let why = "`FORCETLS=1` alone checks nothing: `SSLVERIFY=1` checks chain and host name.";
+        return say(TLS_ONLY, &[why, TLS_UNCHECKED]);
     }
     say(
         CHAIN,

@@ -2,8 +2,8 @@
 
 use super::family::{Family, UNKNOWN};
 use crate::explain::judgement::{
-    ALL, CHAIN, CHAIN_ONLY, FALLS_BACK, Judgement, MAYBE, NOTHING_ASKS, PLAIN, SWITCHED_OFF,
-    TLS_ONLY, TLS_UNCHECKED, say,
+    ALL, ALL_IF_OFFERED, CHAIN, CHAIN_ONLY, CheckAnswer, DEPENDS, FALLS_BACK, Judgement, MAYBE,
+    NOTHING_ASKS, PLAIN, SWITCHED_OFF, TLS_ONLY, TLS_UNCHECKED, UNKNOWN_MODE, UNREADABLE, say,
 };
 use crate::explain::read_values::ReadValues;
 
@@ -41,7 +41,13 @@ pub static MYSQLCLIENT: Family = Family {
     reads: &["ssl", "ca", "sslmode", "sslca"],
     judge: judge_mysqlclient,
     drivers: &["mysqldb"],
-    own_words: &["MySQLdb", "django.db"],
+    // `mysql://` of SQLAlchemy means mysqlclient.
+    own_words: &[
+        "MySQLdb",
+        "django.db",
+        "create_engine(",
+        "SQLALCHEMY_DATABASE_URI",
+    ],
     option_words: &["ssl_mode"],
     ..UNKNOWN
 };
@@ -64,12 +70,22 @@ pub static CONNECTOR_PYTHON: Family = Family {
 };
 
 pub static ASYNC_PYTHON: Family = Family {
-    name: "asyncmy or aiomysql",
-    ids: &["asyncmy", "aiomysql"],
+    name: "asyncmy",
+    ids: &["asyncmy"],
     reads: &["ssl", "ca"],
-    judge: judge_asynchronous,
-    drivers: &["asyncmy", "aiomysql"],
-    own_words: &["asyncmy", "aiomysql"],
+    judge: judge_asyncmy,
+    drivers: &["asyncmy"],
+    own_words: &["asyncmy"],
+    ..UNKNOWN
+};
+
+pub static AIOMYSQL: Family = Family {
+    name: "aiomysql",
+    ids: &["aiomysql"],
+    reads: &["ssl", "ca"],
+    judge: judge_aiomysql,
+    drivers: &["aiomysql"],
+    own_words: &["aiomysql"],
     ..UNKNOWN
 };
 
@@ -77,23 +93,8 @@ fn judge_pymysql(values: &ReadValues) -> Judgement {
     if values.on("ssldisabled") {
         return say(PLAIN, &[SWITCHED_OFF]);
     }
-    if values
-        .get("ssl")
-        .is_some_and(|value| value.contains("ssl") && value.contains("_unverified_"))
-    {
-        return say(
-            TLS_ONLY,
-            &["An unverified context verifies nothing.", TLS_UNCHECKED],
-        );
-    }
-    let context = values
-        .get("ssl")
-        .is_some_and(|value| value.contains("context") || value.contains("ctx"));
-    if context {
-        return say(
-            ALL,
-            &["This applies to an unmodified context from `ssl.create_default_context()`."],
-        );
+    if let Some(judgement) = judge_context(values) {
+        return judgement;
     }
     let unchecked =
         values.off("verifymode") || values.is("verifymode", &["certnone", "sslcertnone"]);
@@ -114,6 +115,11 @@ fn judge_pymysql(values: &ReadValues) -> Judgement {
     }
     if dictionary {
         return say(ALL, &[]);
+    }
+    if !values.has("sslca") && values.on("sslverifycert") {
+        let why = "Without `ssl_ca` PyMySQL checks the chain against the system's store, but never \
+                   the host name, although `ssl_verify_identity` requests it.";
+        return say(CHAIN, &[why, CHAIN_ONLY]);
     }
     if !values.has("sslca") {
         let mut why = vec![
@@ -176,6 +182,7 @@ fn judge_mysqlclient(values: &ReadValues) -> Judgement {
             ],
         ),
         Some("disabled") => say(PLAIN, &[SWITCHED_OFF]),
+        Some(mode) if !["preferred", ""].contains(&mode) => say(UNREADABLE, &[UNKNOWN_MODE]),
         None if values.any(&["ca", "sslca", "ssl"]) => say(
             CHAIN,
             &[
@@ -215,25 +222,72 @@ fn judge_connector(values: &ReadValues) -> Judgement {
     say(MAYBE, &[why, FALLS_BACK])
 }
 
-fn judge_asynchronous(values: &ReadValues) -> Judgement {
-    if values
-        .get("ssl")
-        .is_some_and(|value| value.contains("context") || value.contains("ctx"))
-    {
-        return say(
-            ALL,
-            &["This applies to an unmodified context from `ssl.create_default_context()`."],
-        );
+fn judge_asyncmy(values: &ReadValues) -> Judgement {
+    if let Some(judgement) = judge_context(values) {
+        return judgement;
     }
-    if values.any(&["ssl", "ca", "sslca"]) {
-        return say(
-            TLS_ONLY,
-            &[
-                "Use an SSLContext: aiomysql fails with a dictionary, and asyncmy checks no name \
-                 without a CA.",
-                TLS_UNCHECKED,
-            ],
-        );
+    if values.any(&["ca", "sslca"]) {
+        if values.off("checkhostname") {
+            return say(CHAIN, &["`check_hostname` is switched off.", CHAIN_ONLY]);
+        }
+        return say(ALL, &[]);
+    }
+    if values.on("ssl") {
+        let why = "Without a CA in it, this dictionary checks no name; hint: use a context.";
+        return say(TLS_ONLY, &[why, TLS_UNCHECKED]);
     }
     say(PLAIN, &[NOTHING_ASKS])
+}
+
+fn judge_aiomysql(values: &ReadValues) -> Judgement {
+    const FALLS: &str = "If the server, or an attacker in between, offers no TLS, aiomysql sends \
+                         its login without TLS, whatever is set; hint: use asyncmy.";
+    if let Some(mut judgement) = judge_context(values) {
+        judgement.checks.tls = CheckAnswer::Depends;
+        return judgement.because(&[FALLS]);
+    }
+    if values.any(&["ca", "sslca"]) || values.is("ssl", &["object"]) {
+        let why = "aiomysql fails with a dictionary (AttributeError): it needs an `SSLContext`.";
+        return say(ALL_IF_OFFERED, &[why, FALLS]);
+    }
+    say(PLAIN, &[NOTHING_ASKS])
+}
+
+const ELSEWHERE: &str = "The context is made elsewhere: one from `ssl.create_default_context()` \
+                         checks chain and host name.";
+
+/// Judges a context of Python's module `ssl`. None if `ssl` is something else.
+fn judge_context(values: &ReadValues) -> Option<Judgement> {
+    let context = values.resolved("ssl")?;
+    if context.contains("_unverified_") {
+        let why = "An unverified context verifies nothing.";
+        return Some(say(TLS_ONLY, &[why, TLS_UNCHECKED]));
+    }
+    if context.contains("SSLContext(") && !values.has("verifymode") {
+        let why = "A bare `SSLContext` verifies nothing; that of `ssl.create_default_context()` \
+                   does.";
+        return Some(say(TLS_ONLY, &[why, TLS_UNCHECKED]));
+    }
+    let names_one = ["context", "ctx"].iter().any(|word| context.contains(word));
+    if !names_one && !context.contains("SSLContext") {
+        let named = !context.is_empty() && !values.on_or_off("ssl");
+        let is_name = context
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
+        return (named && is_name && context != "object").then(|| say(DEPENDS, &[ELSEWHERE]));
+    }
+    if values.is("verifymode", &["certnone", "sslcertnone"]) {
+        let why = "`verify_mode` none accepts every certificate.";
+        return Some(say(TLS_ONLY, &[why, TLS_UNCHECKED]));
+    }
+    if values.off("checkhostname") {
+        return Some(say(
+            CHAIN,
+            &["`check_hostname` is switched off.", CHAIN_ONLY],
+        ));
+    }
+    if !context.contains("create_default_context") {
+        return Some(say(DEPENDS, &[ELSEWHERE]));
+    }
+    Some(say(ALL, &[]))
 }

@@ -1,23 +1,64 @@
-//! The gem mysql2 of Ruby.
+//! The gem mysql2 of Ruby, and trilogy.
 
 use super::family::{Family, UNKNOWN};
-use crate::explain::judgement::{DEPENDS, Judgement, judge_mode, say};
+use crate::explain::judgement::{
+    ALL, CHAIN, CHAIN_NAME_DEPENDS, CHAIN_ONLY, DEPENDS, FALLS_BACK, Judgement, MAYBE, PLAIN,
+    SWITCHED_OFF, UNKNOWN_MODE, UNREADABLE, say,
+};
 use crate::explain::read_values::ReadValues;
 
 pub static RUBY: Family = Family {
     name: "Ruby mysql2",
     ids: &["ruby-mysql2", "rails"],
-    reads: &["sslmode", "sslca", "sslcapath", "tlsversion"],
+    reads: &["sslmode", "sslca", "sslcapath", "sslverify", "tlsversion"],
     judge: judge_ruby,
-    own_words: &["Mysql2::", "adapter: mysql2", ":verify_identity"],
+    has_scheme: |scheme| scheme == "mysql2",
+    own_words: &[
+        "Mysql2::",
+        "adapter: mysql2",
+        "adapter: 'mysql2'",
+        "adapter: \"mysql2\"",
+        ":verify_identity",
+    ],
     ..UNKNOWN
 };
 
+/// The options file of the table's string, which its setup creates.
+const OPTIONS_FILE: &str = "tidegate.cnf";
+
 fn judge_ruby(values: &ReadValues) -> Judgement {
-    if values.is("sslmode", &["verifyidentity"]) {
-        let why = "The gem checks the host name only if it is built on MySQL's library; on \
-                   MariaDB's (Debian) it never does, and without a CA it checks nothing.";
-        return say(DEPENDS, &[why]);
+    let has_ca = values.any(&["sslca", "sslcapath"]);
+    match values.word("sslmode").as_deref() {
+        Some("verifyidentity") if has_ca && values.marked(OPTIONS_FILE) => say(
+            ALL,
+            &["This applies while `tidegate.cnf` contains `ssl-verify-server-cert=1`."],
+        ),
+        Some("verifyidentity") if has_ca => {
+            let why = "The gem checks the host name only if it is built on MySQL's library; on \
+                       MariaDB's (Debian) it checks the chain only.";
+            say(CHAIN_NAME_DEPENDS, &[why])
+        }
+        Some("verifyidentity") => {
+            let why = "The gem checks the host name only if it is built on MySQL's library; on \
+                       MariaDB's (Debian) it never does, and without a CA it checks nothing.";
+            say(DEPENDS, &[why])
+        }
+        Some("disabled") => say(PLAIN, &[SWITCHED_OFF]),
+        Some("required" | "verifyca" | "preferred") | None if has_ca => say(
+            CHAIN,
+            &[
+                "A CA alone makes the gem check the chain, not the host name.",
+                CHAIN_ONLY,
+            ],
+        ),
+        Some("required" | "verifyca") => say(
+            MAYBE,
+            &[
+                "Built on MariaDB's library (Debian), the gem does not know this mode: it warns, \
+                 and logs in without TLS.",
+            ],
+        ),
+        None | Some("preferred") => say(MAYBE, &["The default mode is `PREFERRED`.", FALLS_BACK]),
+        Some(_) => say(UNREADABLE, &[UNKNOWN_MODE]),
     }
-    judge_mode(values)
 }

@@ -3,13 +3,13 @@
 use super::family::{Family, UNKNOWN};
 use crate::explain::judgement::{
     ALL, CHAIN, CHAIN_ONLY, FALLS_BACK, Judgement, MAYBE, PLAIN, SWITCHED_OFF, TLS_ONLY,
-    TLS_UNCHECKED, say,
+    TLS_UNCHECKED, UNKNOWN_MODE, UNREADABLE, say,
 };
 use crate::explain::read_values::ReadValues;
 
 pub static MYSQL: Family = Family {
     name: "MySQL's command-line client",
-    ids: &["mysql", "libmysqlclient"],
+    ids: &["mysql"],
     reads: &["sslmode", "sslca", "skipssl", "ssl", "tlsversion"],
     judge: judge_mysql,
     ..UNKNOWN
@@ -17,7 +17,7 @@ pub static MYSQL: Family = Family {
 
 pub static MARIADB: Family = Family {
     name: "MariaDB's command-line client",
-    ids: &["mariadb", "libmariadb"],
+    ids: &["mariadb"],
     reads: &[
         "ssl",
         "sslca",
@@ -51,8 +51,16 @@ pub static MYCLI: Family = Family {
 pub fn of_program(program: &str, values: &ReadValues) -> &'static Family {
     match program {
         "mycli" => &MYCLI,
-        // On Debian and others, `mysql` is MariaDB's client, and only that knows this option.
-        "mysql" if !values.has("sslverifyservercert") => &MYSQL,
+        // On Debian and others, `mysql` is MariaDB's client, and only that knows these options.
+        "mysql"
+            if !values.any(&[
+                "sslverifyservercert",
+                "skipsslverifyservercert",
+                "disablesslverifyservercert",
+            ]) =>
+        {
+            &MYSQL
+        }
         _ => &MARIADB,
     }
 }
@@ -60,7 +68,20 @@ pub fn of_program(program: &str, values: &ReadValues) -> &'static Family {
 const NO_CA_MYSQL: &str = "Without `ssl-ca` this client stops with \"CA certificate is required\": \
                            it never reads the system's store.";
 
+/// Judges a command line whose options may be in another file. None if it names TLS options itself.
+fn judge_file(values: &ReadValues) -> Option<Judgement> {
+    let elsewhere = values.any(&["defaultsfile", "defaultsextrafile"]);
+    let says_tls = values
+        .options()
+        .any(|key| key.contains("ssl") || key.contains("tls"));
+    let why = "Its options are in another file; hint: paste that file.";
+    (elsewhere && !says_tls).then(|| say(UNREADABLE, &[why]))
+}
+
 fn judge_mysql(values: &ReadValues) -> Judgement {
+    if let Some(judgement) = judge_file(values) {
+        return judgement;
+    }
     let ca = values.any(&["sslca", "sslcapath"]);
     if values.is("sslmode", &["disabled"]) || values.has("skipssl") || values.off("ssl") {
         return say(PLAIN, &[SWITCHED_OFF]);
@@ -84,10 +105,19 @@ fn judge_mysql(values: &ReadValues) -> Judgement {
             &["`REQUIRED` encrypts and verifies nothing.", TLS_UNCHECKED],
         );
     }
+    if values
+        .word("sslmode")
+        .is_some_and(|mode| mode != "preferred")
+    {
+        return say(UNREADABLE, &[UNKNOWN_MODE]);
+    }
     say(MAYBE, &["Its default mode is `PREFERRED`.", FALLS_BACK])
 }
 
 fn judge_mariadb(values: &ReadValues) -> Judgement {
+    if let Some(judgement) = judge_file(values) {
+        return judgement;
+    }
     if values.has("sslmode") {
         return say(
             PLAIN,

@@ -3,40 +3,47 @@
 //! follows a password, the rest of the line is hidden.
 
 use super::hidden::Hidden;
+use crate::explain::command_line::CommandLine;
 use crate::explain::keys::{KeyRole, normal, role};
 use crate::explain::text::part;
 use crate::explain::words::{self, LONG, SHORT};
 use std::ops::Range;
 
 /// Short options without a value, or whose value is never shown.
-const FLAGS: &str = "ABCEGNefnqstv";
+const FLAGS: &str = "ABCEGNefinqrstvwST";
 
 /// Finds the ranges of a command line that may be secret.
-pub fn find(text: &str, out: &mut Hidden) {
-    let Some((words, program, _)) = words::program(text) else {
-        return;
-    };
+pub fn find(text: &str, line: &CommandLine, out: &mut Hidden) {
     let mut arguments = Arguments {
         text,
+        end: line.range.end,
         out,
         first: None,
-        odd: words::split(text).is_none(),
+        option_since: false,
+        odd: words::split(part(text, line.range.clone())).is_none(),
     };
-    let (before, after) = words.split_at_checked(program).unwrap_or_default();
+    let (before, after) = line
+        .words
+        .split_at_checked(line.program)
+        .unwrap_or_default();
     arguments.read(before);
     if let [_program, after @ ..] = after {
         arguments.read(after);
     }
     if let (Some(first), true) = (arguments.first, arguments.odd) {
-        out.take(first..text.len());
+        out.take(first..line.range.end);
     }
 }
 
 struct Arguments<'a> {
     text: &'a str,
+    /// End of the command line.
+    end: usize,
     out: &'a mut Hidden,
     /// Start of the first secret.
     first: Option<usize>,
+    /// Whether an option follows the last secret. A bare word before it may belong to the secret.
+    option_since: bool,
     /// Whether something other than options follows it.
     odd: bool,
 }
@@ -57,20 +64,21 @@ impl Arguments<'_> {
                     skip == word.len() && value_follows
                 }
                 Word::Option { takes_value } => {
+                    self.option_since = true;
                     if takes_value && value_follows {
                         words.next();
                     }
                     false
                 }
                 Word::Bare => {
-                    if self.first.is_some() {
+                    if self.first.is_some() && !self.option_since {
                         self.hide(at);
                     }
                     false
                 }
                 // The words after it belong to another file or program.
                 Word::End => {
-                    self.out.take(at.start..self.text.len());
+                    self.out.take(at.start..self.end);
                     return;
                 }
                 Word::Other => {
@@ -89,8 +97,13 @@ impl Arguments<'_> {
     }
 
     fn hide(&mut self, stretch: Range<usize>) {
+        // A bare `-p` has no password.
+        if stretch.is_empty() {
+            return;
+        }
+        self.option_since = false;
         self.first.get_or_insert(stretch.start);
-        self.out.password |= !stretch.is_empty();
+        self.out.password = true;
         self.out.take(stretch);
     }
 }
@@ -110,7 +123,7 @@ enum Word {
 
 impl Word {
     fn of(word: &str) -> Self {
-        if ["<", ">", "|", "&&", ";"].contains(&word) {
+        if words::is_operator(word) {
             return Self::End;
         }
         let name_end = word.find('=').unwrap_or(word.len());

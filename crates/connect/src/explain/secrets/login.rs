@@ -8,7 +8,9 @@ use crate::explain::url::NETS;
 use std::ops::Range;
 
 /// Schemes of addresses, without their `+driver`.
-const SCHEMES: [&str; 6] = ["mysql", "mariadb", "mysqlx", "tidb", "http", "https"];
+const SCHEMES: [&str; 8] = [
+    "mysql", "mysql2", "trilogy", "mariadb", "mysqlx", "tidb", "http", "https",
+];
 
 /// Schemes that precede another scheme.
 const OUTER_SCHEMES: [&str; 4] = ["jdbc", "r2dbc", "r2dbcs", "dbi"];
@@ -23,8 +25,22 @@ pub const SOURCE_KEYS: [&str; 6] = [
     "charset=",
 ];
 
-/// Classes whose constants are used with connection strings.
-const CLASSES: [&str; 4] = ["PDO", "Pdo", "Mysql", "Mysql2"];
+/// Names before `::` in code that is used with connection strings.
+const CLASSES: [&str; 13] = [
+    "PDO",
+    "Pdo",
+    "Mysql",
+    "Mysql2",
+    "sqlx",
+    "mysql_async",
+    "sea_orm",
+    "diesel",
+    "MySqlPool",
+    "MysqlConnection",
+    "OptsBuilder",
+    "Opts",
+    "SslOpts",
+];
 
 /// Parameters with the parts of a login.
 const LOGIN_KEYS: [&str; 2] = ["user", "password"];
@@ -56,7 +72,9 @@ fn shift(range: Range<usize>, start: usize) -> Range<usize> {
 }
 
 fn login(line: &str) -> Option<Login> {
-    let last = line.rfind('@')?;
+    let Some(last) = line.rfind('@') else {
+        return cut_off(line);
+    };
     let colon = line
         .match_indices(':')
         .map(|(at, _)| at)
@@ -193,6 +211,32 @@ fn has_login_in_parameters(line: &str, start: usize, last: usize) -> bool {
             is_plain_word(key)
                 && (!value.contains('@') || LOGIN_KEYS.contains(key) && ends_plainly(value))
         })
+}
+
+/// Finds an address that was cut off inside of its login, so that `user:password` is in the place
+/// of host and port.
+fn cut_off(line: &str) -> Option<Login> {
+    let start = line.find("://")? + 3;
+    let address = line.get(start..)?;
+    let end = address
+        .find(|c: char| c.is_whitespace() || is_quote(c))
+        .unwrap_or(address.len());
+    let authority_end = address.find(['/', '?', '#']).unwrap_or(end).min(end);
+    let authority = address.get(..authority_end)?;
+    if authority.starts_with(['[', '(']) || authority.starts_with("address=") {
+        return None;
+    }
+    let odd = |host: &str| host.split_once(':').is_some_and(|(_, port)| !is_port(port));
+    let colon = authority.find(':')?;
+    authority.split(',').any(odd).then(|| Login {
+        password: start + colon + 1..line.len(),
+        doubtful: 0..0,
+        unencoded: false,
+    })
+}
+
+fn is_port(port: &str) -> bool {
+    port.chars().all(|c| c.is_ascii_digit()) || port.starts_with(['$', '{', '%', '<'])
 }
 
 fn is_plain_word(text: &str) -> bool {

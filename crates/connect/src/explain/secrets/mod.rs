@@ -11,10 +11,11 @@
 mod command;
 mod hidden;
 mod login;
+mod named;
 mod rest;
 mod values;
 
-use super::words;
+use super::command_line;
 pub use hidden::Hidden;
 pub use login::SOURCE_KEYS;
 use std::ops::Range;
@@ -22,12 +23,18 @@ use std::ops::Range;
 /// Hides every possible secret of a text.
 pub fn hide(text: &str) -> Hidden {
     let mut hidden = Hidden::default();
-    let is_command = words::program(text).is_some();
-    if is_command {
-        command::find(text, &mut hidden);
+    let command = command_line::find(text);
+    if let Some(line) = &command {
+        command::find(text, line, &mut hidden);
     }
-    for line in lines(text) {
+    let mut previous = 0..0;
+    for line in command_line::lines(text) {
+        named::find(text, previous, line.clone(), &mut hidden);
+        previous = line.clone();
         let login = login::find(text, line.clone(), &mut hidden);
+        let is_command = command
+            .as_ref()
+            .is_some_and(|found| found.range.start < line.end && line.start < found.range.end);
         if !is_command {
             let mark = hidden.mark();
             values::find(text, line.clone(), &mut hidden);
@@ -42,18 +49,4 @@ pub fn hide(text: &str) -> Hidden {
     }
     hidden.cut(text);
     hidden
-}
-
-/// Returns the lines. One that ends in a backslash continues in the next.
-fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    let ends = text
-        .match_indices('\n')
-        .map(|(at, _)| at)
-        .filter(|at| !text.get(..*at).is_some_and(|t| t.ends_with('\\')));
-    ends.chain([text.len()]).map(move |end| {
-        let line = start..end;
-        start = end + 1;
-        line
-    })
 }

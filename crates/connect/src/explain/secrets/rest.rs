@@ -60,6 +60,8 @@ pub fn is_regular(rest: &str, sign: Option<char>) -> bool {
                 Some(after) => (behind(state), after),
                 None => return false,
             },
+            // In a `;` list a value may have blanks: `TlsVersion=TLS 1.3`.
+            _ if of_word(c) && state == After::Value && spaced_keys => (state, word(rest)),
             _ if of_word(c) && (!ended || state == After::Word && spaced_keys) => {
                 (behind(state), word(rest))
             }
@@ -89,12 +91,18 @@ fn word(text: &str) -> &str {
         rest = rest.trim_start_matches(of_word);
         match rest.strip_prefix("::") {
             Some(after) if after.starts_with(of_word) => rest = after,
-            _ => match rest.strip_prefix(":\\") {
+            _ => match rest.strip_prefix(":\\").or_else(|| file_url(text, rest)) {
                 Some(after) => rest = after,
                 None => return rest,
             },
         }
     }
+}
+
+/// Returns the text after `file:`, the beginning of a keystore's address.
+fn file_url<'a>(word: &str, after: &'a str) -> Option<&'a str> {
+    let name = part(word, ..word.len() - after.len());
+    after.strip_prefix(':').filter(|_| name == "file")
 }
 
 /// Returns the text after the quoted string that is open here. None if the string contains another

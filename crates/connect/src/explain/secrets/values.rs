@@ -3,7 +3,8 @@
 
 use super::hidden::Hidden;
 use super::rest;
-use crate::explain::keys::SECRET;
+use crate::explain::calls::PUTTERS;
+use crate::explain::keys::{KeyRole, SECRET, normal, role};
 use crate::explain::known_keys::is_known;
 use crate::explain::text::{is_quote, part};
 use std::ops::Range;
@@ -54,11 +55,24 @@ fn behind_secret_key(text: &str, range: Range<usize>) -> Option<usize> {
             .unwrap_or(after)
             .trim_start_matches([']', ' ', '\t']);
         let value = sign.trim_start_matches(['=', ':', '>', '(']);
-        if value.len() < sign.len() {
+        let before = part(&lower, ..from + word);
+        let is_placeholder = sign.starts_with('>')
+            && value.len() + 1 == sign.len()
+            && is_in_angle_brackets(before)
+            && !text.contains("</");
+        if value.len() < sign.len() && !is_placeholder {
             return Some(range.end - value.trim_start_matches([' ', '\t']).len());
         }
         from = lower.len() - after.len();
     }
+}
+
+/// Whether the name that ends here began after a `<`: `<your_password>` is a placeholder, unless
+/// the text is XML.
+fn is_in_angle_brackets(before: &str) -> bool {
+    before
+        .trim_end_matches(|c: char| c.is_ascii_alphanumeric() || "_.- ".contains(c))
+        .ends_with('<')
 }
 
 /// Returns the start of the first string in this range that follows a comma and is not a key.
@@ -78,6 +92,9 @@ fn string_of_a_list(text: &str, range: Range<usize>) -> Option<usize> {
         {
             continue;
         }
+        if is_of_a_putter(before) {
+            continue;
+        }
         let quote = text.get(at..)?.chars().next()?;
         let Some((key, after)) = text.get(from..range.end)?.split_once(quote) else {
             return Some(at);
@@ -90,6 +107,23 @@ fn string_of_a_list(text: &str, range: Range<usize>) -> Option<usize> {
         }
         from += key.len() + 1;
     }
+}
+
+/// Whether this is `setProperty("key"`, with a key whose value is not secret.
+fn is_of_a_putter(before: &str) -> bool {
+    let Some(quote) = before.chars().next_back().filter(|c| is_quote(*c)) else {
+        return false;
+    };
+    let inside = part(before, ..before.len() - 1);
+    let Some((call, key)) = inside.rsplit_once(quote) else {
+        return false;
+    };
+    let Some(call) = call.trim_end().strip_suffix('(') else {
+        return false;
+    };
+    let of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name = part(call, call.trim_end_matches(of_name).len()..);
+    PUTTERS.contains(&name) && role(&normal(key)) != KeyRole::Password
 }
 
 fn is_named(key: &str) -> bool {
