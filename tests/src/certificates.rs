@@ -51,7 +51,13 @@ impl Company {
 
     /// Returns a leaf for `localhost` and `127.0.0.1`.
     pub fn leaf(&self, years: Years) -> Leaf {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        self.leaf_with(years, &[])
+    }
+
+    /// Returns a leaf with more names.
+    pub fn leaf_with(&self, years: Years, more: &[&str]) -> Leaf {
+        let names = ["localhost"].iter().chain(more).map(ToString::to_string);
+        let mut params = CertificateParams::new(names.collect::<Vec<_>>()).expect("names");
         params
             .subject_alt_names
             .push(SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()));

@@ -18,6 +18,9 @@ use std::sync::Arc;
 const KEEPER: &str =
     r#""$@" </dev/null >>"$LOG" 2>&1 & pid=$!; read -r _; kill "$pid"; wait "$pid""#;
 
+/// Name of the directory that only a proxy can reach: it does not resolve.
+pub const PROXIED_NAME: &str = "ca.invalid";
+
 #[derive(Debug, Clone)]
 pub struct Wanted {
     /// Lifetime of a certificate, in seconds.
@@ -95,7 +98,9 @@ impl Pebble {
         };
         let folder = tempfile::tempdir().expect("a folder");
         let company = Company::new();
-        company.leaf(VALID).write(folder.path());
+        company
+            .leaf_with(VALID, &[PROXIED_NAME])
+            .write(folder.path());
         std::fs::write(folder.path().join("ca.pem"), company.pem()).expect("our own folder");
         let ports: [u16; 6] = std::array::from_fn(|_| free_port());
         let [acme, management, http, alpn, own_dns, dns_management] = ports;

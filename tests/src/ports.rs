@@ -1,7 +1,9 @@
 //! Ports for servers that tests start. Each is given once among all test processes that run at a
 //! time.
 
+use rustix::net::{AddressFamily, SocketType};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -28,6 +30,22 @@ pub fn free_port() -> u16 {
         }
     }
     panic!("no port of {PORTS:?} is free");
+}
+
+/// Makes an address that gives no answer, as of a host that is down: a listener whose queue is
+/// full. It is dead for as long as the returned descriptors are open.
+pub fn dead_address(address: std::net::SocketAddr) -> [OwnedFd; 2] {
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
+    let [listener, filling] =
+        [(); 2].map(|()| rustix::net::socket(family, SocketType::STREAM, None).expect("a socket"));
+    rustix::net::bind(&listener, &address).expect("the port is free");
+    rustix::net::listen(&listener, 0).expect("bound");
+    rustix::net::connect(&filling, &address).expect("it listens");
+    [listener, filling]
 }
 
 /// Claims a port by an abstract socket name, which the kernel frees when this process ends, however

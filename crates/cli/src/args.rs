@@ -44,6 +44,7 @@ Environment:
   TIDEGATE_LOG        the log level: error, warn, info, debug or trace
   TIDEGATE_API_KEY    the API key for `--server URL` and `tidegate profile add`
   TIDEGATE_PASSWORD   the password for `tidegate sql` and `tidegate check --user`
+  HTTPS_PROXY         an http:// proxy for `--server` and for certificates by ACME; see NO_PROXY
   NO_COLOR            disables colours
 
 Exit codes:

@@ -8,6 +8,7 @@
 mod acme;
 mod alarm;
 mod chain;
+mod dial;
 mod door;
 mod error;
 mod event;
@@ -42,6 +43,7 @@ pub use acme::{
 };
 pub use acme::{AcmeStatus, KeptStatus, LastError, OrderCheck};
 pub use alarm::{Alarm, AlarmKind};
+pub use dial::dial;
 pub use door::WebDoor;
 pub use error::TlsError;
 pub use event::TlsEvent;

@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+/// Delay until the next address of a name is tried, if one gives no answer (RFC 8305, section 8).
+pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Maximum number of addresses of a name that are tried.
+pub const ADDRESSES_MAX: usize = 16;
+
 /// Interval between two reads of the certificate files. Reading two small files is cheap, and a
 /// file watch misses symlink swaps and network file systems; nobody waits less than a second for a
 /// renewal.

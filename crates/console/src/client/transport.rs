@@ -13,6 +13,7 @@ use rustls::pki_types::ServerName;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, io};
+use tidegate_tls::dial;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -85,7 +86,7 @@ impl HttpsServer {
 
     async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
         let connecting = async {
-            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            let tcp = dial(&self.host, self.port).await?;
             let name = ServerName::try_from(self.host.clone()).map_err(io::Error::other)?;
             TlsConnector::from(Arc::clone(&self.tls))
                 .connect(name, tcp)

@@ -2,6 +2,7 @@
 //! follows a redirect and never speaks plain HTTP.
 
 use crate::acme::limits::{HTTP_BODY_MAX, HTTP_MAX, RETRY_AFTER_MAX};
+use crate::dial::dial;
 use crate::lock::locked;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -14,7 +15,6 @@ use rustls::pki_types::ServerName;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 type Other = Box<dyn std::error::Error + Send + Sync>;
@@ -85,7 +85,7 @@ async fn exchange(
         .trim_end_matches(']');
     let port = authority.port_u16().unwrap_or(443);
     let name = ServerName::try_from(host.to_owned())?;
-    let tcp = TcpStream::connect((host, port))
+    let tcp = dial(host, port)
         .await
         .map_err(|error| format!("{host}:{port}: {error}"))?;
     let stream = TlsConnector::from(tls)
