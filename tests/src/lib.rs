@@ -29,6 +29,7 @@ pub mod skipped;
 pub mod slow_ca;
 pub mod small_disk;
 pub mod tls;
+pub mod users;
 pub mod wire;
 
 pub use server::{Cluster, Options, Server};

@@ -3,12 +3,14 @@
 mod cluster;
 mod host;
 mod serve;
+mod users;
 
 pub use cluster::{ClusterCommand, LimitArgs};
 pub use host::{
     CertCommand, LogsArgs, ServiceCommand, ServiceInstall, ServiceRemove, TrustCommand,
 };
 pub use serve::ServeArgs;
+pub use users::{DatabaseCommand, PasswordArgs, UserCommand};
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -157,6 +159,14 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true, alias = "clusters")]
     Cluster(ClusterCommand),
 
+    /// Create, list and delete users of a cluster, set their passwords
+    #[command(subcommand, arg_required_else_help = true, alias = "users")]
+    User(UserCommand),
+
+    /// Create, list and delete databases of a cluster
+    #[command(subcommand, arg_required_else_help = true, aliases = ["databases", "db"])]
+    Database(DatabaseCommand),
+
     /// List and end sessions
     #[command(subcommand, arg_required_else_help = true, alias = "sessions")]
     Session(SessionCommand),
@@ -181,7 +191,7 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Service(ServiceCommand),
 
-    /// Add the local CA to this machine's trust stores, remove or renew it
+    /// Add the local CA to the machine's trust stores, remove or renew it
     #[command(subcommand, arg_required_else_help = true)]
     Trust(TrustCommand),
 
@@ -330,9 +340,12 @@ pub struct ConnectArgs {
     /// everything
     #[arg(long, value_name = "FORMAT", value_parser = FORMATS, default_value = "text")]
     pub format: String,
-    /// User inside the cluster
+    /// User inside the cluster, without its prefix
     #[arg(long, value_name = "USER", default_value = "root")]
     pub user: String,
+    /// Database to use [default: test]
+    #[arg(short = 'D', long, value_name = "NAME")]
+    pub database: Option<String>,
     /// Host name or address that the client uses, if different
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,

@@ -25,6 +25,10 @@ pub const RUNTIME_STOP_MAX: Duration = Duration::from_secs(2);
 /// terminal has at most 4096 bytes.
 pub const ANSWER_MAX: usize = 4096;
 
+/// Bytes of a password on standard input that are read: more than a server accepts, so that a
+/// longer one is refused and not cut.
+pub const PASSWORD_INPUT_MAX: usize = 4096;
+
 /// Time for the tool of a trust store. Debian's runs every hook, Java's takes seconds on a small
 /// machine, and a hook may wait for the lock of a package manager.
 pub const STORE_TOOL_MAX: Duration = Duration::from_secs(180);

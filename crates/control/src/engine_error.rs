@@ -1,8 +1,8 @@
 //! Errors of the engines, as the errors of operations.
 
 use crate::error::{ControlError, ErrorCode};
-use tidegate_engine::EngineError;
-use tidegate_model::{ClusterName, RefusalKind};
+use tidegate_engine::{AdministrationError, EngineError, RunError};
+use tidegate_model::{ClusterName, RefusalKind, error_chain};
 
 /// Error of a change of root's password.
 pub fn password_error(e: EngineError, name: &ClusterName) -> ControlError {
@@ -53,6 +53,64 @@ pub fn engine_error(e: EngineError, name: &ClusterName) -> ControlError {
             ),
         ),
         other => engine_failed(other),
+    }
+}
+
+/// Error of an operation on a user or a database, which `what` names.
+pub fn administration_error(
+    e: AdministrationError,
+    what: &str,
+    name: &ClusterName,
+) -> ControlError {
+    let name = name.as_str();
+    match e {
+        AdministrationError::Exists => ControlError::new(
+            ErrorCode::Exists,
+            format!("{what} already exists in cluster {name:?}"),
+            "choose another name, or delete that one first",
+        ),
+        AdministrationError::Missing => ControlError::new(
+            ErrorCode::NotFound,
+            format!("there is no {what} in cluster {name:?}"),
+            format!(
+                "`tidegate user list {name}` and `tidegate database list {name}` show those that \
+                 exist"
+            ),
+        ),
+        AdministrationError::MissingDatabase(database) => ControlError::new(
+            ErrorCode::NotFound,
+            format!("there is no database {database:?} in cluster {name:?}"),
+            format!("`tidegate database list {name}` shows those that exist"),
+        ),
+        AdministrationError::TooMany(count) => ControlError::new(
+            ErrorCode::NoPlace,
+            format!("cluster {name:?} has {count} users with a role already, the most it can have"),
+            format!("delete one that nobody needs: `tidegate user list {name}`"),
+        ),
+        AdministrationError::ReadOnly => ControlError::new(
+            ErrorCode::NoPlace,
+            format!("cluster {name:?} is read-only, as at its disk limit"),
+            format!(
+                "raise the limit (`tidegate cluster set {name} --disk-max SIZE`), or delete data"
+            ),
+        ),
+        AdministrationError::Run(e @ (RunError::Busy(_) | RunError::Lost(_))) => ControlError::new(
+            ErrorCode::Busy,
+            format!(
+                "the engine of cluster {name:?} was too busy for {what}: {}",
+                error_chain(&e)
+            ),
+            "a session may have locked tables or accounts, as a backup does: wait for it, or end \
+             it (`tidegate session list`), then try again",
+        ),
+        AdministrationError::Run(e) => ControlError::new(
+            ErrorCode::EngineFailed,
+            format!(
+                "the engine of cluster {name:?} refused the change of {what}: {}",
+                error_chain(&e)
+            ),
+            "the server's log has details",
+        ),
     }
 }
 

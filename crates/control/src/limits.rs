@@ -157,3 +157,9 @@ pub const KEY_LIFE_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 /// User numbers that are checked at once and kept for later clusters. A check reads every process
 /// of the machine and, for numbers that a cluster had before, every file of the data directory.
 pub const UIDS_READY_MAX: usize = 64;
+
+/// Characters of a user's password that an operator gives.
+pub const GIVEN_PASSWORD_CHARS_MAX: usize = 256;
+
+/// Databases that one request grants to a user.
+pub const USER_DATABASES_MAX: usize = 100;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tidegate_model::{
     ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, ClusterState, Prefix,
-    SessionId,
+    SessionId, UserRole,
 };
 use zeroize::Zeroizing;
 
@@ -137,4 +137,54 @@ pub struct SessionView {
     pub user: String,
     pub tls: &'static str,
     pub age: Duration,
+}
+
+/// Rows of a list, up to its limit.
+#[derive(Debug, Clone)]
+pub struct ListView<T> {
+    pub rows: Vec<T>,
+    /// Whether these are all rows.
+    pub complete: bool,
+}
+
+/// A database of a cluster.
+#[derive(Debug, Clone)]
+pub struct DatabaseView {
+    pub name: String,
+    pub character_set: String,
+    pub collation: String,
+}
+
+/// A user of a cluster: all accounts of one name.
+#[derive(Debug, Clone)]
+pub struct UserView {
+    pub name: String,
+    /// Name to log in with: the cluster's prefix, a dot and the name.
+    pub login: String,
+    /// Host patterns of its accounts.
+    pub hosts: Vec<String>,
+    /// `None` if SQL created it.
+    pub role: Option<UserRole>,
+    /// Whether it gets databases that are created later.
+    pub every_database: bool,
+    /// Databases of its role. Empty for an administrator, who has all.
+    pub databases: Vec<String>,
+    pub locked: bool,
+}
+
+/// Parameters of a new user.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    pub name: String,
+    pub role: UserRole,
+    /// All databases, and those that are created later, if `None`.
+    pub databases: Option<Vec<String>>,
+    /// Generated if missing.
+    pub password: Option<Zeroizing<String>>,
+}
+
+/// A user with its generated password, which is shown once. `None` if the caller chose it.
+pub struct UserWithPassword {
+    pub user: UserView,
+    pub password: Option<Zeroizing<String>>,
 }

@@ -1,6 +1,7 @@
 //! The port between this room and one kind of engine: a driver per cluster, and a run per start. It
 //! does not use leases, waiters or the ledger.
 
+use crate::administration::Administration;
 use crate::error::{EngineError, RunError, StartError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,6 +135,11 @@ pub trait Run: Send + Sync + 'static {
     /// with.
     fn set_limits(&self, _limits: &ClusterLimits) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// Users and databases of this run. `None`: this kind of engine does not manage them.
+    fn administration(&self) -> Option<&dyn Administration> {
+        None
     }
 
     /// Measured use of this run. Cheap: reads a few small files of the kernel.

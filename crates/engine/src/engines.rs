@@ -1,6 +1,7 @@
 //! All engines of this server, of every kind. Each cluster's supervisor decides when its engine
 //! runs.
 
+mod administer;
 mod attach;
 mod password;
 

@@ -1,6 +1,7 @@
 //! Creates, starts, puts to sleep and deletes clusters. Does not use client sockets, the store,
 //! HTTP or a MySQL driver crate.
 
+mod administration;
 mod bound_task;
 mod budget;
 mod drain;
@@ -28,6 +29,10 @@ pub mod fuzzing {
     pub use crate::local::accounts::account_of_row as account;
 }
 
+pub use administration::{
+    AdministeredRun, Administration, AdministrationError, AdministrationResult, BoundedList,
+    EngineDatabase, EngineUser, NewEngineUser,
+};
 pub use driver::{Driver, Run, RunUsage};
 pub use engines::Engines;
 pub use error::{EngineError, ReadingError, RunError, StartError};

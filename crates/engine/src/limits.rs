@@ -50,6 +50,22 @@ pub const READING_MAX_SECONDS: u32 = 5;
 /// connection is given up, and the next statement opens another.
 pub const ADMIN_STATEMENT_MAX: Duration = Duration::from_secs(12);
 
+/// Time limit of an operation on users or databases, after which no further statement begins. Each
+/// takes a millisecond; a user of a thousand databases takes a second or two.
+pub const ADMINISTRATION_MAX: Duration = Duration::from_secs(60);
+/// Bytes of one statement of such an operation.
+pub const ADMIN_STATEMENT_BYTES_MAX: usize = 64 << 10;
+/// Users that one GRANT or REVOKE names: at most 25 KB of names that a tenant chose.
+pub const GRANTEES_PER_STATEMENT: usize = 32;
+/// Time that the engine may take to drop a database. It removes some thousand tables in it.
+pub const DROP_DATABASE_SECONDS: u32 = 120;
+/// Users with a role that a cluster may have. Each gets a grant with every new database.
+pub const ADMINISTERED_USERS_MAX: usize = 1_000;
+/// Rows of a list of databases, of users, and of the grants of all users together.
+pub const DATABASES_LISTED_MAX: usize = 1_000;
+pub const USERS_LISTED_MAX: usize = 1_000;
+pub const USER_GRANTS_LISTED_MAX: usize = 20_000;
+
 /// Bytes of one account's privileges (JSON) that are read. MariaDB writes about 250; X509 names and
 /// alternatives add a few hundred. The engine itself does not send more.
 pub const PRIV_BYTES_MAX: usize = 2048;

@@ -25,6 +25,7 @@ pub mod refusal;
 pub mod sample_kind;
 pub mod sessions;
 pub mod size;
+pub mod sql_names;
 pub mod state;
 pub mod trust;
 pub mod usage;
@@ -54,6 +55,7 @@ pub use ports::{
 pub use refusal::{Blame, Refusal, RefusalKind, Retry, Severity};
 pub use sessions::{SessionGuard, SessionInfo, Sessions};
 pub use size::{Size, WrongSize};
+pub use sql_names::{DatabaseName, SqlNameError, UserName, UserRole};
 pub use state::ClusterState;
 pub use trust::Trust;
 pub use usage::ClusterUsage;

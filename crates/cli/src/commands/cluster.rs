@@ -167,6 +167,7 @@ fn print_login(context: &Context, client: &Client, cluster: &Cluster) -> Result<
         context,
         &cluster.name,
         &endpoint_of(cluster, &ask(client.server())?),
+        "",
     );
     screen::print(&card(context, cluster, lines, None).render(Paint::stdout()))
 }

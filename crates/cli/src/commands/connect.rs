@@ -93,6 +93,9 @@ fn seen_from_client(mut endpoint: Endpoint, args: &ConnectArgs) -> Endpoint {
         endpoint.host.clone_from(host);
     }
     endpoint.port = args.port.unwrap_or(endpoint.port);
+    if let Some(database) = &args.database {
+        endpoint.database.clone_from(database);
+    }
     match args.ca.as_deref() {
         Some("system") => endpoint.trust = Trust::Public,
         Some(file) => endpoint.trust = Trust::Private(Some(PathBuf::from(file))),
@@ -103,8 +106,14 @@ fn seen_from_client(mut endpoint: Endpoint, args: &ConnectArgs) -> Endpoint {
 
 /// Returns the ways to connect to a cluster from this machine, each with a title: first the one
 /// that always works, then the line for the client that is installed here, then how to get others.
-pub fn first_lines(context: &Context, name: &str, endpoint: &Endpoint) -> Vec<(String, String)> {
-    let sql = context.next(&format!("sql {name}"));
+/// `options` are those of `tidegate sql` for another user or database, each after a space.
+pub fn first_lines(
+    context: &Context,
+    name: &str,
+    endpoint: &Endpoint,
+    options: &str,
+) -> Vec<(String, String)> {
+    let sql = context.next(&format!("sql {name}{options}"));
     let others = context.next(&format!("connect {name} --list"));
     let mut lines = Vec::new();
     match InstalledClient::find() {

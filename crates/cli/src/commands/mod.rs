@@ -1,11 +1,13 @@
 //! Commands, one file for each group. This file only dispatches to them.
 
+mod awake;
 mod cert;
 mod check;
 pub mod cluster;
 mod completion;
 mod config;
 mod connect;
+mod database;
 mod endpoint;
 mod explain;
 mod forms;
@@ -23,6 +25,7 @@ mod status;
 mod system;
 mod trust;
 mod up;
+mod user;
 mod version;
 
 use crate::args::{Cli, Command};
@@ -63,6 +66,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Command::Status => status::run(&context),
         Command::Logs(args) => logs::run(&context, &args),
         Command::Cluster(command) => cluster::run(&context, &command),
+        Command::User(command) => user::run(&context, &command),
+        Command::Database(command) => database::run(&context, &command),
         Command::Session(command) => session::run(&context, &command),
         Command::Connect(args) => connect::run(&context, &args),
         Command::Sql(args) => sql::run(&context, &args),
@@ -84,6 +89,8 @@ fn asks_a_server(command: &Command) -> bool {
     match command {
         Command::Status
         | Command::Cluster(_)
+        | Command::User(_)
+        | Command::Database(_)
         | Command::Session(_)
         | Command::Connect(_)
         | Command::Sql(_)

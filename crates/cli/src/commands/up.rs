@@ -52,7 +52,7 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
         return screen::print_json(&json);
     }
     let facts = client.server().await.map_err(refused)?;
-    let lines = super::connect::first_lines(context, FIRST, &endpoint_of(&demo, &facts));
+    let lines = super::connect::first_lines(context, FIRST, &endpoint_of(&demo, &facts), "");
     let card = cluster::card(context, &demo, lines, Some(proof.to_string()));
     screen::print(&format!("\n{}\n", card.render(Paint::stdout())))?;
     if let Some(link) = link {

@@ -104,8 +104,58 @@ pub const KNOWN_VERBS: &[KnownVerbs] = &[
     ),
     KnownVerbs::new(
         "",
-        "role roles user users sql-user database databases db dbs",
-        "`tidegate sql NAME` runs SQL as root: CREATE DATABASE, CREATE USER and GRANT",
+        "role roles sql-user sql-users account accounts grant",
+        "`tidegate user --help` lists the commands for the users of a cluster",
+    ),
+    KnownVerbs::new(
+        "",
+        "dbs schema schemas",
+        "`tidegate database --help` lists the commands for the databases of a cluster",
+    ),
+    KnownVerbs::new(
+        "user",
+        "new add invite",
+        "`tidegate user create CLUSTER NAME --role ROLE` creates a user",
+    ),
+    KnownVerbs::new(
+        "user",
+        "remove destroy drop revoke",
+        "`tidegate user delete --help` describes how a user is deleted",
+    ),
+    KnownVerbs::new(
+        "user",
+        "reset-password passwd set-password rotate",
+        "`tidegate user password --help` describes how a user gets a new password",
+    ),
+    KnownVerbs::new(
+        "user",
+        "show get describe info roles",
+        "`tidegate user list CLUSTER` lists the users with their roles",
+    ),
+    KnownVerbs::new(
+        "user",
+        "grant set update edit role",
+        "`tidegate sql CLUSTER` runs SQL as root: GRANT and REVOKE change what a user may do",
+    ),
+    KnownVerbs::new(
+        "database",
+        "new add init",
+        "`tidegate database create CLUSTER NAME` creates a database",
+    ),
+    KnownVerbs::new(
+        "database",
+        "remove destroy drop",
+        "`tidegate database delete --help` describes how a database is deleted",
+    ),
+    KnownVerbs::new(
+        "database",
+        "show get describe info",
+        "`tidegate database list CLUSTER` lists the databases",
+    ),
+    KnownVerbs::new(
+        "database",
+        "import dump export backup restore",
+        "`tidegate sql CLUSTER -D NAME` runs the SQL of a dump from standard input",
     ),
     KnownVerbs::new(
         "",

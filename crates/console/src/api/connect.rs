@@ -28,6 +28,7 @@ pub struct ConnectQuery {
     os: Option<String>,
     tls: Option<OldestTls>,
     user: Option<String>,
+    database: Option<String>,
 }
 
 /// Oldest TLS version that a client should accept.
@@ -82,6 +83,8 @@ pub async fn list_clients() -> Json<ClientList> {
             missing"),
         ("user" = Option<String>, Query, description = "user name without the prefix; root if \
             missing", pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"),
+        ("database" = Option<String>, Query, description = "database to use; test if missing",
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$"),
     ),
     responses(
         (status = 200, body = ConnectStrings),
@@ -113,7 +116,11 @@ pub async fn connect_strings(
         tls,
         password: None,
     };
-    let rendered = api.strings(&view, asked.user.as_deref(), &asked.with, wish)?;
+    let mut endpoint = api.endpoint(&view, asked.user.as_deref());
+    if let Some(database) = asked.database {
+        endpoint.database = database;
+    }
+    let rendered = render(&asked.with, &endpoint, wish)?;
     let text = serde_json::to_string_pretty(&rendered).map_err(|_| ApiError::unwritable())?;
     let text = format!("{}\n", printable_json(&text));
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())

@@ -5,10 +5,12 @@ mod activity;
 mod certificate;
 mod clusters;
 mod connect;
+mod databases;
 mod finish;
 mod json_body;
 mod server;
 mod sessions;
+mod users;
 
 use crate::auth::keyed;
 use crate::auth::scoped::ApiCaller;
@@ -32,7 +34,8 @@ use utoipa_axum::routes;
         title = "Tidegate",
         version = "1",
         description = "MySQL-compatible clusters behind a TLS-only endpoint: create, list, wake \
-                       and delete them, and close their sessions.",
+                       and delete them, manage their users and databases, and close their \
+                       sessions.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     )
 )]
@@ -71,6 +74,14 @@ fn routes_and_description() -> (Router<Api>, Description) {
         .routes(routes!(clusters::sleep_cluster))
         .routes(routes!(clusters::wake_cluster))
         .routes(routes!(clusters::new_password))
+        .routes(routes!(
+            databases::list_databases,
+            databases::create_database
+        ))
+        .routes(routes!(databases::delete_database))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::delete_user))
+        .routes(routes!(users::set_user_password))
         .routes(routes!(sessions::list_sessions))
         .routes(routes!(sessions::kill_session))
         .routes(routes!(server::show_server))

@@ -9,8 +9,9 @@ pub use error::ClientError;
 use crate::limits;
 use crate::types::{
     Certificate, CertificatePair, ChangeCluster, CheckResult, Cluster, ClusterList, CreateCluster,
-    CreateKey, EngineKind, EngineKindList, ErrorBody, Key, KeyList, LocalCa, RenameCluster, Secret,
-    Server, Session, SessionList, SignInLink,
+    CreateDatabase, CreateKey, CreateUser, Database, DatabaseList, EngineKind, EngineKindList,
+    ErrorBody, Key, KeyList, LocalCa, RenameCluster, Secret, Server, Session, SessionList,
+    SetPassword, SignInLink, User, UserList,
 };
 use axum::body::Bytes;
 use error::ClientResult;
@@ -144,6 +145,54 @@ impl Client {
         };
         self.request_json(Method::POST, &cluster_path(name, path), NO_BODY)
             .await
+    }
+
+    pub async fn databases(&self, cluster: &str) -> ClientResult<DatabaseList> {
+        self.request_json(Method::GET, &cluster_path(cluster, "/databases"), NO_BODY)
+            .await
+    }
+
+    pub async fn create_database(&self, cluster: &str, name: &str) -> ClientResult<Database> {
+        let wanted = CreateDatabase {
+            name: name.to_owned(),
+        };
+        let path = cluster_path(cluster, "/databases");
+        self.request_json(Method::POST, &path, Some(&wanted)).await
+    }
+
+    pub async fn delete_database(&self, cluster: &str, name: &str) -> ClientResult<()> {
+        let path = format!("/databases/{}", percent_encoded(name));
+        self.request(Method::DELETE, &cluster_path(cluster, &path), NO_BODY)
+            .await
+            .map(drop)
+    }
+
+    pub async fn users(&self, cluster: &str) -> ClientResult<UserList> {
+        self.request_json(Method::GET, &cluster_path(cluster, "/users"), NO_BODY)
+            .await
+    }
+
+    pub async fn create_user(&self, cluster: &str, wanted: &CreateUser) -> ClientResult<User> {
+        self.request_json(Method::POST, &cluster_path(cluster, "/users"), Some(wanted))
+            .await
+    }
+
+    pub async fn set_user_password(
+        &self,
+        cluster: &str,
+        name: &str,
+        wanted: &SetPassword,
+    ) -> ClientResult<User> {
+        let path = format!("/users/{}/password", percent_encoded(name));
+        self.request_json(Method::POST, &cluster_path(cluster, &path), Some(wanted))
+            .await
+    }
+
+    pub async fn delete_user(&self, cluster: &str, name: &str) -> ClientResult<()> {
+        let path = format!("/users/{}", percent_encoded(name));
+        self.request(Method::DELETE, &cluster_path(cluster, &path), NO_BODY)
+            .await
+            .map(drop)
     }
 
     pub async fn sessions(&self, cluster: Option<&str>) -> ClientResult<Vec<Session>> {

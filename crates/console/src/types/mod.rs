@@ -6,12 +6,14 @@ mod activity;
 mod certificate;
 mod cluster;
 mod connect;
+mod database;
 mod engine;
 mod error;
 mod limits;
 mod secret;
 mod server;
 mod session;
+mod user;
 mod warning;
 
 pub use access::{CreateKey, Key, KeyList, KeyScope, SignInLink};
@@ -27,10 +29,12 @@ pub use connect::{
     ClientList, ConnectForm, ConnectStrings, KnownClient, KnownPlatform, TestConnection,
     TestResult, TestStep,
 };
+pub use database::{CreateDatabase, Database, DatabaseList};
 pub use engine::{EngineKind, EngineKindList, EngineParameter};
 pub use error::ErrorBody;
 pub use limits::{FILE_SIZE_WAITS, Limits, LimitsWanted, Usage};
 pub use secret::Secret;
 pub use server::{LocalCa, Server};
 pub use session::{Session, SessionList};
+pub use user::{CreateUser, Role, SetPassword, User, UserList};
 pub use warning::Warning;

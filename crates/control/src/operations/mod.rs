@@ -1,12 +1,15 @@
 //! Operations on clusters and sessions, as plain async functions. Each runs to its end even if its
 //! caller is dropped, so a closed connection leaves no cluster half changed.
 
+mod administered;
 mod change;
 mod create;
+mod databases;
 mod delete;
 mod rename;
 mod root_password;
 mod sessions;
+mod users;
 
 use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;

@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod admin;
+pub(crate) mod administration;
 pub(crate) mod cgroup;
 pub(crate) mod disk;
 pub(crate) mod driver;

@@ -1,5 +1,6 @@
 //! A running MariaDB process and the statements that this room sends to it.
 
+use crate::administration::Administration;
 use crate::bound_task::BoundTask;
 use crate::driver::{Run, RunUsage};
 use crate::error::RunError;
@@ -60,6 +61,11 @@ impl LocalRun {
     /// Runs one statement as the administrator. A lost connection costs the statement only.
     pub async fn query(&self, sql: &str) -> Result<Vec<Row>, RunError> {
         self.admin.run(sql).await
+    }
+
+    /// Opens another administrative connection, for statements that may take long.
+    pub async fn open_admin(&self) -> Result<Admin, RunError> {
+        self.admin.open().await
     }
 
     /// Keeps the watch of the cluster's disk limit for as long as the run.
@@ -198,6 +204,10 @@ impl Run for LocalRun {
             .await
             .map(drop)
         })
+    }
+
+    fn administration(&self) -> Option<&dyn Administration> {
+        Some(self)
     }
 
     fn usage(&self) -> BoxFuture<'_, RunUsage> {

@@ -29,6 +29,19 @@ impl std::fmt::Debug for RootSeed {
     }
 }
 
+/// Global privileges of a cluster's root.
+const ROOT_GLOBAL: &str =
+    "PROCESS, RELOAD, SHOW DATABASES, CREATE USER, BINLOG MONITOR, SLAVE MONITOR, SET USER";
+
+/// Returns the grants of a cluster's root, for this account as SQL names it.
+pub fn root_grants(account: &str) -> [String; 3] {
+    [
+        format!("GRANT {ROOT_GLOBAL} ON *.* TO {account} WITH GRANT OPTION"),
+        format!("GRANT ALL ON `%`.* TO {account} WITH GRANT OPTION"),
+        format!("GRANT SELECT ON mysql.* TO {account} WITH GRANT OPTION"),
+    ]
+}
+
 /// Returns `*` and forty hex digits, the form in which `mysql_native_password` stores stage 2.
 pub fn native_hash(stage2: &[u8; 20]) -> String {
     let mut out = String::with_capacity(41);
@@ -58,12 +71,15 @@ pub fn init_sql(admin: &AdminSecret, seed: Option<&RootSeed>) -> Option<String> 
          USING '{}';",
         native_hash(&admin.stage2())
     );
+    // It grants the roles of users, so it needs all that root has, with the right to grant it. A
+    // tenant gains nothing by a routine of this definer: root can write the tables of privileges.
     // READ ONLY ADMIN sets a cluster at its disk limit read-only, and changes a password in it all
     // the same.
     let _ = writeln!(
         out,
-        "GRANT SELECT, PROCESS, CREATE USER, CONNECTION ADMIN, READ_ONLY ADMIN ON *.* TO \
-         '{ADMIN_USER}'@'localhost';"
+        "GRANT SELECT, {ROOT_GLOBAL}, CONNECTION ADMIN, READ_ONLY ADMIN ON *.* TO \
+         '{ADMIN_USER}'@'localhost' WITH GRANT OPTION;\n\
+         GRANT ALL ON `%`.* TO '{ADMIN_USER}'@'localhost' WITH GRANT OPTION;"
     );
     if let Some(seed) = seed {
         let user = literal(&seed.user)?;
@@ -76,12 +92,11 @@ pub fn init_sql(admin: &AdminSecret, seed: Option<&RootSeed>) -> Option<String> 
         let _ = writeln!(
             out,
             "{create} {user}@'%' IDENTIFIED VIA mysql_native_password USING \
-             '{hash}';\n\
-             GRANT PROCESS, RELOAD, SHOW DATABASES, CREATE USER, BINLOG MONITOR, SLAVE MONITOR, \
-              SET USER ON *.* TO {user}@'%' WITH GRANT OPTION;\n\
-             GRANT ALL ON `%`.* TO {user}@'%' WITH GRANT OPTION;\n\
-             GRANT SELECT ON mysql.* TO {user}@'%' WITH GRANT OPTION;"
+             '{hash}';"
         );
+        for grant in root_grants(&format!("{user}@'%'")) {
+            let _ = writeln!(out, "{grant};");
+        }
     }
     Some(out)
 }

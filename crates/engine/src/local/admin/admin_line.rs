@@ -89,7 +89,8 @@ impl AdminLine {
         }
     }
 
-    async fn connect(&self, link: &mut Link) -> Result<Admin, RunError> {
+    /// Opens a connection beside the current one.
+    pub async fn open(&self) -> Result<Admin, RunError> {
         let open = async {
             let stream = UnixStream::connect(&self.socket).await?;
             Admin::greeting(stream)
@@ -98,7 +99,7 @@ impl AdminLine {
                 .await
         };
         let opened = tokio::time::timeout(ADMIN_CONNECT_MAX, open).await;
-        let mut admin = opened
+        opened
             .unwrap_or(Err(AdminError::Late("no new one was opened in time")))
             .map_err(|error| match error {
                 // The tenant changed or locked our account. Any other error may be gone at the next
@@ -107,7 +108,11 @@ impl AdminLine {
                     RunError::ShutOut(Arc::new(error))
                 }
                 error => RunError::lost(error),
-            })?;
+            })
+    }
+
+    async fn connect(&self, link: &mut Link) -> Result<Admin, RunError> {
+        let mut admin = self.open().await?;
         for session in std::mem::take(&mut link.late) {
             // It may have ended meanwhile, and a tenant may have taken our right to KILL.
             let _ = admin.run(&format!("KILL CONNECTION {session}")).await;

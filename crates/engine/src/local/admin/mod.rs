@@ -7,6 +7,7 @@ pub(crate) mod health;
 use crate::limits::{ADMIN_STATEMENT_MAX, READING_MAX_SECONDS};
 use crate::local::accounts::init_sql::ADMIN_USER;
 use crate::local::error::AdminError;
+use std::time::Duration;
 use tidegate_wire::auth::stage1;
 use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
@@ -112,7 +113,16 @@ impl Admin {
     /// be dropped.
     pub async fn run(&mut self, sql: &str) -> Result<Vec<Row>, StatementError> {
         // The engine ends a statement by itself after half of this time, unless it is stuck.
-        let answer = tokio::time::timeout(ADMIN_STATEMENT_MAX, self.exchange(sql)).await;
+        self.run_within(sql, ADMIN_STATEMENT_MAX).await
+    }
+
+    /// As [`Self::run`], with another bound of time.
+    pub async fn run_within(
+        &mut self,
+        sql: &str,
+        most: Duration,
+    ) -> Result<Vec<Row>, StatementError> {
+        let answer = tokio::time::timeout(most, self.exchange(sql)).await;
         match answer
             .map_err(|_| StatementError::Late)?
             .map_err(StatementError::Closed)?

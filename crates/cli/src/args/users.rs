@@ -1,0 +1,110 @@
+//! Grammar of `tidegate user` and `tidegate database`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use tidegate_console::types::Role;
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Create a user and print its login; a generated password is shown only once
+    ///
+    /// admin: everything that root may do. read-write: read and write rows, and create, change and
+    /// drop tables, views, routines, triggers and events. read-only: read rows. The last two are
+    /// grants for each database, never for the engine's own. A sleeping cluster is woken.
+    Create {
+        /// Name of the cluster
+        cluster: String,
+        /// Name of the user, without the prefix of the cluster
+        name: String,
+        /// Rights of the user
+        #[arg(long, value_enum)]
+        role: RoleArg,
+        /// Database that the role is for; can be given several times [default: all, and later ones]
+        ///
+        /// Without it, the user gets all databases, and those that `tidegate database create`
+        /// creates later. Databases that SQL creates later need a GRANT.
+        #[arg(long, short = 'D', value_name = "NAME")]
+        database: Vec<String>,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// List the users that can log in to a cluster, with their roles
+    #[command(visible_alias = "ls")]
+    List {
+        /// Name of the cluster
+        cluster: String,
+    },
+    /// Set a new password for a user; a generated one is shown only once
+    ///
+    /// Sessions that are open continue. `tidegate cluster password` does the same for root.
+    Password {
+        /// Name of the cluster
+        cluster: String,
+        /// Name of the user, without the prefix of the cluster
+        name: String,
+        #[command(flatten)]
+        password: PasswordArgs,
+    },
+    /// Delete a user and end its sessions
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// Name of the cluster
+        cluster: String,
+        /// Name of the user, without the prefix of the cluster
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub struct PasswordArgs {
+    /// Read the password from standard input, or ask for it on a terminal [default: generate one]
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// Role as an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleArg {
+    Admin,
+    ReadWrite,
+    ReadOnly,
+}
+
+impl From<RoleArg> for Role {
+    fn from(role: RoleArg) -> Self {
+        match role {
+            RoleArg::Admin => Self::Admin,
+            RoleArg::ReadWrite => Self::ReadWrite,
+            RoleArg::ReadOnly => Self::ReadOnly,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DatabaseCommand {
+    /// Create a database; users whose role is for all databases get it too
+    ///
+    /// A sleeping cluster is woken.
+    Create {
+        /// Name of the cluster
+        cluster: String,
+        /// Name of the database
+        name: String,
+    },
+    /// List the databases of a cluster, without the engine's own
+    #[command(visible_alias = "ls")]
+    List {
+        /// Name of the cluster
+        cluster: String,
+    },
+    /// Delete a database and all its data
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// Name of the cluster
+        cluster: String,
+        /// Name of the database
+        name: String,
+        /// Do not ask for confirmation
+        #[arg(long, short)]
+        yes: bool,
+    },
+}

@@ -1,0 +1,169 @@
+//! `tidegate user create|list|password|delete`. A password never is an argument: it is generated,
+//! or comes by standard input.
+
+use super::awake::wake;
+use super::endpoint::endpoint;
+use crate::args::{PasswordArgs, UserCommand};
+use crate::card::Card;
+use crate::context::{Context, ask, shell_word};
+use crate::failure::Failure;
+use crate::limits::PASSWORD_INPUT_MAX;
+use crate::screen::{self, Paint, Step};
+use crate::terminal;
+use anyhow::{Context as _, Result};
+use std::io::{IsTerminal, Read};
+use tidegate_connect::bracketed;
+use tidegate_console::types::{CreateUser, Secret, SetPassword, User};
+use tidegate_model::printable;
+use zeroize::Zeroizing;
+
+pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
+    let client = context.client();
+    match command {
+        UserCommand::Create {
+            cluster,
+            name,
+            role,
+            database,
+            password,
+        } => {
+            let wanted = CreateUser {
+                name: name.clone(),
+                role: (*role).into(),
+                databases: (!database.is_empty()).then(|| database.clone()),
+                password: given_password(*password, name)?,
+            };
+            wake(&client, cluster)?;
+            let step = Step::begin("creating the user");
+            let user = ask(client.create_user(cluster, &wanted))?;
+            step.done("");
+            print_login(context, cluster, &user)
+        }
+        UserCommand::Password {
+            cluster,
+            name,
+            password,
+        } => {
+            let wanted = SetPassword {
+                password: given_password(*password, name)?,
+            };
+            wake(&client, cluster)?;
+            let step = Step::begin("setting a new password");
+            let user = ask(client.set_user_password(cluster, name, &wanted))?;
+            step.done("");
+            print_login(context, cluster, &user)
+        }
+        UserCommand::List { cluster } => {
+            wake(&client, cluster)?;
+            let list = ask(client.users(cluster))?;
+            screen::print_list(
+                context.global.json,
+                &list.users,
+                "no users",
+                &["NAME", "ROLE", "DATABASES", "HOSTS", "USER"],
+                user_row,
+            )?;
+            if !list.complete {
+                screen::say("there are more users than this list can have");
+            }
+            Ok(())
+        }
+        UserCommand::Delete { cluster, name } => {
+            wake(&client, cluster)?;
+            let step = Step::begin("deleting the user");
+            ask(client.delete_user(cluster, name))?;
+            step.done("");
+            if context.global.json {
+                return screen::print_json(
+                    &serde_json::json!({ "cluster": cluster, "name": name, "deleted": true }),
+                );
+            }
+            screen::say(&format!("deleted user {name} of {cluster}"));
+            Ok(())
+        }
+    }
+}
+
+/// Reads the password from standard input, or asks for it there. `None`: the server generates one.
+fn given_password(args: PasswordArgs, name: &str) -> Result<Option<Secret>> {
+    if !args.password_stdin {
+        return Ok(None);
+    }
+    if std::io::stdin().is_terminal() {
+        let asked = terminal::password(&format!("New password for {}: ", printable(name)))
+            .context("asking for the password")?;
+        return checked(asked).map(Some);
+    }
+    // At its full length: a string that grows leaves copies in memory that are not erased.
+    let mut text = Zeroizing::new(String::with_capacity(PASSWORD_INPUT_MAX));
+    let bound = u64::try_from(PASSWORD_INPUT_MAX).unwrap_or(u64::MAX);
+    std::io::stdin()
+        .lock()
+        .take(bound)
+        .read_to_string(&mut text)
+        .context("reading the password from standard input")?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    checked(Zeroizing::new(line.to_owned())).map(Some)
+}
+
+fn checked(password: Zeroizing<String>) -> Result<Secret> {
+    if password.is_empty() {
+        return Err(Failure::usage(
+            "standard input contained no password",
+            "pipe it in, or leave out --password-stdin: one is then generated",
+        )
+        .into());
+    }
+    Ok(Secret::new(password))
+}
+
+/// Prints the login of a user, with the command lines that use it.
+fn print_login(context: &Context, cluster: &str, user: &User) -> Result<()> {
+    if context.global.json {
+        return screen::print_json(user);
+    }
+    let mut endpoint = endpoint(context, cluster, &user.name)?;
+    let mut options = format!(" --user {}", shell_word(&user.name));
+    if !user.databases.contains(&endpoint.database)
+        && let Some(first) = user.databases.first()
+    {
+        endpoint.database.clone_from(first);
+        options.push_str(&format!(" -D {}", shell_word(first)));
+    }
+    let card = Card {
+        endpoint: format!("{}:{}", bracketed(&endpoint.host), endpoint.port),
+        user: &user.user,
+        password: user.password.as_ref().map(Secret::reveal),
+        database: &endpoint.database,
+        ca: endpoint.trust.ca_path().map(|ca| ca.display().to_string()),
+        new_password: context.next(&format!(
+            "user password {cluster} {}",
+            shell_word(&user.name)
+        )),
+        verified: None,
+        lines: super::connect::first_lines(context, cluster, &endpoint, &options),
+    };
+    screen::print(&card.render(Paint::stdout()))
+}
+
+fn user_row(user: &User) -> Vec<String> {
+    let role = match (user.role, user.locked) {
+        (Some(role), false) => role.as_str().to_owned(),
+        (Some(role), true) => format!("{} (locked)", role.as_str()),
+        (None, true) => "- (locked)".to_owned(),
+        (None, false) => "-".to_owned(),
+    };
+    let databases = match (user.role, user.every_database) {
+        (None, _) => "-".to_owned(),
+        (Some(_), true) => "all".to_owned(),
+        (Some(_), false) => user.databases.join(","),
+    };
+    vec![
+        user.name.clone(),
+        role,
+        databases,
+        user.hosts.join(","),
+        user.user.clone(),
+    ]
+}

@@ -1,0 +1,133 @@
+//! Routes of the users of a cluster. All of them wake it, so none is open to a key that only reads.
+
+use super::json_body::JsonObject;
+use crate::errors::ApiError;
+use crate::state::Api;
+use crate::types::{CreateUser, ErrorBody, Secret, SetPassword, User, UserList};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use tidegate_control::{NewUser, UserView, UserWithPassword};
+use zeroize::Zeroizing;
+
+/// Lists the users that can log in to a cluster, by name. The cluster is woken for it.
+#[utoipa::path(
+    get,
+    path = "/v1/clusters/{name}/users",
+    tag = "users",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, body = UserList),
+        (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn list_users(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<UserList>, ApiError> {
+    let list = api.control.users(&name).await?;
+    let users = list.rows.into_iter().map(|user| user_body(user, None));
+    Ok(Json(UserList {
+        users: users.collect(),
+        complete: list.complete,
+    }))
+}
+
+/// Creates a user with the rights of a role. If the password is generated, only this answer
+/// contains it: the server does not store it.
+#[utoipa::path(
+    post,
+    path = "/v1/clusters/{name}/users",
+    tag = "users",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path)),
+    request_body = CreateUser,
+    responses(
+        (status = 201, body = User),
+        (status = 404, description = "no such cluster or database", body = ErrorBody),
+        (status = 409, description = "the name is taken, or the engine is busy", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn create_user(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+    JsonObject(wanted): JsonObject<CreateUser>,
+) -> Result<(StatusCode, Json<User>), ApiError> {
+    let new = NewUser {
+        name: wanted.name,
+        role: wanted.role.into(),
+        databases: wanted.databases,
+        password: given(wanted.password),
+    };
+    let made = api.control.create_user(&name, new).await?;
+    Ok((StatusCode::CREATED, Json(with_password(made))))
+}
+
+/// Deletes a user: ends its sessions and drops its accounts.
+#[utoipa::path(
+    delete,
+    path = "/v1/clusters/{name}/users/{user}",
+    tag = "users",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path), ("user" = String, Path)),
+    responses(
+        (status = 204),
+        (status = 404, description = "no such cluster or user", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn delete_user(
+    State(api): State<Api>,
+    Path((name, user)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
+    api.control.delete_user(&name, &user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Replaces the password of a user. If it is generated, only this answer contains it.
+#[utoipa::path(
+    post,
+    path = "/v1/clusters/{name}/users/{user}/password",
+    tag = "users",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path), ("user" = String, Path)),
+    request_body = SetPassword,
+    responses(
+        (status = 200, body = User),
+        (status = 404, description = "no such cluster or user", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn set_user_password(
+    State(api): State<Api>,
+    Path((name, user)): Path<(String, String)>,
+    JsonObject(wanted): JsonObject<SetPassword>,
+) -> Result<Json<User>, ApiError> {
+    let password = given(wanted.password);
+    let changed = api.control.user_password(&name, &user, password).await?;
+    Ok(Json(with_password(changed)))
+}
+
+fn given(password: Option<Secret>) -> Option<Zeroizing<String>> {
+    password.map(|secret| Zeroizing::new(secret.reveal().to_owned()))
+}
+
+fn with_password(made: UserWithPassword) -> User {
+    user_body(made.user, made.password.map(Secret::new))
+}
+
+fn user_body(view: UserView, password: Option<Secret>) -> User {
+    User {
+        name: view.name,
+        user: view.login,
+        password,
+        role: view.role.map(Into::into),
+        every_database: view.every_database,
+        databases: view.databases,
+        hosts: view.hosts,
+        locked: view.locked,
+    }
+}

@@ -1,0 +1,55 @@
+//! A cluster whose users or databases an operation manages: awake, and locked for others.
+
+use crate::cluster_entry::ClusterEntry;
+use crate::control::Control;
+use crate::engine_error::{administration_error, engine_error};
+use crate::error::{ControlError, ControlResult, ErrorCode};
+use std::sync::Arc;
+use tidegate_engine::{AdministeredRun, Administration, AdministrationError};
+use tokio::sync::OwnedMutexGuard;
+
+/// Characters of a wrong name that an error repeats.
+pub const SHOWN_CHARS_MAX: usize = 80;
+
+/// An awake cluster with its lock.
+pub struct Administered {
+    pub entry: Arc<ClusterEntry>,
+    run: AdministeredRun,
+    _held: OwnedMutexGuard<()>,
+}
+
+impl Administered {
+    pub fn admin(&self) -> ControlResult<&dyn Administration> {
+        let admin = self.run.administration();
+        admin.map_err(|e| engine_error(e, &self.entry.name()))
+    }
+
+    /// Error of a statement about a user or a database, which `what` names.
+    pub fn error(&self, error: AdministrationError, what: &str) -> ControlError {
+        administration_error(error, what, &self.entry.name())
+    }
+}
+
+impl Control {
+    /// Wakes a cluster to manage its users or databases.
+    pub(super) async fn administered(&self, cluster: &str) -> ControlResult<Administered> {
+        let (entry, held) = self.exclusive(cluster).await?;
+        let run = self.engines().administer(entry.id).await;
+        let run = run.map_err(|e| engine_error(e, &entry.name()))?;
+        Ok(Administered {
+            entry,
+            run,
+            _held: held,
+        })
+    }
+}
+
+/// Error of a name that nothing can have.
+pub fn no_such(kind: &str, name: &str, cluster: &str) -> ControlError {
+    let shown: String = name.chars().take(SHOWN_CHARS_MAX).collect();
+    ControlError::new(
+        ErrorCode::NotFound,
+        format!("there is no {kind} {shown:?} in cluster {cluster:?}"),
+        format!("`tidegate {kind} list {cluster}` shows those that exist"),
+    )
+}

@@ -1,0 +1,83 @@
+//! Lists, creates and deletes databases of a cluster, which is woken for it.
+
+use super::administered::{SHOWN_CHARS_MAX, no_such};
+use crate::control::Control;
+use crate::error::{ControlError, ControlResult, ErrorCode};
+use crate::views::{DatabaseView, ListView};
+use tidegate_engine::EngineDatabase;
+use tidegate_model::{DatabaseName, SqlNameError};
+
+impl Control {
+    /// Lists the databases of a cluster by name, without the engine's own.
+    pub async fn databases(&self, cluster: &str) -> ControlResult<ListView<DatabaseView>> {
+        let this = self.clone();
+        let cluster = cluster.to_owned();
+        self.to_its_end(async move {
+            let on = this.administered(&cluster).await?;
+            let list = on.admin()?.databases().await;
+            let list = list.map_err(|e| on.error(e, "the databases"))?;
+            Ok(ListView {
+                rows: list.rows.into_iter().map(database_view).collect(),
+                complete: list.complete,
+            })
+        })
+        .await
+    }
+
+    /// Creates a database. Users that have every database get it too.
+    pub async fn create_database(&self, cluster: &str, name: &str) -> ControlResult<DatabaseView> {
+        let this = self.clone();
+        let cluster = cluster.to_owned();
+        let name = DatabaseName::parse(name).map_err(|e| bad_database(name, e))?;
+        self.to_its_end(async move {
+            let on = this.administered(&cluster).await?;
+            let made = on.admin()?.create_database(&name).await;
+            made.map(database_view)
+                .map_err(|e| on.error(e, &named(&name)))
+        })
+        .await
+    }
+
+    /// Drops a database with its data, and the grants that users of a role have on it.
+    pub async fn delete_database(&self, cluster: &str, name: &str) -> ControlResult<()> {
+        let this = self.clone();
+        let cluster = cluster.to_owned();
+        let name = existing_database(name, &cluster)?;
+        self.to_its_end(async move {
+            let on = this.administered(&cluster).await?;
+            let deleted = on.admin()?.delete_database(&name).await;
+            deleted.map_err(|e| on.error(e, &named(&name)))
+        })
+        .await
+    }
+}
+
+/// Name of a database that may exist. One that no database can have is as unknown as any other.
+pub(super) fn existing_database(name: &str, cluster: &str) -> ControlResult<DatabaseName> {
+    DatabaseName::existing(name).map_err(|error| match error {
+        SqlNameError::Reserved => bad_database(name, error),
+        _ => no_such("database", name, cluster),
+    })
+}
+
+fn named(name: &DatabaseName) -> String {
+    format!("database {:?}", name.as_str())
+}
+
+/// Error of a name that no database of a tenant can have.
+pub(super) fn bad_database(name: &str, error: SqlNameError) -> ControlError {
+    let shown: String = name.chars().take(SHOWN_CHARS_MAX).collect();
+    ControlError::new(
+        ErrorCode::BadName,
+        format!("{shown:?} can't be the name of a database: {error}"),
+        DatabaseName::HINT,
+    )
+}
+
+fn database_view(database: EngineDatabase) -> DatabaseView {
+    DatabaseView {
+        name: database.name,
+        character_set: database.character_set,
+        collation: database.collation,
+    }
+}

@@ -1,0 +1,133 @@
+//! Users and databases inside a running engine, as an operator manages them. What a list contains
+//! was written by a tenant, so it is bounded and means nothing beyond its words.
+
+use crate::driver::Run;
+use crate::error::{EngineError, RunError};
+use std::sync::Arc;
+use tidegate_model::{BoxFuture, DatabaseName, Lease, UserName, UserRole};
+
+/// Rows of a list, up to its limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundedList<T> {
+    pub rows: Vec<T>,
+    /// Whether these are all rows.
+    pub complete: bool,
+}
+
+/// A database of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineDatabase {
+    pub name: String,
+    pub character_set: String,
+    pub collation: String,
+}
+
+/// The accounts of one user name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineUser {
+    pub name: String,
+    /// Host patterns of its accounts.
+    pub hosts: Vec<String>,
+    /// `None` if SQL created it.
+    pub role: Option<UserRole>,
+    /// Whether it gets databases that an operator creates later.
+    pub every_database: bool,
+    /// Databases of its role. Empty for an administrator, who has all.
+    pub databases: Vec<String>,
+    /// Whether one of its accounts is locked.
+    pub locked: bool,
+}
+
+/// Parameters of a new user.
+#[derive(Debug, Clone)]
+pub struct NewEngineUser {
+    pub name: UserName,
+    /// SHA1(SHA1(password)).
+    pub stage2: [u8; 20],
+    pub role: UserRole,
+    /// All databases, and those that are created later, if `None`.
+    pub databases: Option<Vec<DatabaseName>>,
+}
+
+/// Error of an operation on users and databases.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AdministrationError {
+    #[error("it exists already")]
+    Exists,
+    #[error("it does not exist")]
+    Missing,
+    #[error("there is no database {0:?}")]
+    MissingDatabase(String),
+    #[error("there are {0} already")]
+    TooMany(usize),
+    #[error("the cluster is read-only, as at its disk limit")]
+    ReadOnly,
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+pub type AdministrationResult<T> = Result<T, AdministrationError>;
+
+/// Statements about users and databases. Each method ends within a bound of time, and none leaves
+/// an account that somebody can log in with before it is complete.
+pub trait Administration: Send + Sync {
+    /// Databases of the tenant, by name.
+    fn databases(&self) -> BoxFuture<'_, AdministrationResult<BoundedList<EngineDatabase>>>;
+
+    /// Creates a database, and grants it to the users that have every database. An error leaves
+    /// neither.
+    fn create_database<'a>(
+        &'a self,
+        name: &'a DatabaseName,
+    ) -> BoxFuture<'a, AdministrationResult<EngineDatabase>>;
+
+    /// Drops a database with its data and the grants that users of a role have on it.
+    fn delete_database<'a>(
+        &'a self,
+        name: &'a DatabaseName,
+    ) -> BoxFuture<'a, AdministrationResult<()>>;
+
+    /// Users that can log in, by name.
+    fn users(&self) -> BoxFuture<'_, AdministrationResult<BoundedList<EngineUser>>>;
+
+    /// Creates a user. Returns the databases that it was granted.
+    fn create_user<'a>(
+        &'a self,
+        user: &'a NewEngineUser,
+    ) -> BoxFuture<'a, AdministrationResult<Vec<String>>>;
+
+    /// Sets the password of all accounts of a user.
+    fn set_user_password<'a>(
+        &'a self,
+        name: &'a UserName,
+        stage2: [u8; 20],
+    ) -> BoxFuture<'a, AdministrationResult<()>>;
+
+    /// Drops all accounts of a user.
+    fn delete_user<'a>(&'a self, name: &'a UserName) -> BoxFuture<'a, AdministrationResult<()>>;
+
+    /// Ends all sessions of a user.
+    fn end_user_sessions<'a>(
+        &'a self,
+        name: &'a UserName,
+    ) -> BoxFuture<'a, AdministrationResult<()>>;
+}
+
+/// A running engine that stays awake while its users and databases are managed.
+pub struct AdministeredRun {
+    _lease: Lease,
+    run: Arc<dyn Run>,
+}
+
+impl AdministeredRun {
+    pub(crate) fn new(lease: Lease, run: Arc<dyn Run>) -> Self {
+        Self { _lease: lease, run }
+    }
+
+    /// An error if this kind of engine manages no users and databases.
+    pub fn administration(&self) -> Result<&dyn Administration, EngineError> {
+        self.run
+            .administration()
+            .ok_or(EngineError::Unsupported("users and databases to manage"))
+    }
+}

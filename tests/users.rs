@@ -1,0 +1,304 @@
+//! Users that an operator manages: passwords, names, deletion, and the API.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
+
+use serde_json::Value;
+use std::io::Write;
+use std::process::{Output, Stdio};
+use tidegate_e2e::clients::mariadb;
+use tidegate_e2e::console::Console;
+use tidegate_e2e::session::{Outcome, Session};
+use tidegate_e2e::users::{copy, create_user, error_code, json_before, names};
+use tidegate_e2e::{Cluster, Server};
+
+/// Runs a command with this text on its standard input.
+fn with_input(server: &Server, args: &[&str], input: &str) -> Output {
+    let mut child = server
+        .command(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    child.wait_with_output().unwrap()
+}
+
+/// The cluster as its user `app` with this password logs in to it.
+fn app_with(root: &Cluster, password: &str) -> Cluster {
+    Cluster {
+        user: root.login("app"),
+        password: password.to_owned(),
+        ..copy(root)
+    }
+}
+
+#[test]
+fn a_password_comes_by_standard_input_and_is_shown_nowhere() {
+    let server = Server::start();
+    let root = server.create("shop");
+    let secret = "it's a \"secret\" \\ of é";
+    let words = [
+        "user",
+        "create",
+        "shop",
+        "app",
+        "--role",
+        "read-only",
+        "--password-stdin",
+    ];
+    for (json, name) in [(false, "app"), (true, "app2")] {
+        let mut words = words.map(str::to_owned).to_vec();
+        words[3] = name.to_owned();
+        if json {
+            words.push("--json".to_owned());
+        }
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let out = with_input(&server, &words, &format!("{secret}\n"));
+        let text = format!("{out:?}");
+        assert!(out.status.success(), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+        let user = Cluster {
+            user: root.login(name),
+            password: secret.to_owned(),
+            ..copy(&root)
+        };
+        assert_eq!(mariadb(&user, "SELECT 1").expect(), "1");
+    }
+    let second = "another one";
+    let change = [
+        "user",
+        "password",
+        "shop",
+        "app",
+        "--password-stdin",
+        "--json",
+    ];
+    let out = with_input(&server, &change, second);
+    let made: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(made.get("password"), None);
+    assert_eq!(made["role"], "read-only");
+    assert_eq!(mariadb(&app_with(&root, second), "SELECT 1").expect(), "1");
+    assert!(
+        !mariadb(&app_with(&root, secret), "SELECT 1").ok,
+        "the old one is over"
+    );
+    // Generated: shown in this answer only.
+    let made = server.json(&["user", "password", "shop", "app"]);
+    let generated = made["password"].as_str().unwrap();
+    assert!(generated.len() >= 16, "{generated}");
+    assert_eq!(
+        mariadb(&app_with(&root, generated), "SELECT 1").expect(),
+        "1"
+    );
+    for bad in ["", "\n", "two\nlines\n", &*"x".repeat(257)] {
+        let out = with_input(&server, &change, bad);
+        assert_eq!(out.status.code(), Some(2), "{bad:?}: {out:?}");
+    }
+    let log = server.log();
+    for word in ["secret", second, generated] {
+        assert!(!log.contains(word), "in the log: {word}");
+    }
+    let args = ["user", "password", "shop", "root"];
+    assert_eq!(error_code(&server, &args), "bad_name");
+}
+
+#[test]
+fn names_of_users_are_quoted_and_reserved_ones_refused() {
+    let server = Server::start();
+    let root = server.create("shop");
+    for name in [
+        "o'b`r\"i\\en",
+        "a_b%",
+        "a.b@c",
+        "größe",
+        "-x",
+        &*"x".repeat(64),
+    ] {
+        let made = json_before(
+            &server,
+            &["user", "create", "shop", "--role", "read-only", "--", name],
+        );
+        assert_eq!(made["name"], name);
+        let user = Cluster {
+            user: root.login(name),
+            password: made["password"].as_str().unwrap().to_owned(),
+            ..copy(&root)
+        };
+        assert_eq!(mariadb(&user, "SELECT 1").expect(), "1", "{name}");
+        server.succeed(&["user", "delete", "shop", "--", name]);
+        assert!(!mariadb(&user, "SELECT 1").ok, "{name}");
+    }
+    let full = root.login("app");
+    for (name, code) in [
+        ("root", "bad_name"),
+        ("ROOT", "bad_name"),
+        ("mysql", "bad_name"),
+        ("mariadb.sys", "bad_name"),
+        ("tidegate.admin", "bad_name"),
+        ("public", "bad_name"),
+        ("event_scheduler", "bad_name"),
+        ("", "bad_name"),
+        ("a\nb", "bad_name"),
+        ("\u{1f600}", "bad_name"),
+        (&*"x".repeat(65), "bad_name"),
+        (&*full, "bad_name"),
+    ] {
+        let args = ["user", "create", "shop", name, "--role", "read-only"];
+        assert_eq!(error_code(&server, &args), code, "{name}");
+    }
+    for name in ["root", "mariadb.sys", "tidegate.admin"] {
+        let args = ["user", "delete", "shop", name];
+        assert_eq!(error_code(&server, &args), "bad_name", "{name}");
+    }
+    let args = ["user", "delete", "shop", "nosuch"];
+    assert_eq!(error_code(&server, &args), "not_found");
+    let args = [
+        "user",
+        "create",
+        "shop",
+        "a",
+        "--role",
+        "read-only",
+        "-D",
+        "nosuch",
+    ];
+    assert_eq!(error_code(&server, &args), "not_found");
+    let list = server.json(&["user", "list", "shop"]);
+    assert_eq!(names(&list), ["root"], "nothing is left of refused ones");
+}
+
+#[test]
+fn a_deleted_user_is_out_at_once() {
+    let server = Server::start();
+    let root = server.create("shop");
+    let app = create_user(&server, &root, &["app", "--role", "read-write"], "test");
+    let other = create_user(&server, &root, &["other", "--role", "read-only"], "test");
+    let mut session = Session::open(&app);
+    let mut stays = Session::open(&other);
+    assert_eq!(session.value("SELECT 1"), "1");
+    // A second account of the same name, made with SQL.
+    mariadb(&root, "CREATE USER app@'203.0.113.9' IDENTIFIED BY 'x'").expect();
+    server.succeed(&["user", "delete", "shop", "app"]);
+    let after = session.try_query("SELECT 1");
+    assert!(
+        !matches!(after, Ok(Outcome::Rows { .. })),
+        "its session goes on"
+    );
+    assert!(!mariadb(&app, "SELECT 1").ok);
+    assert_eq!(stays.value("SELECT 1"), "1", "another user's goes on");
+    let list = server.json(&["user", "list", "shop"]);
+    assert_eq!(names(&list), ["other", "root"]);
+    // The name is free again.
+    let again = create_user(&server, &root, &["app", "--role", "read-only"], "test");
+    assert_eq!(mariadb(&again, "SELECT 1").expect(), "1");
+    assert!(!mariadb(&app, "SELECT 1").ok, "with the old password");
+    // Asleep too, where the accounts are those of the store.
+    server.sleep("shop");
+    server.succeed(&["user", "delete", "shop", "app"]);
+    assert!(!mariadb(&again, "SELECT 1").ok);
+    server.sleep("shop");
+    assert!(!mariadb(&again, "SELECT 1").ok);
+}
+
+/// Creates an API key with this scope.
+fn key(console: &Console, scope: &str) -> String {
+    let name = scope.replace(':', "-");
+    let words = ["key", "create", &name, "--scope", scope];
+    let made = console.server.json(&words);
+    made["key"].as_str().unwrap().to_owned()
+}
+
+/// Asks the API for a user of the cluster `shop`; returns the status and the answer.
+fn post_user(console: &Console, key: &str, body: &str) -> (u16, Value) {
+    let json = "Content-Type: application/json";
+    let more = ["-X", "POST", "-H", json, "-d", body];
+    let answer = console.with_key(key, "/v1/clusters/shop/users", &more);
+    (answer.status, answer.json())
+}
+
+#[test]
+fn keys_need_the_scope_of_the_cluster_and_answers_have_their_codes() {
+    let console = Console::start("");
+    console.server.create("shop");
+    let read = key(&console, "read");
+    let shop = key(&console, "clusters:shop");
+    let bank = key(&console, "clusters:bank");
+    for path in ["/v1/clusters/shop/users", "/v1/clusters/shop/databases"] {
+        // A list wakes the cluster, which a key that only reads may not.
+        assert_eq!(console.with_key(&read, path, &[]).status, 403, "{path}");
+        assert_eq!(console.with_key(&bank, path, &[]).status, 404, "{path}");
+        assert_eq!(console.with_key(&shop, path, &[]).status, 200, "{path}");
+    }
+    let (status, made) = post_user(&console, &shop, r#"{"name":"app","role":"read-only"}"#);
+    assert_eq!(status, 201, "{made}");
+    assert!(made["password"].is_string());
+    for (body, status, code) in [
+        (r#"{"name":"app","role":"read-only"}"#, 409, "exists"),
+        (r#"{"name":"root","role":"read-only"}"#, 400, "bad_name"),
+        (
+            r#"{"name":"b","role":"admin","databases":["test"]}"#,
+            400,
+            "bad_parameters",
+        ),
+        (
+            r#"{"name":"b","role":"read-only","databases":[]}"#,
+            400,
+            "bad_parameters",
+        ),
+        (
+            r#"{"name":"b","role":"read-only","databases":["x"]}"#,
+            404,
+            "not_found",
+        ),
+        (
+            r#"{"name":"b","role":"read-only","databases":["mysql"]}"#,
+            400,
+            "bad_name",
+        ),
+        (
+            r#"{"name":"b","role":"read-only","databases":["%"]}"#,
+            404,
+            "not_found",
+        ),
+        (
+            r#"{"name":"b","role":"read-only","password":""}"#,
+            400,
+            "bad_parameters",
+        ),
+    ] {
+        let (got, answer) = post_user(&console, &shop, body);
+        assert_eq!(
+            (got, answer["code"].as_str()),
+            (status, Some(code)),
+            "{body}"
+        );
+    }
+}
+
+/// The engine ends a session that was let in just before its user went; the gateway's own list of
+/// sessions may not have it yet.
+#[test]
+fn a_long_statement_of_a_deleted_user_is_ended() {
+    let server = Server::start();
+    let root = server.create("shop");
+    let app = create_user(&server, &root, &["app", "--role", "read-write"], "test");
+    let mut session = Session::open(&app);
+    session.send("SELECT SLEEP(600)");
+    server.succeed(&["user", "delete", "shop", "app"]);
+    let ended = match session.outcome() {
+        Err(_) | Ok(Outcome::Refused(_)) => true,
+        Ok(_) => false,
+    };
+    assert!(ended, "the statement goes on");
+    let running = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app'";
+    assert_eq!(mariadb(&root, running).expect(), "0");
+}
