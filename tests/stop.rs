@@ -11,12 +11,31 @@
 use std::time::Instant;
 use tidegate_e2e::Server;
 
-/// Clusters that are awake when the server stops. Each engine takes about 60 MB.
+/// Clusters that are awake when the server stops, in a usual run. `script/test all` sets more. A
+/// stop of 2,000 is tested without engines (`many_clusters` of the room `control`).
+const AWAKE: usize = 16;
+
+/// Memory of one engine, and a little more.
+const ENGINE_KB: usize = 80 << 10;
+
+/// Memory that is free at the moment, in KB.
+fn available_kb() -> usize {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"));
+    line.unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap()
+}
+
+/// As many as were asked for, if half of the free memory is enough for them.
 fn awake() -> usize {
-    std::env::var("TIDEGATE_TEST_AWAKE")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(200)
+    let wanted = std::env::var("TIDEGATE_TEST_AWAKE").ok();
+    let wanted = wanted.and_then(|n| n.parse().ok()).unwrap_or(AWAKE);
+    wanted.min(available_kb() / 2 / ENGINE_KB)
 }
 
 /// Runs commands for all clusters, a few at a time.
@@ -38,8 +57,7 @@ fn for_all(server: &Server, count: usize, args: &[&str]) {
 }
 
 #[test]
-#[ignore = "two minutes, and 60 MB of memory for each of 200 engines"]
-fn a_stop_with_hundreds_of_awake_clusters_ends_each_cleanly() {
+fn a_stop_with_many_awake_clusters_ends_each_cleanly() {
     let count = awake();
     let mut server = Server::start();
     for_all(&server, count, &["cluster", "create"]);
