@@ -46,7 +46,7 @@ const WITHOUT_EFFECT: &[&str] = &[
 const UNKNOWN: &[&str] = &["clone3", "a call to come"];
 
 /// Refused by Landlock, with EACCES.
-const NO_ACCESS: &[&str] = &["open for reading", "open for writing"];
+const NO_ACCESS: &[&str] = &["open for reading", "open for writing", "open oom_score_adj"];
 
 /// Calls that an ordinary user may make without walls, on any kernel: they prove that the test can
 /// fail.
@@ -78,6 +78,7 @@ const DONE_WITHOUT_WALLS: &[&str] = &[
     "SIOCSPGRP",
     "open for reading",
     "open for writing",
+    "open oom_score_adj",
     "connect",
     "bind",
     "datagram socket",

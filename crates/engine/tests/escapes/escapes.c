@@ -186,6 +186,8 @@ static void files(const char *file)
 	TRY("file_setattr", syscall(469, AT_FDCWD, file, NULL, 0, 0));
 	TRY("open for reading", open(file, O_RDONLY));
 	TRY("open for writing", open(file, O_WRONLY | O_APPEND));
+	/* Its rank when the kernel ends processes for lack of memory. */
+	TRY("open oom_score_adj", open("/proc/self/oom_score_adj", O_WRONLY));
 }
 
 static void sockets(const char *datagram, const char *stream)
