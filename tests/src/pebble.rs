@@ -31,6 +31,8 @@ pub struct Wanted {
     pub delay: u32,
     /// DNS server, if not Pebble's own.
     pub dns: Option<u16>,
+    /// Whether validators find every challenge answered.
+    pub always_valid: bool,
     /// Key ids and their keys (base64url), where an account needs one.
     pub eab: Option<(String, String)>,
 }
@@ -42,6 +44,7 @@ impl Default for Wanted {
             bad_nonces: 0,
             delay: 0,
             dns: None,
+            always_valid: false,
             eab: None,
         }
     }
@@ -170,6 +173,9 @@ impl Pebble {
         match self.wanted.delay {
             0 => env.push(("PEBBLE_VA_NOSLEEP", "1".to_owned())),
             delay => env.push(("PEBBLE_VA_SLEEPTIME", delay.to_string())),
+        }
+        if self.wanted.always_valid {
+            env.push(("PEBBLE_VA_ALWAYS_VALID", "1".to_owned()));
         }
         // Without reuse, each order validates its names again.
         env.push(("PEBBLE_AUTHZREUSE", "0".to_owned()));

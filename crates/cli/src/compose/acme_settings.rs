@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use anyhow::Result;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use tidegate_tls::{
     AcmeSettings, AcmeShared, CaSettings, ChallengeKind, DnsSettings, DnsUpdate, ExternalAccount,
@@ -168,13 +169,11 @@ fn dns(config: &Config) -> Result<Option<DnsSettings>> {
     let Some(server) = acme.text("dns_server")? else {
         return Ok(None);
     };
-    let server = server.parse().map_err(|error: std::net::AddrParseError| {
-        Failure::usage(
-            format!("acme.dns_server is {server:?}, which is not ADDRESS:PORT"),
-            "write it such as \"192.0.2.53:53\"",
-        )
-        .caused_by(error)
-    })?;
+    let server = socket_address("acme.dns_server", &server)?;
+    let resolver = acme.text("dns_resolver")?;
+    let resolver = resolver
+        .map(|resolver| socket_address("acme.dns_resolver", &resolver))
+        .transpose()?;
     match (
         acme.text("dns_zone")?,
         acme.text("dns_key_name")?,
@@ -185,6 +184,8 @@ fn dns(config: &Config) -> Result<Option<DnsSettings>> {
             zone,
             key_name,
             key_file,
+            resolver,
+            settle: config.duration("acme.dns_settle")?,
         }))),
         _ => Err(Failure::usage(
             "acme.dns_server is set, but acme.dns_zone, acme.dns_key_name or acme.dns_key_file is \
@@ -194,4 +195,12 @@ fn dns(config: &Config) -> Result<Option<DnsSettings>> {
         )
         .into()),
     }
+}
+
+fn socket_address(key: &str, text: &str) -> Result<SocketAddr> {
+    text.parse().map_err(|error: std::net::AddrParseError| {
+        let cause = format!("{key} is {text:?}, which is not ADDRESS:PORT");
+        let failure = Failure::usage(cause, "write it such as \"192.0.2.53:53\"");
+        failure.caused_by(error).into()
+    })
 }

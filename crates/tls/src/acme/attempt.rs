@@ -7,8 +7,7 @@ use crate::acme::host::Host;
 use crate::acme::http::RetryAfter;
 use crate::acme::key::KeyKind;
 use crate::acme::limits::{
-    GIVE_UP_AFTER, ORDER_MAX, RETRY_AFTER_MAX, STORAGE_RETRY, WAITING_MAX, WAITING_RETRY,
-    WAITING_RETRY_MIN,
+    GIVE_UP_AFTER, RETRY_AFTER_MAX, STORAGE_RETRY, WAITING_MAX, WAITING_RETRY, WAITING_RETRY_MIN,
 };
 use crate::acme::manager::Manager;
 use crate::acme::order::{Carried, OrderRequest, carry_out, is_undecided};
@@ -64,7 +63,7 @@ impl Manager {
             let challenge = self.challenge(&attempt.record);
             if let Some(stage) = rehearse::stage(ca, &attempt.record) {
                 let tried = timeout(
-                    ORDER_MAX,
+                    self.settings.order_max(),
                     self.rehearse(&stage, challenge, attempt.kind, &patience),
                 )
                 .await;
@@ -76,7 +75,7 @@ impl Manager {
                 locked(&patience).take();
             }
             let tried = timeout(
-                ORDER_MAX,
+                self.settings.order_max(),
                 self.order(ca, challenge, &mut attempt, &patience),
             )
             .await;
@@ -280,11 +279,9 @@ impl Manager {
         )
         .map_err(Failure::at(Step::Judge))?;
         // An order takes time, so the certificate may have become valid after the attempt began.
-        let now = attempt.now.max(
-            chain
-                .not_before
-                .min(attempt.now + time::Duration::seconds_f64(ORDER_MAX.as_secs_f64())),
-        );
+        let now = attempt.now.max(chain.not_before.min(
+            attempt.now + time::Duration::seconds_f64(self.settings.order_max().as_secs_f64()),
+        ));
         match self
             .judge
             .judge_chain(&chain, ca, &self.settings.domains, now)

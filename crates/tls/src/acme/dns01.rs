@@ -3,32 +3,33 @@
 
 use crate::acme::dns_update::Zone;
 use crate::acme::failure::{Failure, Step};
-use crate::acme::limits::{DNS_POLL_DELAY, DNS_SETTLE_MAX, HOOK_MAX};
+use crate::acme::limits::HOOK_MAX;
 use crate::acme::settings::DnsSettings;
+use hickory_proto::rr::Name;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use tidegate_model::error_chain;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// Maximum length of a hook's error text in an alarm, in bytes.
 const HOOK_WORDS_MAX: u64 = 1024;
 
 enum Writer {
-    Zone(Zone),
+    Zone(Box<Zone>),
     Hook(PathBuf),
 }
 
 pub struct Dns01 {
     writer: Writer,
-    written: Vec<(String, String)>,
+    written: Vec<(Name, String)>,
 }
 
 impl Dns01 {
     pub fn open(settings: Option<&DnsSettings>) -> Result<Self, Failure> {
         let writer = match settings {
-            Some(DnsSettings::Update(update)) => Writer::Zone(Zone::open(update)?),
+            Some(DnsSettings::Update(update)) => Writer::Zone(Box::new(Zone::open(update)?)),
             Some(DnsSettings::Hook(program)) => Writer::Hook(program.clone()),
             None => {
                 let reason = "dns-01 is not configured; hint: set acme.dns_server with its key, or \
@@ -44,34 +45,27 @@ impl Dns01 {
 
     pub async fn answer(&mut self, name: &str, value: &str) -> Result<(), Failure> {
         let record = format!("_acme-challenge.{name}");
-        // Noted first, so that a record whose writing failed halfway is removed too.
-        self.written.push((record.clone(), value.to_owned()));
         match &self.writer {
-            Writer::Zone(zone) => zone.add(&record, value).await,
-            Writer::Hook(program) => hook(program, ["present", &record, value]).await,
+            Writer::Zone(zone) => {
+                let record = zone.follow(&record).await?;
+                // Noted first, so that a record whose writing failed halfway is removed too.
+                self.written.push((record.clone(), value.to_owned()));
+                zone.add(&record, value).await
+            }
+            Writer::Hook(program) => {
+                let noted = Name::from_utf8(&record).map_err(Failure::at(Step::Challenge))?;
+                self.written.push((noted, value.to_owned()));
+                hook(program, ["present", &record, value]).await
+            }
         }
     }
 
-    /// Waits until the name server shows all records. A hook waits itself.
+    /// Waits until all name servers show all records. A hook waits itself.
     pub async fn settle(&self) -> Result<(), Failure> {
-        let Writer::Zone(zone) = &self.writer else {
-            return Ok(());
-        };
-        let seen = async {
-            for (record, value) in &self.written {
-                while !zone.shows(record, value).await? {
-                    sleep(DNS_POLL_DELAY).await;
-                }
-            }
-            Ok(())
-        };
-        let late = |_| {
-            Failure::new(
-                Step::Challenge,
-                "the name server accepted the record but does not return it",
-            )
-        };
-        timeout(DNS_SETTLE_MAX, seen).await.map_err(late)?
+        match &self.writer {
+            Writer::Zone(zone) => zone.wait_shown(&self.written).await,
+            Writer::Hook(_) => Ok(()),
+        }
     }
 
     /// Removes the records. One that can't be removed is harmless: no CA asks for it again.
@@ -79,7 +73,9 @@ impl Dns01 {
         for (record, value) in std::mem::take(&mut self.written) {
             let _ = match &self.writer {
                 Writer::Zone(zone) => zone.remove(&record, &value).await,
-                Writer::Hook(program) => hook(program, ["cleanup", &record, &value]).await,
+                Writer::Hook(program) => {
+                    hook(program, ["cleanup", &record.to_utf8(), &value]).await
+                }
             };
         }
     }

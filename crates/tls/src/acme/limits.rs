@@ -104,9 +104,18 @@ pub const CHALLENGE_COST: u64 = 32 << 10;
 /// an order that is just over close a moment later.
 pub const PORT_TRIES: u32 = 10;
 
-/// Timeout for a DNS-01 record to appear at the name server. Most servers show it at once, hidden
-/// primaries within seconds.
-pub const DNS_SETTLE_MAX: Duration = Duration::from_secs(120);
+/// Maximum number of CNAME records that a challenge's name is followed through, as resolvers bound
+/// it.
+pub const CNAMES_MAX: usize = 8;
+
+/// Maximum number of name servers of a zone that are asked. Registries allow 13.
+pub const NAME_SERVERS_MAX: usize = 16;
+
+/// Maximum number of the system's resolvers that are asked, as libc has it.
+pub const RESOLVERS_MAX: usize = 3;
+
+/// Failed questions after which an address of a name server that never answered is left out.
+pub const SILENT_AFTER: u32 = 2;
 
 /// Delay between two queries for it.
 pub const DNS_POLL_DELAY: Duration = Duration::from_millis(500);

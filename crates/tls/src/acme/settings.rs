@@ -1,8 +1,10 @@
 //! Settings of ACME. The composition in `cli` fills them in.
 
+use crate::acme::limits::ORDER_MAX;
 use crate::acme::shared::AcmeShared;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Let's Encrypt, the default CA.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
@@ -27,6 +29,16 @@ pub struct AcmeSettings {
     pub dns: Option<DnsSettings>,
 }
 
+impl AcmeSettings {
+    /// Returns the time limit of one order at one CA, with the time of slow name servers.
+    pub fn order_max(&self) -> Duration {
+        match &self.dns {
+            Some(DnsSettings::Update(update)) => ORDER_MAX + update.settle,
+            _ => ORDER_MAX,
+        }
+    }
+}
+
 /// The way to write DNS-01 records.
 #[derive(Debug, Clone)]
 pub enum DnsSettings {
@@ -44,6 +56,10 @@ pub struct DnsUpdate {
     pub key_name: String,
     /// A file with the shared key, base64. HMAC-SHA256.
     pub key_file: PathBuf,
+    /// Resolver that is asked where names lead by CNAME. Default: those of the system.
+    pub resolver: Option<SocketAddr>,
+    /// Time that all name servers of the zone get to show a record.
+    pub settle: Duration,
 }
 
 /// Settings of a CA.

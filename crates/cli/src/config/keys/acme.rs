@@ -1,6 +1,6 @@
 //! Keys of certificates by ACME: the CAs and how they are asked.
 
-use super::key::{Key, Section};
+use super::key::{Key, Section, seconds};
 use crate::config::value::Kind;
 
 /// Keys that each CA's section has.
@@ -130,6 +130,23 @@ pub const ACME: Section = Section {
             default: "\"\"",
             kind: Kind::File,
             doc: "File with that key, in base64, for HMAC-SHA256.",
+        },
+        Key {
+            name: "dns_resolver",
+            default: "\"\"",
+            kind: Kind::Text,
+            doc: "ADDRESS:PORT of the resolver that tells where _acme-challenge names outside that \
+                  zone lead by CNAME. Empty: those of the system.",
+        },
+        Key {
+            name: "dns_settle",
+            default: "\"2m\"",
+            kind: Kind::Duration {
+                min: seconds(1),
+                max: seconds(3600),
+            },
+            doc: "Time that all name servers of the zone get to show a record before the CA is \
+                  told. Raise it for slow ones.",
         },
         Key {
             name: "dns_hook",
