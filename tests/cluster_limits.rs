@@ -23,8 +23,8 @@ const FILL: &str = "SELECT REPEAT('x', 60000) a FROM seq_1_to_5000";
 const CLUSTERS_MAX: usize = 32;
 
 /// Checks what a refused client reads: code, SQLSTATE, and the text and address of the help page.
-fn assert_refused(cluster: &Cluster, code: &str, slug: &str) {
-    let said = mariadb(cluster, "SELECT 1");
+fn assert_refused(cluster: &Cluster, sql: &str, code: &str, slug: &str) {
+    let said = mariadb(cluster, sql);
     assert!(!said.ok, "let in: {said:?}");
     assert!(said.err.contains(&format!("ERROR {code}")), "{}", said.err);
     assert!(said.err.contains(&format!("/{slug}.md")), "{}", said.err);
@@ -111,8 +111,19 @@ fn a_cluster_at_its_disk_limit_is_refused_by_name_until_root_may_drop_and_trunca
         refused_by_engine(&mut tenant, "INSERT INTO a VALUES ('y')").filter(|code| *code == 1290)
     });
     for sql in ["TRUNCATE a", "DROP TABLE a"] {
-        assert_eq!(refused_by_engine(&mut tenant, sql), Some(1290), "{sql}");
+        let refused = tenant.query(sql).refused();
+        assert_eq!(
+            (refused.code, refused.state.as_str()),
+            (1290, "HY000"),
+            "{sql}"
+        );
+        assert!(
+            refused.message.starts_with("The MariaDB server is running"),
+            "{refused:?}"
+        );
     }
+    // A real client reads why, and where the help page is.
+    assert_refused(&full, "DROP TABLE a", "1290 (HY000)", "disk-limit");
     assert_eq!(tenant.value("SELECT COUNT(*) >= 5000 FROM a"), "1");
     bystander.run("INSERT INTO t VALUES (1)");
 
@@ -127,7 +138,7 @@ fn a_cluster_at_its_disk_limit_is_refused_by_name_until_root_may_drop_and_trunca
     set(&server, "full", &["--disk-max", "256M"]);
     server.wait_state("full", "asleep");
     for _ in 0..3 {
-        assert_refused(&full, "1021 (HY000)", "disk-limit");
+        assert_refused(&full, "SELECT 1", "1021 (HY000)", "disk-limit");
     }
     assert_eq!(server.state("full"), "asleep", "it has not failed");
     assert!(disk_bytes(&server, "full") > 512 << 20);
@@ -172,7 +183,7 @@ fn a_server_whose_awake_clusters_are_all_busy_refuses_one_more_and_only_for_now(
     };
     assert!(!busy.is_empty(), "even the first was refused");
     for _ in 0..3 {
-        assert_refused(&refused, "1040 (08004)", "awake-budget");
+        assert_refused(&refused, "SELECT 1", "1040 (08004)", "awake-budget");
     }
     assert_eq!(server.state(&name), "asleep", "it has not failed");
     assert_eq!(server.engines().len(), busy.len());

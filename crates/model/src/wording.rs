@@ -100,6 +100,19 @@ impl Wording {
         format!("{said} See {}/{}.md", self.help_base, entry.slug)
     }
 
+    /// Text of the engine's error for a statement that writes while the cluster is above its disk
+    /// limit: the engine's own, and behind it the refusal of such a cluster with its link. `None`
+    /// if `said` is another error, or has no room for it. Only the server sets `read_only`, or a
+    /// tenant that has made itself an administrator.
+    pub fn read_only_text(&self, said: &str) -> Option<String> {
+        if !said.contains("--read-only") {
+            return None;
+        }
+        let refusal = Refusal::new(RefusalKind::DiskLimit);
+        let text = format!("{said}. {}", self.text(&refusal, None));
+        (text.len() <= MESSAGE_MAX).then_some(text)
+    }
+
     /// Hint with the longest `client_name_prefix` that `client` starts with.
     fn client_hint(&self, client: &str) -> Option<&ClientHint> {
         let client = client.to_ascii_lowercase();
@@ -188,6 +201,28 @@ mod tests {
         let wording = Wording::new("", hints).unwrap();
         assert_eq!(wording.client_hint("libmariadb").unwrap().name, "B");
         assert_eq!(wording.client_hint("libx").unwrap().name, "A");
+    }
+
+    #[test]
+    fn an_engine_that_is_read_only_says_why_and_other_settings_say_nothing() {
+        let said = "The MariaDB server is running with the --read-only option so it cannot execute \
+                    this statement";
+        let base = format!("https://{}", "x".repeat(HELP_BASE_MAX - 8));
+        for base in ["", &base] {
+            let wording = Wording::new(base, Vec::new()).unwrap();
+            let text = wording.read_only_text(said).unwrap();
+            let refusal = Refusal::new(RefusalKind::DiskLimit);
+            assert_eq!(text, format!("{said}. {}", wording.text(&refusal, None)));
+            assert!(text.len() <= MESSAGE_MAX, "{}", text.len());
+            let other = said.replace("--read-only", "--secure-file-priv");
+            assert_eq!(wording.read_only_text(&other), None);
+            let long = format!("{said}{}", "x".repeat(MESSAGE_MAX));
+            assert_eq!(
+                wording.read_only_text(&long),
+                None,
+                "never longer than clients keep"
+            );
+        }
     }
 
     #[test]

@@ -38,6 +38,51 @@ fn case_51_commands_with_one_packet_end_with_it() {
     }
 }
 
+/// Returns the length of the bytes before the error of a prevented statement, its sequence number
+/// and its code.
+fn found(s: &Session, bytes: &[u8]) -> Option<(usize, u8, u16)> {
+    let (before, seq, err) = s.relay.prevented_statement(bytes)?;
+    Some((before.len(), seq, err.code))
+}
+
+#[test]
+fn an_error_1290_is_found_where_it_ends_what_was_read_and_nowhere_else() {
+    const PREVENTED: u16 = 1290;
+    let mut s = Session::new(NEW);
+    let insert = query("INSERT INTO t VALUES (1)");
+    s.client(&insert);
+    let alone = err(1, PREVENTED);
+    s.engine(&alone);
+    assert_eq!(found(&s, &alone), Some((0, 1, PREVENTED)));
+    // Behind the first result of a statement with several.
+    s.client(&query("DO 1; INSERT INTO t VALUES (1)"));
+    let first = ok(1, AUTOCOMMIT | MORE);
+    let both = [&first[..], &err(2, PREVENTED)].concat();
+    s.engine(&both);
+    assert_eq!(found(&s, &both), Some((first.len(), 2, PREVENTED)));
+    // Another error, a row with these bytes, and what was read before another packet.
+    s.client(&insert);
+    s.engine(&err(1, 1146));
+    assert_eq!(found(&s, &err(1, 1146)), None);
+    s.client(&query("SELECT 1"));
+    let row = result(NEW, &[&[&[10][..], &alone[4..14]].concat()], AUTOCOMMIT);
+    s.engine(&row);
+    assert_eq!(found(&s, &row), None);
+    s.client(&[&insert[..], &query("DO 1")].concat());
+    let both = [&alone[..], &ok(1, AUTOCOMMIT)].concat();
+    s.engine(&both);
+    assert_eq!(found(&s, &both), None);
+    // In pieces, wherever it is cut.
+    for cut in 1..alone.len() {
+        s.client(&insert);
+        for piece in [&alone[..cut], &alone[cut..]] {
+            s.engine(piece);
+            assert_eq!(found(&s, piece), None, "cut at {cut}");
+        }
+        assert_eq!(s.state(), Idle);
+    }
+}
+
 #[test]
 fn case_51_statistics_is_a_bare_string_whatever_it_begins_with() {
     let mut s = Session::new(NEW);

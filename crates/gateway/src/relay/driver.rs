@@ -16,6 +16,7 @@ use tidegate_model::{
     Activity, ClusterId, EngineSessionId, LiveSwitch, Refusal, RefusalKind, Reporter, Sessions,
     Wording, error_chain,
 };
+use tidegate_wire::packet::write_packet;
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity, RelayError};
 use tidegate_wire::slices::{head, tail};
 
@@ -165,7 +166,7 @@ impl RelayDriver {
         // ends.
         let followed = self.core.from_engine(bytes);
         if !self.discards_answers {
-            self.client.seal(bytes).map_err(|e| client_gone(&e))?;
+            self.send_to_client(bytes).map_err(|e| client_gone(&e))?;
             self.bytes_to_client += n as u64;
         }
         followed.map_err(broken_protocol)?;
@@ -175,6 +176,26 @@ impl RelayDriver {
             self.take_from_client(cx, &stash)?;
         }
         Ok(true)
+    }
+
+    /// Sends bytes of the engine to the client. They pass as they are, with one exception: an error
+    /// that says that the engine is read-only gets the reason and the address of its help page.
+    fn send_to_client(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some((before, mut seq, mut err)) = self.core.prevented_statement(bytes) else {
+            return self.client.seal(bytes);
+        };
+        // In another character set than UTF-8, nothing can be put behind it.
+        let said = std::str::from_utf8(&err.message);
+        let text = said
+            .ok()
+            .and_then(|said| self.peers.wording.read_only_text(said));
+        let Some(text) = text else {
+            return self.client.seal(bytes);
+        };
+        err.message = text.into_bytes();
+        let mut out = before.to_vec();
+        write_packet(&mut seq, &err.encode(), &mut out);
+        self.client.seal(&out)
     }
 
     fn step_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Ending> {
@@ -339,7 +360,7 @@ impl RelayDriver {
     pub fn seal_error(&mut self, refusal: &Refusal) {
         let mut out = Vec::new();
         let mut seq = self.core.error_sequence();
-        tidegate_wire::packet::write_packet(
+        write_packet(
             &mut seq,
             &err_packet(refusal, &self.peers.wording, None).encode(),
             &mut out,

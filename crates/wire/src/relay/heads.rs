@@ -10,6 +10,10 @@ pub(super) const LOCAL_INFILE: u8 = 0xFB;
 pub(super) const EOF: u8 = 0xFE;
 pub(super) const ERR: u8 = 0xFF;
 
+/// Code of a statement that a setting of the engine prevents, such as `read_only`:
+/// ER_OPTION_PREVENTS_STATEMENT.
+pub(super) const PREVENTED: u16 = 1290;
+
 /// Returns the code of an ERR.
 pub(super) fn error_code(head: &[u8]) -> Option<u16> {
     let [_, a, b, ..] = *head else { return None };

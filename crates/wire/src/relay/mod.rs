@@ -272,6 +272,15 @@ impl Relay {
         }
     }
 
+    /// Returns the error that ends `input`, with the bytes before it and its sequence number, if it
+    /// is the whole error of a statement that a setting of the engine prevents (1290). `input` are
+    /// the bytes that [`Self::from_engine`] has just read. Any other answer costs one comparison.
+    pub fn prevented_statement<'a>(&self, input: &'a [u8]) -> Option<(&'a [u8], u8, ErrPacket)> {
+        let (before, packet) = self.answers.split_prevented(input)?;
+        let (header, payload) = Header::split(packet)?;
+        Some((before, header.seq, ErrPacket::parse(payload).ok()?))
+    }
+
     /// Writes the held packet for the engine, with another session id if one is given.
     pub fn release_held(&mut self, rewritten_id: Option<u32>, out: &mut Vec<u8>) {
         let held = std::mem::take(&mut self.held);

@@ -65,6 +65,8 @@ pub(super) struct Answers {
     unasked_error: bool,
     /// The last packet is an error after which the engine closes the session.
     said_goodbye: bool,
+    /// Length of the last packet, if it is the error of a statement that a setting prevents, or 0.
+    prevented: u32,
     /// Sequence number of the next packet of the file that the engine has asked for. `None` while
     /// the engine reads commands.
     file_sequence: Option<u8>,
@@ -89,6 +91,7 @@ impl Answers {
             untracked: false,
             unasked_error: false,
             said_goodbye: false,
+            prevented: 0,
             file_sequence: None,
             command_behind_file: false,
             silent_last: false,
@@ -163,6 +166,16 @@ impl Answers {
     /// Whether the engine's last packet is the error that ends this session.
     pub fn said_goodbye(&self) -> bool {
         self.said_goodbye
+    }
+
+    /// Splits bytes that were read before the packet that ends them, if that is the whole error of
+    /// a statement that a setting of the engine prevents.
+    pub fn split_prevented<'a>(&self, input: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        if self.prevented == 0 || self.untracked || self.mid_packet() {
+            return None;
+        }
+        let packet = HEADER_LEN + self.prevented as usize;
+        input.split_at_checked(input.len().checked_sub(packet)?)
     }
 
     /// Returns the sequence number of such a packet.

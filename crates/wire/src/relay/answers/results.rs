@@ -1,8 +1,8 @@
 //! Packets of the engine's answers: which of them ends a result, and which ends the answer.
 
 use super::super::heads::{
-    AUTH_MORE_DATA, EOF, ERR, LOCAL_INFILE, OK, definition_packets, ends_session, eof_status,
-    error_code, ok_status, opens_cursor,
+    AUTH_MORE_DATA, EOF, ERR, LOCAL_INFILE, OK, PREVENTED, definition_packets, ends_session,
+    eof_status, error_code, ok_status, opens_cursor,
 };
 use super::{AnswerStage, Answers, Outstanding};
 use crate::command::ReplyShape;
@@ -22,6 +22,7 @@ impl Answers {
         let len = header.len;
         self.said_goodbye =
             head.first() == Some(&ERR) && error_code(head).is_some_and(ends_session);
+        self.prevented = 0;
         let Some(asked) = self.outstanding.front().copied() else {
             self.unasked_error |= head.first() == Some(&ERR);
             if head.first() != Some(&ERR) {
@@ -39,7 +40,11 @@ impl Answers {
             return self.stop_tracking();
         };
         if first == ERR {
-            if error_code(head) != Some(PROGRESS) {
+            let code = error_code(head);
+            if code == Some(PREVENTED) {
+                self.prevented = len;
+            }
+            if code != Some(PROGRESS) {
                 self.answered();
             }
             return;
