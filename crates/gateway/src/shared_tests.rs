@@ -1,7 +1,20 @@
 //! Bounds that all connections share, each filled from one cluster or one network while another one
-//! gets through. What the other parts of the gateway share has its tests beside it: unproven places
-//! and headers of balancers in `tests/admission.rs`, bytes held for clients in `held.rs`, counts of
-//! failures in `failures_tests.rs`, turns of readings in `reading_turns.rs`.
+//! gets through: session places, arrivals, refusals, and the processor time of strangers.
+//!
+//! Everything else that clusters share has its own such test:
+//!
+//! | shared | test |
+//! | --- | --- |
+//! | unproven places, headers of balancers, descriptors | `tests/admission.rs` |
+//! | bytes held for clients | `held.rs` |
+//! | counts of failed logins, turns of readings | `failures_tests.rs`, `reading_turns.rs` |
+//! | turns of handshakes | `handshakes_tests.rs` of `tls` |
+//! | registry of sessions, budget of log lines | `sessions_tests.rs`, `log_budget.rs` of `model` |
+//! | register of clusters, account books | `register_tests.rs`, `books.rs` of `control` |
+//! | queue and reads of the store, keys and links | `store.rs`, `credentials.rs` of its tests |
+//! | map of engines, starts, KILLs, readings, template | `shared.rs` of the tests of `engine` |
+//! | awake budget, list of watched engines | `awake_budget.rs` there, `heavy_use.rs` |
+//! | events, attempts of sources, places of the console | `events.rs`, `bucket.rs`, `unproven.rs` |
 
 use super::*;
 use crate::connection::Connection;
