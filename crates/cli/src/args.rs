@@ -5,7 +5,7 @@ mod host;
 mod serve;
 mod users;
 
-pub use cluster::{ClusterCommand, LimitArgs};
+pub use cluster::{ClusterCommand, LimitArgs, SettingArgs};
 pub use host::{
     CertCommand, LogsArgs, ServiceCommand, ServiceInstall, ServiceRemove, TrustCommand,
 };

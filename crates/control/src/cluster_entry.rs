@@ -20,6 +20,8 @@ pub struct ClusterEntry {
     settings: Mutex<ClusterSettings>,
     /// As in its settings, for open sessions.
     pub ping_holds: LiveSwitch,
+    /// Run that could not take the cluster's server variables; its next one does.
+    variables_wait: Mutex<Option<RunEpoch>>,
     accounts: Mutex<BookState>,
     pub recovery: RecoveryState,
     /// Durations and results of its last readings.
@@ -63,6 +65,7 @@ impl ClusterEntry {
             limits: Mutex::new(row.limits),
             settings: Mutex::new(row.settings),
             ping_holds,
+            variables_wait: Mutex::new(None),
             accounts: Mutex::new(accounts),
             recovery,
             samples: ReadingSamples::default(),
@@ -94,6 +97,24 @@ impl ClusterEntry {
     pub fn set_settings(&self, settings: ClusterSettings) {
         self.ping_holds.set(settings.ping_holds);
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// Whether the present run could not take the server variables.
+    pub fn variables_wait(&self) -> bool {
+        let waits = *self
+            .variables_wait
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        waits.is_some_and(|run| run == self.accounts().run)
+    }
+
+    /// Notes whether the present run could not take the server variables.
+    pub fn set_variables_wait(&self, waits: bool) {
+        let run = waits.then(|| self.accounts().run);
+        *self
+            .variables_wait
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = run;
     }
 
     pub fn limits(&self) -> ClusterLimits {

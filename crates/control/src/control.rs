@@ -118,6 +118,10 @@ impl Control {
                         .await
                         .map_err(engine_failed)?;
                     let entry = self.inner.register.insert(row);
+                    let variables = entry.settings().engine_variables();
+                    if !variables.is_empty() {
+                        self.keep_variables(&entry, Some(&variables));
+                    }
                     if !clean {
                         unclean.push(entry);
                     }

@@ -2,6 +2,7 @@
 
 use crate::store::StoreError;
 use std::error::Error;
+use tidegate_model::server_variables::WrongVariable;
 use tidegate_model::{ClusterName, error_chain, id};
 
 /// Stable code of an error, for programs.
@@ -128,6 +129,10 @@ impl ControlError {
             ),
             "wait until it is done, then try again",
         )
+    }
+
+    pub(crate) fn bad_variable(wrong: &WrongVariable) -> Self {
+        Self::new(ErrorCode::BadParameters, wrong.to_string(), wrong.hint())
     }
 
     pub(crate) fn protected(name: &ClusterName) -> Self {

@@ -1,8 +1,10 @@
 //! Parameters and results of operations, as plain values. Only [`WithPassword`] contains a
 //! password, which is shown once.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tidegate_model::server_variables::{WrongVariable, check_variable, find_variable};
 use tidegate_model::{
     ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, ClusterState, Prefix,
     SessionId, UserRole,
@@ -25,6 +27,8 @@ pub struct ClusterView {
     pub sessions: u32,
     pub limits: ClusterLimits,
     pub settings: ClusterSettings,
+    /// Whether its server variables apply only from its next start on.
+    pub variables_wait: bool,
     /// Whether the account book has all accounts of the cluster.
     pub complete_book: bool,
 }
@@ -108,15 +112,34 @@ impl LimitsChange {
 pub struct SettingsChange {
     pub deletion_protection: Option<bool>,
     pub ping_holds: Option<bool>,
+    pub events: Option<bool>,
+    /// Server variables by name. `None` as a value: the default.
+    pub variables: BTreeMap<String, Option<String>>,
 }
 
 impl SettingsChange {
     /// Applies the change to these settings.
-    pub fn apply_to(self, now: ClusterSettings) -> ClusterSettings {
-        ClusterSettings {
+    ///
+    /// # Errors
+    /// If a server variable can't be set, or not to this value.
+    pub fn apply_to(self, now: ClusterSettings) -> Result<ClusterSettings, WrongVariable> {
+        let mut variables = now.variables;
+        for (name, value) in self.variables {
+            let known = find_variable(&name);
+            match (value, known) {
+                (None, Some(known)) => drop(variables.remove(known.name)),
+                (value, _) => {
+                    let (name, value) = check_variable(&name, &value.unwrap_or_default())?;
+                    variables.insert(name.to_owned(), value);
+                }
+            }
+        }
+        Ok(ClusterSettings {
             deletion_protection: self.deletion_protection.unwrap_or(now.deletion_protection),
             ping_holds: self.ping_holds.unwrap_or(now.ping_holds),
-        }
+            events: self.events.unwrap_or(now.events),
+            variables,
+        })
     }
 }
 

@@ -196,6 +196,8 @@ async fn limits_come_back_as_they_were_set() {
     let settings = ClusterSettings {
         deletion_protection: true,
         ping_holds: true,
+        events: true,
+        variables: [("time_zone".to_owned(), "+02:00".to_owned())].into(),
     };
     store
         .set_cluster(row.id, other, settings.clone())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::{
     Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineAddress, EngineSessionId,
+    ServerVariables,
 };
 
 /// The engine of one cluster, running or not.
@@ -34,6 +35,10 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Sets the limits of the next run.
     fn set_limits(&self, _limits: &ClusterLimits) {}
+
+    /// Sets the server variables of the next runs, which can then be changed while they run.
+    /// `None`: none, and they need not be changed.
+    fn set_variables(&self, _variables: Option<&ServerVariables>) {}
 
     /// Checks whether an engine may start now. Called before the start is recorded.
     fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
@@ -71,6 +76,11 @@ pub trait Driver: Send + Sync + 'static {
                 ..ClusterUsage::default()
             }
         })
+    }
+
+    /// Number of events as the last run had them at its end, if it is known.
+    fn last_events(&self) -> Option<u64> {
+        None
     }
 
     /// Deletes everything. Only called when no run is alive.
@@ -142,9 +152,24 @@ pub trait Run: Send + Sync + 'static {
         None
     }
 
+    /// Changes the server variables of this run: all of them or, if the engine refuses one, none.
+    /// False: it can't be changed while it runs, so its next start has them.
+    fn set_variables<'a>(
+        &'a self,
+        _variables: &'a ServerVariables,
+    ) -> BoxFuture<'a, Result<bool, RunError>> {
+        let none = "this kind of engine has no server variables".to_owned();
+        Box::pin(async { Err(RunError::Refused(none)) })
+    }
+
     /// Measured use of this run. Cheap: reads a few small files of the kernel.
     fn usage(&self) -> BoxFuture<'_, RunUsage> {
         Box::pin(async { RunUsage::default() })
+    }
+
+    /// Number of events that tenants have defined, running or not.
+    fn events(&self) -> BoxFuture<'_, Option<u64>> {
+        Box::pin(async { None })
     }
 
     /// Ends the engine now. `reason` is reported as its end.

@@ -25,6 +25,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tidegate_model::{
     AccountBook, ClusterId, ClusterLimits, ClusterState, ClusterUsage, Journal, KindDescription,
+    ServerVariables,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -254,6 +255,43 @@ impl Engines {
         self.send(id, SupervisorCommand::Limits { limits, reply })
             .await?;
         answer.await.map_err(|_| EngineError::Stopping)
+    }
+
+    /// Sets the server variables that the next runs of a cluster begin with. `None`: none, and
+    /// these runs can't change them.
+    pub fn keep_variables(
+        &self,
+        id: ClusterId,
+        variables: Option<&ServerVariables>,
+    ) -> Result<(), EngineError> {
+        self.cluster(id)?.driver.set_variables(variables);
+        Ok(())
+    }
+
+    /// Changes the server variables of the running engine: all of them or, if it refuses one, none.
+    /// False: it keeps those that it has, and its next start sets them.
+    pub async fn change_variables(
+        &self,
+        id: ClusterId,
+        variables: &ServerVariables,
+    ) -> Result<bool, EngineError> {
+        let Some(run) = self.cluster(id)?.shared.any_run() else {
+            return Ok(false);
+        };
+        run.set_variables(variables)
+            .await
+            .map_err(EngineError::Statement)
+    }
+
+    /// Number of events that a cluster has, without waking it. `None`: unknown, as for a cluster
+    /// that has not run since the server started.
+    pub async fn events(&self, id: ClusterId) -> Result<Option<u64>, EngineError> {
+        let cluster = self.cluster(id)?;
+        let now = match cluster.shared.any_run() {
+            Some(run) => run.events().await,
+            None => None,
+        };
+        Ok(now.or_else(|| cluster.driver.last_events()))
     }
 
     /// Allows a cluster at its disk limit to write for this long, so that rows can be deleted and

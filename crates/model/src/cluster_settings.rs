@@ -1,5 +1,6 @@
 //! Settings of a cluster beside its limits.
 
+use crate::server_variables::{EVENT_SCHEDULER, ServerVariables};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +11,21 @@ pub struct ClusterSettings {
     pub deletion_protection: bool,
     /// Whether a ping (COM_PING) counts as work, so that it keeps the cluster awake.
     pub ping_holds: bool,
+    /// Whether the engine runs events. Only a cluster that never sleeps can.
+    pub events: bool,
+    /// Values of server variables, set for all sessions.
+    pub variables: ServerVariables,
+}
+
+impl ClusterSettings {
+    /// All server variables that the engine must have.
+    pub fn engine_variables(&self) -> ServerVariables {
+        let mut variables = self.variables.clone();
+        if self.events {
+            variables.insert(EVENT_SCHEDULER.name.to_owned(), "ON".to_owned());
+        }
+        variables
+    }
 }
 
 /// Switch that is shared with open sessions, which see a change immediately.

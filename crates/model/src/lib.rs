@@ -23,6 +23,7 @@ pub mod ports;
 pub mod refusal;
 #[cfg(any(test, feature = "samples"))]
 pub mod sample_kind;
+pub mod server_variables;
 pub mod sessions;
 pub mod size;
 pub mod sql_names;
@@ -53,6 +54,7 @@ pub use ports::{
     AttachError, BoxFuture, Directory, DirectoryError, Found, PrefixTag, Tenant, Twin, Waker,
 };
 pub use refusal::{Blame, Refusal, RefusalKind, Retry, Severity};
+pub use server_variables::ServerVariables;
 pub use sessions::{SessionGuard, SessionInfo, Sessions};
 pub use size::{Size, WrongSize};
 pub use sql_names::{DatabaseName, SqlNameError, UserName, UserRole};

@@ -124,7 +124,7 @@ pub struct LimitArgs {
     pub tasks_max: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct SettingArgs {
     /// Refuse to delete the cluster, until this is turned off
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
@@ -135,6 +135,21 @@ pub struct SettingArgs {
     /// would sleep.
     #[arg(long, value_name = "on|off", value_parser = on_or_off)]
     pub ping_holds: Option<bool>,
+    /// Run events; only in a cluster that never sleeps
+    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    pub events: Option<bool>,
+    /// Set a server variable for all sessions, such as sql_mode; can be repeated
+    ///
+    /// An empty value sets the default. The engine is woken, and must accept the value. Open
+    /// sessions keep theirs. Variables: character_set_server, collation_server,
+    /// default_storage_engine, group_concat_max_len, innodb_lock_wait_timeout, interactive_timeout,
+    /// lock_wait_timeout, max_allowed_packet, max_statement_time, sql_mode, time_zone,
+    /// transaction_isolation, wait_timeout.
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub variables: Vec<(String, String)>,
+    /// Set a server variable to its default; can be repeated
+    #[arg(long = "unset-param", value_name = "NAME")]
+    pub unset: Vec<String>,
 }
 
 fn on_or_off(text: &str) -> Result<bool, String> {

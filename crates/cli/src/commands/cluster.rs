@@ -1,7 +1,7 @@
 //! `tidegate cluster ...`: asks the running server and prints its answer.
 
 use super::endpoint::endpoint_of;
-use crate::args::{ClusterCommand, LimitArgs};
+use crate::args::{ClusterCommand, LimitArgs, SettingArgs};
 use crate::card::Card;
 use crate::config::value::write_duration;
 use crate::context::{Context, ask, refused, warning_lines};
@@ -10,6 +10,7 @@ use crate::screen::{self, Paint, Step};
 use crate::terminal;
 use anyhow::Result;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tidegate_connect::bracketed;
 use tidegate_console::Client;
@@ -66,6 +67,8 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
                 allow_shrink_seconds,
                 deletion_protection: settings.deletion_protection,
                 ping_holds: settings.ping_holds,
+                events: settings.events,
+                variables: variables(settings),
             };
             if change == ChangeCluster::default() {
                 let hint = "give a limit or setting, such as --memory-max 2G; `tidegate cluster \
@@ -93,6 +96,16 @@ pub fn wanted_cluster(
         parameters: engine_parameters(parameters),
         limits: wanted(limits),
     }
+}
+
+/// Returns server variables as the API takes them.
+fn variables(settings: &SettingArgs) -> BTreeMap<String, Option<String>> {
+    let unset = settings.unset.iter().map(|name| (name.clone(), None));
+    let set = settings.variables.iter().map(|(name, value)| {
+        let value = Some(value.clone()).filter(|value| !value.trim().is_empty());
+        (name.clone(), value)
+    });
+    unset.chain(set).collect()
 }
 
 /// Returns parameters as the API takes them: a text, or a list if a name was given several times.
@@ -231,6 +244,8 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
     if cluster.ping_holds {
         rows.push(("pings", "keep it awake".to_owned()));
     }
+    rows.extend(events_row(cluster));
+    rows.extend(variable_rows(context, cluster));
     rows.extend(machine_rows(cluster));
     if cluster.deletion_protection {
         rows.push(("deletion", "refused: protected".to_owned()));
@@ -268,6 +283,32 @@ fn sleep_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
         ),
         ("", LOST_BY_SLEEP.to_owned()),
     ]
+}
+
+/// Events of the engine, if it has any or may run them.
+fn events_row(cluster: &Cluster) -> Option<(&'static str, String)> {
+    let text = match (cluster.events, cluster.events_defined) {
+        (true, Some(count)) => format!("on, {count} defined"),
+        (true, None) => "on".to_owned(),
+        (false, Some(count)) if count > 0 => format!("{count} defined, not running"),
+        (false, _) => return None,
+    };
+    Some(("events", text))
+}
+
+/// Server variables of the engine that were set.
+fn variable_rows(context: &Context, cluster: &Cluster) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    for (name, value) in &cluster.variables {
+        let label = if rows.is_empty() { "variables" } else { "" };
+        rows.push((label, printable(&format!("{name}={value}")).into_owned()));
+    }
+    if cluster.variables_wait {
+        let sleep = context.next(&format!("cluster sleep {}", cluster.name));
+        let text = format!("these apply from the next wake on; `{sleep}` ends this run");
+        rows.push(("", text));
+    }
+    rows
 }
 
 /// Kind of the cluster's engine, with its parameters.

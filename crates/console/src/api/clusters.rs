@@ -109,9 +109,11 @@ pub async fn show_cluster(
     caller: ApiCaller,
 ) -> Result<Json<Cluster>, ApiError> {
     let usage = api.control.usage(&name).await?;
+    let events_defined = api.control.events(&name).await?;
     let shown = api.describe_to(&caller, api.control.cluster(&name)?);
     Ok(Json(Cluster {
         usage: Some(usage.into()),
+        events_defined,
         ..shown
     }))
 }
@@ -127,6 +129,7 @@ pub async fn show_cluster(
     request_body = ChangeCluster,
     responses(
         (status = 200, body = Cluster),
+        (status = 400, description = "a value is not accepted", body = ErrorBody),
         (status = 404, description = "no such cluster", body = ErrorBody),
         (status = "default", body = ErrorBody)
     )
@@ -333,6 +336,10 @@ impl Api {
             },
             deletion_protection: view.settings.deletion_protection,
             ping_holds: view.settings.ping_holds,
+            events: view.settings.events,
+            events_defined: None,
+            variables: view.settings.variables,
+            variables_wait: view.variables_wait,
             usage: None,
         }
     }

@@ -3,8 +3,10 @@
 use super::limits::{Limits, LimitsWanted, Usage, object};
 use super::{Secret, Warning};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use tidegate_control::{ClusterChange, SettingsChange};
 use tidegate_model::ClusterState;
+use tidegate_model::server_variables::SERVER_VARIABLES;
 use utoipa::ToSchema;
 
 /// Database that a new cluster has.
@@ -68,6 +70,22 @@ pub struct Cluster {
     /// Whether a ping (COM_PING) counts as work, so that it keeps the cluster awake.
     #[serde(default)]
     pub ping_holds: bool,
+    /// Whether the engine runs events. Only a cluster that never sleeps can.
+    #[serde(default)]
+    pub events: bool,
+    /// Number of events that it has, running or not; only in the answer that describes one cluster,
+    /// and missing if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub events_defined: Option<u64>,
+    /// Server variables that were set, for all sessions.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub variables: BTreeMap<String, String>,
+    /// Whether the server variables apply only from the next wake on, because the running engine
+    /// could not take them.
+    #[serde(default)]
+    pub variables_wait: bool,
     /// Measured use; only in the answer that describes one cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -135,6 +153,33 @@ pub struct ChangeCluster {
     /// Whether a ping (COM_PING) counts as work, so that it keeps the cluster awake.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ping_holds: Option<bool>,
+    /// Whether the engine runs events. Only a cluster that never sleeps can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<bool>,
+    /// Server variables by name; null as a value sets the default. The engine is woken, and must
+    /// accept each value.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(schema_with = known_variables)]
+    pub variables: BTreeMap<String, Option<String>>,
+}
+
+/// Returns the schema of the server variables that can be set.
+fn known_variables() -> utoipa::openapi::Object {
+    use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, SchemaType, Type};
+    let mut variables = ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .description(Some(
+            "Server variables by name; null as a value sets the default. The engine is woken, and \
+             must accept each value.",
+        ))
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    for variable in SERVER_VARIABLES {
+        let value = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some(variable.help));
+        variables = variables.property(variable.name, value);
+    }
+    variables.build()
 }
 
 impl ChangeCluster {
@@ -144,6 +189,8 @@ impl ChangeCluster {
             settings: SettingsChange {
                 deletion_protection: self.deletion_protection,
                 ping_holds: self.ping_holds,
+                events: self.events,
+                variables: self.variables.clone(),
             },
         }
     }

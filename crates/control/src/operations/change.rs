@@ -35,7 +35,13 @@ impl Control {
             let (entry, _held) = this.exclusive(&name).await?;
             let limits = change.limits.apply_to(entry.limits());
             check_limits(&limits)?;
-            let settings = change.settings.apply_to(entry.settings());
+            let settings = change
+                .settings
+                .apply_to(entry.settings())
+                .map_err(|wrong| ControlError::bad_variable(&wrong))?;
+            this.check_events(&entry, &limits, &settings)?;
+            // First, because the engine may refuse a value.
+            this.change_variables(&entry, &settings).await?;
             // On disk first: a restart must not forget a limit that already applies.
             this.store()
                 .set_cluster(entry.id, limits, settings.clone())

@@ -10,6 +10,7 @@ mod rename;
 mod root_password;
 mod sessions;
 mod users;
+mod variables;
 
 use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
@@ -78,6 +79,15 @@ impl Control {
             .map_err(|e| engine_error(e, &entry.name()))
     }
 
+    /// Returns the number of events of a cluster, without waking it, if it is known.
+    pub async fn events(&self, name: &str) -> ControlResult<Option<u64>> {
+        let entry = self.entry(name)?;
+        self.engines()
+            .events(entry.id)
+            .await
+            .map_err(|e| engine_error(e, &entry.name()))
+    }
+
     fn view(&self, entry: &ClusterEntry) -> ClusterView {
         // A cluster that is deleted at this moment has no engine any more.
         let state = self
@@ -98,6 +108,7 @@ impl Control {
             sessions: self.sessions().count(entry.id),
             limits: entry.limits(),
             settings: entry.settings(),
+            variables_wait: entry.variables_wait() && state == ClusterState::Awake,
             complete_book: entry.has_complete_book(),
         }
     }

@@ -129,7 +129,7 @@ impl StoreChange for SetCluster {
         let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, \
                    transaction_idle_max_ms = ?, \
                    memory_max_bytes = ?, disk_max_bytes = ?, cpu_weight = ?, tasks_max = ?, \
-                   deletion_protection = ?, ping_holds = ? \
+                   deletion_protection = ?, ping_holds = ?, events = ?, variables = ? \
                    WHERE id = ? AND phase = 'live'";
         let change = sqlx::query(sql)
             .bind(i64::from(limits.connections_max))
@@ -141,6 +141,8 @@ impl StoreChange for SetCluster {
             .bind(i64::from(limits.tasks_max))
             .bind(settings.deletion_protection)
             .bind(settings.ping_holds)
+            .bind(settings.events)
+            .bind(serde_json::json!(settings.variables).to_string())
             .bind(to_i64(self.cluster.0));
         expect_one_row(change.execute(db).await?.rows_affected(), self.cluster)
     }

@@ -8,9 +8,10 @@ use sqlx::{Row, SqliteConnection};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+use tidegate_model::server_variables::check_variable;
 use tidegate_model::{
     ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, EngineParameters,
-    Prefix, RunEpoch,
+    Prefix, RunEpoch, ServerVariables,
 };
 
 /// Fails unless a change has changed the cluster's row.
@@ -117,7 +118,28 @@ fn read_settings(row: &SqliteRow) -> StoreResult<ClusterSettings> {
     Ok(ClusterSettings {
         deletion_protection: integer(row, "deletion_protection")? != 0,
         ping_holds: integer(row, "ping_holds")? != 0,
+        events: integer(row, "events")? != 0,
+        variables: read_variables(row),
     })
+}
+
+/// Reads the server variables. A damaged one is left out: the cluster starts with its default.
+fn read_variables(row: &SqliteRow) -> ServerVariables {
+    let text: String = row.try_get("variables").unwrap_or_default();
+    let read = serde_json::from_str::<ServerVariables>(&text).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the server variables of a cluster are damaged in the store; their \
+             defaults apply");
+        ServerVariables::new()
+    });
+    let known = |(name, value): (String, String)| match check_variable(&name, &value) {
+        Ok((name, value)) => Some((name.to_owned(), value)),
+        Err(error) => {
+            tracing::warn!(%error, "a server variable in the store is not valid; its default \
+                 applies");
+            None
+        }
+    };
+    read.into_iter().filter_map(known).collect()
 }
 
 fn integer(row: &SqliteRow, column: &str) -> Result<i64, sqlx::Error> {

@@ -8,6 +8,7 @@ use crate::limits::{LEAN_REDO_LOG, LOCK_RETRY, LOCK_WAIT};
 use crate::local::accounts::init_sql::{FIRST_USER, RootSeed};
 use crate::local::cgroup::{CgroupHome, EngineGroup, GroupLimits};
 use crate::local::disk::{DiskGuard, DiskLevel, DiskQuotas, SpaceWatch};
+use crate::local::events::EventCount;
 use crate::local::folder::Folder;
 use crate::local::settings::LocalSettings;
 use crate::local::socket::ClusterSockets;
@@ -26,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tidegate_model::{
-    BoxFuture, ClusterId, ClusterLimits, ClusterUsage, EngineAddress, RefusalKind,
+    BoxFuture, ClusterId, ClusterLimits, ClusterUsage, EngineAddress, RefusalKind, ServerVariables,
 };
 
 /// Text of a task that panicked.
@@ -57,6 +58,10 @@ pub struct LocalDriver {
     pub disk: Arc<DiskGuard>,
     /// CPU time of this cluster's runs that have ended.
     pub spent: Arc<AtomicU64>,
+    pub events: Arc<EventCount>,
+    /// Server variables of the next start. `None`: its run can't change them. A run that can takes
+    /// two more statements to start, 5 ms.
+    variables: Mutex<Option<ServerVariables>>,
     /// The repair that the next start begins with.
     asked_repair: Mutex<Option<(Repair, RootSeed)>>,
 }
@@ -86,6 +91,13 @@ impl Driver for LocalDriver {
     fn set_limits(&self, limits: &ClusterLimits) {
         *self.limits.lock().unwrap_or_else(PoisonError::into_inner) = *limits;
         self.disk.set_limit(limits.disk_max_bytes);
+    }
+
+    fn set_variables(&self, variables: Option<&ServerVariables>) {
+        *self
+            .variables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = variables.cloned();
     }
 
     fn admit(&self) -> BoxFuture<'_, Result<(), StartError>> {
@@ -165,6 +177,10 @@ impl Driver for LocalDriver {
         })
     }
 
+    fn last_events(&self) -> Option<u64> {
+        self.events.get()
+    }
+
     fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>> {
         Box::pin(async move {
             if self.folder.root().exists() {
@@ -213,6 +229,8 @@ impl LocalDriver {
             limits: limits.into(),
             disk,
             spent: Arc::default(),
+            events: Arc::default(),
+            variables: Mutex::new(None),
             asked_repair: Mutex::new(None),
         }
     }
@@ -275,6 +293,14 @@ impl LocalDriver {
     pub(super) fn is_lean(&self) -> bool {
         let space = self.local.space.space();
         self.disk.is_shrinking() && space.is_some_and(|space| space.lacks_bytes())
+    }
+
+    /// Server variables of the next start, if they were ever set.
+    pub(super) fn variables(&self) -> Option<ServerVariables> {
+        self.variables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn limits(&self) -> ClusterLimits {

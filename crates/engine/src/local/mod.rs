@@ -9,6 +9,7 @@ pub(crate) mod disk;
 pub(crate) mod driver;
 pub(crate) mod engine_log;
 pub(crate) mod error;
+pub(crate) mod events;
 pub(crate) mod folder;
 pub(crate) mod in_force;
 pub(crate) mod kind;
@@ -22,6 +23,7 @@ pub(crate) mod space;
 pub(crate) mod start;
 pub(crate) mod template;
 pub(crate) mod uids;
+pub(crate) mod variables;
 pub(crate) mod walls;
 
 pub(crate) use kind::{LocalKind, MARIADB};

@@ -12,11 +12,15 @@ use crate::local::admin::admin_line::AdminLine;
 use crate::local::admin::health;
 use crate::local::cgroup::GroupLimits;
 use crate::local::error::AdminError;
+use crate::local::events::EventCount;
 use crate::local::process::Process;
 use crate::local::socket::SocketFile;
+use crate::local::variables::{RunVariables, check_values, lock_rights};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use tidegate_model::{Accounts, BoxFuture, ClusterLimits, EngineSessionId};
+use tidegate_model::{
+    Accounts, BoxFuture, ClusterId, ClusterLimits, EngineSessionId, ServerVariables, error_chain,
+};
 use tidegate_wire::query::Row;
 use tokio::net::UnixStream;
 
@@ -39,6 +43,9 @@ pub struct LocalRun {
     disk_watch: OnceLock<BoundTask>,
     /// Reason why this server ended it.
     killed_because: OnceLock<String>,
+    events: Arc<EventCount>,
+    /// Its server variables, if its connection may set them.
+    variables: OnceLock<RunVariables>,
 }
 
 impl LocalRun {
@@ -47,6 +54,7 @@ impl LocalRun {
         admin: AdminLine,
         extra: SocketFile,
         log_watch: BoundTask,
+        events: Arc<EventCount>,
     ) -> Self {
         Self {
             process,
@@ -55,6 +63,8 @@ impl LocalRun {
             _log_watch: log_watch,
             disk_watch: OnceLock::new(),
             killed_because: OnceLock::new(),
+            events,
+            variables: OnceLock::new(),
         }
     }
 
@@ -66,6 +76,27 @@ impl LocalRun {
     /// Opens another administrative connection, for statements that may take long.
     pub async fn open_admin(&self) -> Result<Admin, RunError> {
         self.admin.open().await
+    }
+
+    /// Sets the server variables of this run before its first session. The start goes on whatever
+    /// fails: the defaults apply then.
+    pub async fn begin_variables(&self, wanted: &ServerVariables, cluster: ClusterId) {
+        let begun = async {
+            lock_rights(&self.admin).await?;
+            RunVariables::read(&self.admin).await
+        };
+        match begun.await {
+            Ok(variables) => {
+                variables.begin(&self.admin, wanted, cluster).await;
+                // A run begins once.
+                let _ = self.variables.set(variables);
+            }
+            Err(error) => {
+                let error = error_chain(&error);
+                tracing::warn!(%cluster, error, "the server variables could not be set; their \
+                     defaults apply");
+            }
+        }
     }
 
     /// Keeps the watch of the cluster's disk limit for as long as the run.
@@ -160,7 +191,11 @@ impl Run for LocalRun {
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
-        Box::pin(self.read_accounts())
+        Box::pin(async move {
+            // At the end of a run too, so that the number is known while the cluster sleeps.
+            self.events.read(&self.admin).await;
+            self.read_accounts().await
+        })
     }
 
     fn accounts_of<'a>(&'a self, users: &'a [String]) -> BoxFuture<'a, Result<Accounts, RunError>> {
@@ -208,6 +243,22 @@ impl Run for LocalRun {
 
     fn administration(&self) -> Option<&dyn Administration> {
         Some(self)
+    }
+
+    fn set_variables<'a>(
+        &'a self,
+        wanted: &'a ServerVariables,
+    ) -> BoxFuture<'a, Result<bool, RunError>> {
+        Box::pin(async move {
+            match self.variables.get() {
+                Some(variables) => variables.change(&self.admin, wanted).await.map(|()| true),
+                None => check_values(&self.admin, wanted).await.map(|()| false),
+            }
+        })
+    }
+
+    fn events(&self) -> BoxFuture<'_, Option<u64>> {
+        Box::pin(self.events.read(&self.admin))
     }
 
     fn usage(&self) -> BoxFuture<'_, RunUsage> {

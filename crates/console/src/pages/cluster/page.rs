@@ -80,6 +80,14 @@ pub async fn cluster_page(
         limits: LimitsForm::of(view.limits),
         settings: SettingsForm::of(&view.settings),
         protected: view.settings.deletion_protection,
+        variables: view
+            .settings
+            .variables
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect(),
+        variables_wait: view.variables_wait,
+        events_defined: control.events(name).await?.unwrap_or_default(),
         deleting: false,
         row: ClusterRow::of(&view),
     })

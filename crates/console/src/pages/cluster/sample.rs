@@ -115,9 +115,14 @@ fn cluster_sample(state: ClusterState, full: bool) -> String {
         settings: SettingsForm {
             deletion_protection: !full,
             ping_holds: full,
+            events: full,
+            variables: "time_zone=Europe/Paris\n".to_owned(),
             open: full,
         },
         protected: !full,
+        variables: vec!["time_zone=Europe/Paris".to_owned()],
+        variables_wait: full,
+        events_defined: 3,
         deleting: full,
     };
     page.render().unwrap()

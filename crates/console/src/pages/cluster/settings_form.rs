@@ -1,12 +1,17 @@
 //! Form for the settings of a cluster beside its limits.
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use tidegate_control::SettingsChange;
 use tidegate_model::ClusterSettings;
+use tidegate_model::server_variables::SERVER_VARIABLES;
 
 pub struct SettingsForm {
     pub deletion_protection: bool,
     pub ping_holds: bool,
+    pub events: bool,
+    /// Server variables, `NAME=VALUE` a line.
+    pub variables: String,
     /// Whether the form is expanded, because a value in it was refused.
     pub open: bool,
 }
@@ -16,6 +21,9 @@ pub struct SettingsForm {
 pub struct TypedSettings {
     deletion_protection: Option<String>,
     ping_holds: Option<String>,
+    events: Option<String>,
+    #[serde(default)]
+    variables: String,
 }
 
 impl TypedSettings {
@@ -23,6 +31,8 @@ impl TypedSettings {
         SettingsChange {
             deletion_protection: Some(self.deletion_protection.is_some()),
             ping_holds: Some(self.ping_holds.is_some()),
+            events: Some(self.events.is_some()),
+            variables: typed_variables(&self.variables),
         }
     }
 
@@ -31,6 +41,8 @@ impl TypedSettings {
         SettingsForm {
             deletion_protection: self.deletion_protection.is_some(),
             ping_holds: self.ping_holds.is_some(),
+            events: self.events.is_some(),
+            variables: self.variables.clone(),
             open: true,
         }
     }
@@ -39,10 +51,47 @@ impl TypedSettings {
 impl SettingsForm {
     /// Form with a cluster's present settings.
     pub fn of(settings: &ClusterSettings) -> Self {
+        let variables = settings.variables.iter();
         Self {
             deletion_protection: settings.deletion_protection,
             ping_holds: settings.ping_holds,
+            events: settings.events,
+            variables: variables
+                .map(|(name, value)| format!("{name}={value}\n"))
+                .collect(),
             open: false,
         }
+    }
+}
+
+/// Reads the lines of the form. Variables that are missing there get their defaults.
+fn typed_variables(text: &str) -> BTreeMap<String, Option<String>> {
+    let defaults = SERVER_VARIABLES
+        .iter()
+        .map(|variable| (variable.name.to_owned(), None));
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let typed = lines.map(|line| {
+        let (name, value) = line.split_once('=').unwrap_or((line, ""));
+        (
+            name.trim().to_ascii_lowercase(),
+            Some(value.trim().to_owned()),
+        )
+    });
+    defaults.chain(typed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_sets_a_variable_and_a_missing_one_its_default() {
+        let read = typed_variables("Time_Zone = +02:00 \r\n\n sql_mode=ANSI,ORACLE\nnonsense");
+        assert_eq!(read["time_zone"].as_deref(), Some("+02:00"));
+        assert_eq!(read["sql_mode"].as_deref(), Some("ANSI,ORACLE"));
+        assert_eq!(read["wait_timeout"], None);
+        // Refused by the operation, with the names that exist.
+        assert_eq!(read["nonsense"].as_deref(), Some(""));
+        assert_eq!(read.len(), SERVER_VARIABLES.len() + 1);
     }
 }

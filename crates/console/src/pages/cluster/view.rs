@@ -57,6 +57,12 @@ pub struct ClusterPage {
     pub machine: Vec<(&'static str, String)>,
     pub limits: LimitsForm,
     pub settings: SettingsForm,
+    /// Server variables that were set, `NAME=VALUE` each.
+    pub variables: Vec<String>,
+    /// Number of events that it has, as far as is known.
+    pub events_defined: u64,
+    /// Whether they apply only from the next wake on.
+    pub variables_wait: bool,
     /// Whether it can't be deleted.
     pub protected: bool,
     /// Whether the deletion is expanded, because its confirmation was wrong.

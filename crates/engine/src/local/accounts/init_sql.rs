@@ -62,7 +62,14 @@ pub fn literal(text: &str) -> Option<String> {
 
 /// Returns the statements, one per line. `seed` is passed until the cluster's first start has
 /// succeeded. `None` if its name can't be written as a literal.
-pub fn init_sql(admin: &AdminSecret, seed: Option<&RootSeed>) -> Option<String> {
+///
+/// `sets_variables`: the account gets the right to set server variables, until the gateway takes it
+/// away again (`variables.rs`).
+pub fn init_sql(
+    admin: &AdminSecret,
+    seed: Option<&RootSeed>,
+    sets_variables: bool,
+) -> Option<String> {
     let mut out = String::new();
     // OR REPLACE: whatever a tenant did to the account in the last run is undone.
     let _ = writeln!(
@@ -77,9 +84,10 @@ pub fn init_sql(admin: &AdminSecret, seed: Option<&RootSeed>) -> Option<String> 
     // the same.
     let _ = writeln!(
         out,
-        "GRANT SELECT, {ROOT_GLOBAL}, CONNECTION ADMIN, READ_ONLY ADMIN ON *.* TO \
+        "GRANT SELECT, {ROOT_GLOBAL}, CONNECTION ADMIN, READ_ONLY ADMIN{} ON *.* TO \
          '{ADMIN_USER}'@'localhost' WITH GRANT OPTION;\n\
-         GRANT ALL ON `%`.* TO '{ADMIN_USER}'@'localhost' WITH GRANT OPTION;"
+         GRANT ALL ON `%`.* TO '{ADMIN_USER}'@'localhost' WITH GRANT OPTION;",
+        if sets_variables { ", SUPER" } else { "" },
     );
     if let Some(seed) = seed {
         let user = literal(&seed.user)?;
@@ -113,10 +121,10 @@ mod tests {
             stage2: [0xAB; 20],
             replace: false,
         };
-        let sql = init_sql(&admin, Some(&seed)).unwrap();
+        let sql = init_sql(&admin, Some(&seed), false).unwrap();
         assert!(!sql.contains(admin.password()));
         assert!(sql.contains(&format!("'*{}'", "AB".repeat(20))));
-        assert!(!init_sql(&admin, None).unwrap().contains("root"));
+        assert!(!init_sql(&admin, None, false).unwrap().contains("root"));
         assert!(
             init_sql(
                 &admin,
@@ -124,7 +132,8 @@ mod tests {
                     user: "a'b".into(),
                     stage2: [0; 20],
                     replace: false,
-                })
+                }),
+                false,
             )
             .is_none()
         );

@@ -139,11 +139,12 @@ impl Admin {
         }
     }
 
-    /// Sets what a tenant may have set for all sessions. Ours is idle for as long as the cluster is
-    /// awake; its statements end by themselves before we give them up.
+    /// Sets what a tenant or the operator may have set for all sessions. Ours is idle for as long
+    /// as the cluster is awake; its statements end by themselves before we give them up.
     async fn settle_session(&mut self) -> Result<(), AdminError> {
         let sql = format!(
-            "SET SESSION wait_timeout=31536000, max_statement_time={READING_MAX_SECONDS}, \
+            "SET SESSION sql_mode='NO_ENGINE_SUBSTITUTION', wait_timeout=31536000, \
+             max_statement_time={READING_MAX_SECONDS}, \
              lock_wait_timeout={READING_MAX_SECONDS}, \
               innodb_lock_wait_timeout={READING_MAX_SECONDS}, autocommit=1"
         );

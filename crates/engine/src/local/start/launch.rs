@@ -95,7 +95,8 @@ impl LocalDriver {
                 .map_err(failed("removing its temporary tablespace"))?;
         }
         let secret = random_secret()?;
-        let sql = init_sql(&secret, root)
+        let variables = self.variables();
+        let sql = init_sql(&secret, root, variables.is_some())
             .ok_or_else(|| StartError::new("the first user's name is not valid"))?;
         self.folder
             .write_init_sql(&sql)
@@ -121,7 +122,11 @@ impl LocalDriver {
         match admin {
             Ok(admin) => {
                 let admin = AdminLine::new(file.path.clone(), secret, admin);
-                Ok(LocalRun::new(process, admin, file, log_watch))
+                let run = LocalRun::new(process, admin, file, log_watch, Arc::clone(&self.events));
+                if let Some(variables) = variables {
+                    run.begin_variables(&variables, self.cluster).await;
+                }
+                Ok(run)
             }
             // Its end and the lost connection come together: the end explains more.
             Err(error) => match tokio::time::timeout(LOCK_RETRY, process.ended()).await {
