@@ -113,6 +113,49 @@ fn the_ca_is_the_servers_file_or_the_system_s_or_another() {
 }
 
 #[test]
+fn a_client_on_another_machine_gets_its_own_lines() {
+    let name = CLUSTER.name.as_str();
+    let ca = CLUSTER.ca.to_str().unwrap();
+    let windows = text(&["connect", name, "--with", "mariadb", "--os", "windows"]);
+    assert!(
+        windows.contains(r"C:\ssl\tidegate-ca.pem") && windows.contains("winget install"),
+        "{windows}"
+    );
+    assert!(
+        windows.contains(&format!("The CA file is {ca} on")),
+        "{windows}"
+    );
+    for language in [
+        "python", "java", "node", "php", "ruby", "go", "rust", "dotnet", "c",
+    ] {
+        let out = SERVER.cli(&["connect", name, "--with", language, "--os", "vercel"]);
+        assert!(out.status.success(), "{language}");
+        let said = String::from_utf8_lossy(&out.stderr);
+        let is_alone = language == "dotnet";
+        assert!(
+            is_alone || said.contains("there are also"),
+            "{language}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_host_that_the_certificate_lacks_is_not_promised_to_be_verified() {
+    let with = ["connect", &CLUSTER.name, "--with", "pymysql", "--host"];
+    let out = SERVER.cli(&[&with[..], &["db.elsewhere"]].concat());
+    let printed = String::from_utf8_lossy(&out.stdout);
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(said.contains("does not contain `db.elsewhere`"), "{said}");
+    assert!(said.contains("--name db.elsewhere"), "{said}");
+    assert!(
+        !printed.contains("verifies  chain") && printed.contains("refuses this host"),
+        "{printed}"
+    );
+    let out = SERVER.cli(&[&with[..], &["localhost"]].concat());
+    assert!(String::from_utf8_lossy(&out.stdout).contains("verifies  chain"));
+}
+
+#[test]
 fn variables_can_be_read_by_a_shell() {
     let lines = text(&["connect", &CLUSTER.name, "--format", "env"]);
     let script = format!("{lines}\nprintf '%s %s' \"$TIDEGATE_USER\" \"$TIDEGATE_CA\"");
@@ -151,22 +194,34 @@ fn tls_13_is_said_or_refused() {
 
 #[test]
 fn what_is_not_there_is_named_before_the_server_is_asked() {
-    for (args, piece) in [
+    for (option, word, pieces) in [
         (
-            ["connect", "nosuch", "--with", "psql"],
-            "unknown client `psql`",
+            "--with",
+            "psql",
+            ["unknown client `psql`", "another database"],
+        ),
+        ("--with", "zzz", ["unknown client `zzz`", "connect --list"]),
+        (
+            "--with",
+            "djagno",
+            ["unknown client", "did you mean `django`?"],
         ),
         (
-            ["connect", "nosuch", "--os", "beos"],
-            "unknown platform `beos`",
+            "--os",
+            "beos",
+            ["unknown platform `beos`", "connect --list"],
+        ),
+        (
+            "--os",
+            "ubunto",
+            ["unknown platform", "did you mean `ubuntu`?"],
         ),
     ] {
-        let (code, said) = refused(&args);
+        let (code, said) = refused(&["connect", "nosuch", option, word]);
         assert_eq!(code, Some(2), "{said}");
-        assert!(
-            said.contains(piece) && said.contains("connect --list"),
-            "{said}"
-        );
+        for piece in pieces {
+            assert!(said.contains(piece), "{said}");
+        }
     }
     assert_eq!(refused(&["connect", "nosuch"]).0, Some(1));
     assert_eq!(refused(&["connect"]).0, Some(2));

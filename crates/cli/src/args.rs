@@ -327,10 +327,10 @@ pub struct ConnectArgs {
     /// Name of the cluster
     #[arg(required_unless_present_any = ["list", "explain"])]
     pub name: Option<String>,
-    /// Client, such as mysql, pymysql, go or connectorj
+    /// Client or language, such as mysql, pymysql, java or node
     #[arg(long = "with", value_name = "CLIENT", alias = "client")]
     pub client: Option<String>,
-    /// Operating system of the client, such as debian, macos or windows [default: debian]
+    /// Operating system of the client, such as ubuntu, fedora, macos or windows [default: debian]
     #[arg(long, value_name = "OS")]
     pub os: Option<String>,
     /// Oldest TLS version that the client accepts

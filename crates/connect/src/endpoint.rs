@@ -23,6 +23,11 @@ pub struct RenderOptions<'a> {
     pub tls: TlsMinimum,
     /// Password of the literal forms. Without it they contain `<your_password>`.
     pub password: Option<&'a str>,
+    /// Platform of the machine that has the endpoint's CA file. If `os` is another one, the strings
+    /// name the place of a copy. None if the file's path is the client's own.
+    pub ca_machine: Option<&'a str>,
+    /// Names and addresses in the server's certificate; empty if they are not known.
+    pub names: &'a [String],
 }
 
 /// Oldest TLS version that the client accepts.
@@ -52,7 +57,36 @@ pub fn bracketed(host: &str) -> String {
     }
 }
 
+/// Whether a certificate with these names is for this host: an equal name, or a wildcard for its
+/// first label (RFC 6125, section 6.4.3).
+fn is_named(names: &[String], host: &str) -> bool {
+    let behind_label = host.split_once('.').map(|(_, rest)| rest);
+    names.iter().any(|name| {
+        name.eq_ignore_ascii_case(host)
+            || name
+                .strip_prefix("*.")
+                .is_some_and(|rest| behind_label.is_some_and(|b| b.eq_ignore_ascii_case(rest)))
+    })
+}
+
 impl Endpoint {
+    /// Returns a warning if the server's certificate is not for the host, so that every client that
+    /// verifies refuses to connect.
+    pub fn unnamed_host(&self, wish: RenderOptions<'_>) -> Option<String> {
+        let names = wish.names;
+        if names.is_empty() || is_named(names, &self.host) {
+            return None;
+        }
+        Some(format!(
+            "The server's certificate does not contain `{}`: a client that verifies refuses to \
+             connect to it. Connect to one of its names ({}), or start the server with `--name {}` \
+             too.",
+            self.host,
+            names.join(", "),
+            self.host
+        ))
+    }
+
     /// Returns the CA file that clients need, if the trust requires one.
     pub fn ca_file(&self) -> Result<Option<&str>, ConnectError> {
         // A private CA without a file is assumed to be in the machine's trust store.

@@ -4,10 +4,10 @@
 /// Reason why a client's string can't be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    #[error("unknown client `{given}`; hint: use one of {known}")]
-    UnknownClient { given: String, known: String },
-    #[error("unknown platform `{given}`; hint: use one of {known}")]
-    UnknownPlatform { given: String, known: String },
+    #[error("unknown client `{given}`")]
+    UnknownClient { given: String, advice: String },
+    #[error("unknown platform `{given}`")]
+    UnknownPlatform { given: String, advice: String },
     #[error("the string of {client} can't require TLS 1.3; it uses 1.3 if both sides support it")]
     NoTlsMinimum { client: String },
     #[error("{client} has no command line")]

@@ -3,7 +3,7 @@
 
 use crate::endpoint::{Endpoint, RenderOptions};
 use crate::render::{Form, Rendered, render};
-use crate::table::{CaNeed, Client, Format, PasswordFrom, clients, platforms};
+use crate::table::{CaNeed, Client, Format, PasswordFrom, all_platforms, clients, platforms};
 use std::fmt::Write;
 use tidegate_model::Trust;
 
@@ -197,11 +197,15 @@ fn roots() -> String {
         } else {
             "documentation"
         };
+        let labels = all_platforms()
+            .iter()
+            .filter(|other| other.base() == platform.id)
+            .map(|other| format!("`{}`", other.id));
         let _ = writeln!(
             out,
-            "| {} | `{}` | `{}` | {} | {from} |",
+            "| {} | {} | `{}` | {} | {from} |",
             platform.name,
-            platform.id,
+            labels.collect::<Vec<_>>().join(", "),
             platform.ca,
             also.join(", ")
         );

@@ -9,6 +9,7 @@ mod endpoint;
 mod error;
 mod explain;
 mod guide;
+mod names;
 mod quote;
 mod refusal;
 mod render;
@@ -23,10 +24,11 @@ pub use explain::{
     VerifyingForms, explain,
 };
 pub use guide::guide;
+pub use names::{client, other_clients, platform, platform_of_os_release};
 pub use quote::Syntax;
 pub use refusal::{ClientLine, RefusalHelp, refusal_help, refusal_index, refusal_page};
 pub use render::{Block, Form, PASSWORD_VARIABLE, Rendered, argv, render};
 pub use table::{
-    CaNeed, Client, Fails, Format, PasswordFrom, Platform, Setting, Verifies, client, clients,
-    platform, platforms,
+    CaNeed, Client, Fails, Format, PasswordFrom, Platform, Setting, Verifies, all_platforms,
+    clients, platforms,
 };

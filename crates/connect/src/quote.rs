@@ -10,6 +10,9 @@ use std::fmt::Write;
 pub enum Syntax {
     /// A POSIX shell.
     Sh,
+    Powershell,
+    /// The command prompt of Windows.
+    Cmd,
     Python,
     /// JavaScript and TypeScript.
     Js,
@@ -38,6 +41,8 @@ impl Syntax {
     pub fn fence(self) -> &'static str {
         match self {
             Self::Sh => "sh",
+            Self::Powershell => "powershell",
+            Self::Cmd => "bat",
             Self::Python => "python",
             Self::Js => "js",
             Self::Java => "java",
@@ -61,7 +66,17 @@ impl Syntax {
 /// Returns a value as a literal. It must not contain control characters.
 pub fn literal(syntax: Syntax, value: &str) -> String {
     match syntax {
-        Syntax::Sh => shlex::try_quote(value).map_or_else(|_| always(value), Cow::into_owned),
+        Syntax::Sh => {
+            shlex::try_quote(value).map_or_else(|_| always(syntax, value), Cow::into_owned)
+        }
+        Syntax::Powershell | Syntax::Cmd => {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "/\\._:-".contains(c);
+            if !value.is_empty() && value.chars().all(is_plain) {
+                value.to_owned()
+            } else {
+                always(syntax, value)
+            }
+        }
         Syntax::Python
         | Syntax::Js
         | Syntax::Java
@@ -96,8 +111,12 @@ fn in_options_file(value: &str) -> String {
 }
 
 /// Returns a shell word in quotes, even if it needs none.
-pub fn always(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
+pub fn always(syntax: Syntax, word: &str) -> String {
+    match syntax {
+        Syntax::Powershell => format!("'{}'", word.replace('\'', "''")),
+        Syntax::Cmd => format!("\"{}\"", word.replace('"', "\"\"")),
+        _ => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 fn backslashed(value: &str, special: &[char]) -> String {
@@ -134,12 +153,26 @@ mod tests {
     #[test]
     fn a_shell_reads_back_what_was_written() {
         for value in [ODD, "", "plain", "~/x", "--ssl-ca=/a b"] {
-            for word in [literal(Syntax::Sh, value), always(value)] {
+            for word in [literal(Syntax::Sh, value), always(Syntax::Sh, value)] {
                 assert_eq!(shlex::split(&word), Some(vec![value.to_owned()]), "{word}");
             }
         }
         assert_eq!(literal(Syntax::Sh, "/a/ca.pem"), "/a/ca.pem");
-        assert_eq!(always("x.root"), "'x.root'");
+        assert_eq!(always(Syntax::Sh, "x.root"), "'x.root'");
+    }
+
+    #[test]
+    fn the_shells_of_windows_have_their_own_quotes() {
+        for (value, powershell, cmd) in [
+            (r"C:\ssl\ca.pem", r"C:\ssl\ca.pem", r"C:\ssl\ca.pem"),
+            (r"C:\a b\ca.pem", r"'C:\a b\ca.pem'", r#""C:\a b\ca.pem""#),
+            ("it's", "'it''s'", "\"it's\""),
+            ("$x", "'$x'", "\"$x\""),
+            ("", "''", "\"\""),
+        ] {
+            assert_eq!(literal(Syntax::Powershell, value), powershell);
+            assert_eq!(literal(Syntax::Cmd, value), cmd);
+        }
     }
 
     #[test]

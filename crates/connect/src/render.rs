@@ -3,15 +3,16 @@
 
 use crate::ConnectError;
 use crate::endpoint::{Endpoint, RenderOptions, TlsMinimum, bracketed};
+use crate::names::{client, platform};
 use crate::quote::{Syntax, percent};
 use crate::table::{
-    CaNeed, Client, Fails, FormTemplate, Format, PasswordFrom, Platform, Setting, Verifies, client,
-    platform,
+    CaNeed, Client, Fails, FormTemplate, Format, PasswordFrom, Platform, Setting, Verifies,
 };
 use crate::template::fill;
 use minijinja::value::Value;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use tidegate_model::Trust;
 
 /// Environment variable from which the first form of most clients reads the password.
 pub const PASSWORD_VARIABLE: &str = "TIDEGATE_PASSWORD";
@@ -76,6 +77,16 @@ pub fn render(
     let client = client(client_id)?;
     let platform = platform(wish.os)?;
     endpoint.refuse_control_characters()?;
+    let trust = endpoint.trust.word();
+    let copied = copied_ca(endpoint, platform, wish)?;
+    let unnamed = endpoint.unnamed_host(wish);
+    let endpoint = &match &copied {
+        Some(copy) => Endpoint {
+            trust: Trust::Private(Some(copy.to.clone().into())),
+            ..endpoint.clone()
+        },
+        None => endpoint.clone(),
+    };
     if wish.tls == TlsMinimum::Tls13 && !client.tls13 {
         return Err(ConnectError::NoTlsMinimum {
             client: client.name.clone(),
@@ -84,20 +95,23 @@ pub fn render(
     let ca = ca_file(client, endpoint, platform)?;
     let values = values(endpoint, ca.as_deref(), platform, wish.tls);
     let setup = client.setup.as_ref().map(|setup| {
-        let text = fill(setup.syntax, &setup.text, &values)
-            .map_err(|error| bad_template(client, &error))?;
-        Ok((!text.is_empty()).then_some(Block {
-            syntax: setup.syntax,
-            text,
-        }))
+        let syntax = shells(setup.syntax, platform)
+            .next()
+            .unwrap_or(setup.syntax);
+        let text =
+            fill(syntax, &setup.text, &values).map_err(|error| bad_template(client, &error))?;
+        Ok((!text.is_empty()).then_some(Block { syntax, text }))
     });
     let mut forms = Vec::new();
     for template in &client.forms {
         for &from in &template.password {
-            let form = form(client, template, from, &values, wish.password)?;
-            // A template is empty if its form can't verify this endpoint, for example a short form.
-            if !form.text.is_empty() {
-                forms.push(form);
+            for syntax in shells(template.syntax, platform) {
+                let form = form(client, template, syntax, from, &values, wish.password)?;
+                // A template is empty if its form can't verify this endpoint, for example a short
+                // form.
+                if !form.text.is_empty() {
+                    forms.push(form);
+                }
             }
         }
     }
@@ -105,12 +119,19 @@ pub fn render(
         client: &client.id,
         name: &client.name,
         language: &client.language,
-        install: &client.install,
+        install: client
+            .packages
+            .get(&platform.packages)
+            .unwrap_or(&client.install),
         minimum_version: &client.minimum_version,
         platform: &platform.id,
-        trust: endpoint.trust.word(),
+        trust,
         tls: wish.tls.to_string(),
-        notes: notes(client, endpoint, platform, ca.as_deref()),
+        notes: unnamed
+            .into_iter()
+            .chain(copied.map(|copy| copy.note()))
+            .chain(notes(client, endpoint, platform, ca.as_deref()))
+            .collect(),
         ca,
         verifies: client.verifies,
         no_form_verifies: client.no_form_verifies.as_deref(),
@@ -138,9 +159,60 @@ pub fn argv(client_id: &str, endpoint: &Endpoint) -> Result<Vec<String>, Connect
         })
 }
 
+/// Copy of the endpoint's CA file on the client's machine.
+struct CopiedCa {
+    from: String,
+    to: String,
+}
+
+impl CopiedCa {
+    fn note(&self) -> String {
+        format!(
+            "The CA file is {} on the server's machine: copy it to {} on the client's.",
+            self.from, self.to
+        )
+    }
+}
+
+/// Returns the copy that the client needs, if it is on another platform than the CA file.
+fn copied_ca(
+    endpoint: &Endpoint,
+    platform: &Platform,
+    wish: RenderOptions<'_>,
+) -> Result<Option<CopiedCa>, ConnectError> {
+    let Some(file) = endpoint.ca_file()?.filter(|_| wish.os.is_some()) else {
+        return Ok(None);
+    };
+    let machine = wish
+        .ca_machine
+        .and_then(|id| crate::names::platform(Some(id)).ok());
+    // The server runs on Linux only, so the file is not on another system even if the distribution
+    // is not known.
+    let is_elsewhere = platform.hosted
+        || machine.map_or(!platform.linux, |machine| machine.base() != platform.base());
+    Ok(
+        (wish.ca_machine.is_some() && is_elsewhere).then(|| CopiedCa {
+            from: file.to_owned(),
+            to: platform.own_ca.clone(),
+        }),
+    )
+}
+
+/// Returns the languages in which a form is written on a platform: a shell's form for both shells
+/// of Windows.
+fn shells(syntax: Syntax, platform: &Platform) -> impl Iterator<Item = Syntax> {
+    let shells: &[Syntax] = match (syntax, platform.base()) {
+        (Syntax::Sh, "windows") => &[Syntax::Powershell, Syntax::Cmd],
+        _ => &[],
+    };
+    let own = shells.is_empty().then_some(syntax);
+    own.into_iter().chain(shells.iter().copied())
+}
+
 fn form(
     client: &Client,
     template: &FormTemplate,
+    syntax: Syntax,
     from: PasswordFrom,
     values: &BTreeMap<&'static str, Value>,
     password: Option<&str>,
@@ -161,8 +233,8 @@ fn form(
         }
         PasswordFrom::Asked => {}
     }
-    let mut text = fill(template.syntax, &template.text, &values)
-        .map_err(|error| bad_template(client, &error))?;
+    let mut text =
+        fill(syntax, &template.text, &values).map_err(|error| bad_template(client, &error))?;
     if password.is_none() {
         // People replace the placeholder, so it stays readable in a URL too.
         text = text.replace(&percent(PASSWORD_PLACEHOLDER), PASSWORD_PLACEHOLDER);
@@ -171,10 +243,19 @@ fn form(
         PasswordFrom::Literal if template.password.len() > 1 => "-literal",
         _ => "",
     };
+    let shell = match syntax {
+        Syntax::Powershell => Some("PowerShell"),
+        Syntax::Cmd => Some("cmd"),
+        _ => None,
+    };
+    let of_cmd = if syntax == Syntax::Cmd { "-cmd" } else { "" };
     Ok(Form {
-        id: format!("{}{suffix}", template.id),
-        title: template.title.clone(),
-        syntax: template.syntax,
+        id: format!("{}{suffix}{of_cmd}", template.id),
+        title: shell.map_or_else(
+            || template.title.clone(),
+            |shell| format!("{}, {shell}", template.title),
+        ),
+        syntax,
         format: template.format,
         password: from,
         text,
@@ -201,7 +282,7 @@ fn values(
         ("port", Value::from(endpoint.port)),
         ("user", Value::from(endpoint.user.as_str())),
         ("database", Value::from(endpoint.database.as_str())),
-        ("os", Value::from(platform.id.as_str())),
+        ("os", Value::from(platform.base())),
         ("tls13", Value::from(tls == TlsMinimum::Tls13)),
         (
             "is_address",

@@ -1,6 +1,5 @@
 //! The tables of clients, platforms and causes, as the data files contain them.
 
-use crate::ConnectError;
 use crate::quote::Syntax;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,8 +16,14 @@ pub struct Client {
     order: u32,
     pub name: String,
     pub language: String,
+    /// Other names of it, among them the language whose first choice it is.
+    #[serde(default)]
+    pub aliases: Vec<String>,
     /// How to install it, as a command or in words.
     pub install: String,
+    /// How to install it, by the package manager of a platform, where `install` does not fit.
+    #[serde(default)]
+    pub packages: BTreeMap<String, String>,
     /// Oldest version that verifies as stated here.
     pub minimum_version: String,
     pub ca: CaNeed,
@@ -156,7 +161,15 @@ pub enum PasswordFrom {
 pub struct Platform {
     pub id: String,
     pub name: String,
+    /// The platform whose label it is. What is missing here is as there.
+    pub of: Option<String>,
+    /// Other names of it.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Its package manager.
+    pub packages: String,
     /// PEM file of its trusted roots, as strings name it.
+    #[serde(default)]
     pub ca: String,
     /// Other possible paths of it.
     #[serde(default)]
@@ -169,6 +182,35 @@ pub struct Platform {
     pub run: bool,
     /// Note for people on this platform.
     pub note: Option<String>,
+    /// Place for a copy of a CA file.
+    #[serde(default = "own_ca")]
+    pub own_ca: String,
+    /// Whether programs run elsewhere than on a person's machine, so that no file of it is there.
+    #[serde(default)]
+    pub hosted: bool,
+}
+
+fn own_ca() -> String {
+    "/etc/ssl/tidegate-ca.pem".to_owned()
+}
+
+impl Platform {
+    /// Returns the id of the platform whose paths and shells it has.
+    pub fn base(&self) -> &str {
+        self.of.as_deref().unwrap_or(&self.id)
+    }
+
+    /// Returns this label with what it has in common with its platform.
+    fn with_base(mut self, all: &[Self]) -> Self {
+        let base = all.iter().find(|other| self.of.as_ref() == Some(&other.id));
+        if let Some(base) = base {
+            self.ca.clone_from(&base.ca);
+            self.alternatives.clone_from(&base.alternatives);
+            self.linux = base.linux;
+            self.note.clone_from(&base.note);
+        }
+        self
+    }
 }
 
 #[derive(Deserialize)]
@@ -222,7 +264,16 @@ static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| {
 static PLATFORMS: LazyLock<Vec<Platform>> = LazyLock::new(|| {
     let table: Platforms = toml::from_str(include_str!("../platforms.toml"))
         .expect("a table that the tests have read");
-    table.platform
+    let all = table.platform.clone();
+    let filled = table.platform.into_iter();
+    filled.map(|platform| platform.with_base(&all)).collect()
+});
+
+#[expect(clippy::expect_used, reason = "a test reads the file")]
+static SHOWN_PLATFORMS: LazyLock<&'static [Platform]> = LazyLock::new(|| {
+    // The labels follow the platforms.
+    let count = PLATFORMS.iter().filter(|p| p.of.is_none()).count();
+    PLATFORMS.get(..count).expect("as many as there are")
 });
 
 #[expect(
@@ -251,44 +302,17 @@ pub fn clients() -> &'static [Client] {
     &CLIENTS
 }
 
-/// Returns all platforms. The first one is the default.
+/// Returns the platforms that lists show. The first one is the default.
 pub fn platforms() -> &'static [Platform] {
+    &SHOWN_PLATFORMS
+}
+
+/// Returns the platforms and their labels.
+pub fn all_platforms() -> &'static [Platform] {
     &PLATFORMS
 }
 
 /// Returns the causes of refusals by slug.
 pub fn causes() -> &'static BTreeMap<String, Cause> {
     &CAUSES
-}
-
-/// Returns the client with this id.
-///
-/// # Errors
-/// If there is none.
-pub fn client(id: &str) -> Result<&'static Client, ConnectError> {
-    clients()
-        .iter()
-        .find(|client| client.id == id)
-        .ok_or_else(|| ConnectError::UnknownClient {
-            given: id.to_owned(),
-            known: list_of(clients().iter().map(|client| client.id.as_str())),
-        })
-}
-
-/// Returns the platform with this id; without an id, the first one.
-///
-/// # Errors
-/// If there is none of that id.
-pub fn platform(id: Option<&str>) -> Result<&'static Platform, ConnectError> {
-    platforms()
-        .iter()
-        .find(|platform| id.is_none_or(|id| platform.id == id))
-        .ok_or_else(|| ConnectError::UnknownPlatform {
-            given: id.unwrap_or_default().to_owned(),
-            known: list_of(platforms().iter().map(|platform| platform.id.as_str())),
-        })
-}
-
-fn list_of<'a>(ids: impl Iterator<Item = &'a str>) -> String {
-    ids.collect::<Vec<_>>().join(", ")
 }

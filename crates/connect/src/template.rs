@@ -43,8 +43,8 @@ pub fn fill(
     // Percent-encodes a part of a URL.
     environment.add_filter("url", |value: String| percent(&value));
     // Adds shell quotes even if none are needed.
-    environment.add_filter("quoted", |value: String| {
-        Value::from_safe_string(always(&value))
+    environment.add_filter("quoted", move |value: String| {
+        Value::from_safe_string(always(syntax, &value))
     });
     // Writes a literal of this language that can be joined with other code.
     environment.add_filter("lit", move |value: String| {

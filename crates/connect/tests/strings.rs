@@ -144,7 +144,7 @@ fn everything() -> Vec<Rendered> {
                         RenderOptions {
                             tls,
                             password: Some("p'w\"$x\\"),
-                            os: None,
+                            ..RenderOptions::default()
                         },
                     ) {
                         Ok(rendered) => all.push(rendered),
@@ -305,13 +305,13 @@ fn a_password_that_is_not_known_is_named_the_same_in_every_form() {
 #[test]
 fn what_cannot_be_rendered_says_why() {
     let unknown = render("psql", &local("/ca.pem"), RenderOptions::default()).unwrap_err();
-    assert!(unknown.to_string().contains("mysql"), "{unknown}");
+    assert!(unknown.to_string().contains("`psql`"), "{unknown}");
     let wish = RenderOptions {
         os: Some("beos"),
         ..RenderOptions::default()
     };
     let nowhere = render("mysql", &local("/ca.pem"), wish).unwrap_err();
-    assert!(nowhere.to_string().contains("debian"), "{nowhere}");
+    assert!(nowhere.to_string().contains("`beos`"), "{nowhere}");
     let bytes = PathBuf::from(OsString::from_vec(vec![b'/', 0xff]));
     assert!(matches!(
         argv("mysql", &endpoint(Trust::Local(bytes))),

@@ -208,16 +208,12 @@ impl From<WrongScope> for ApiError {
 impl From<ConnectError> for ApiError {
     fn from(error: ConnectError) -> Self {
         let (status, code, hint) = match &error {
-            ConnectError::UnknownClient { .. } => (
-                StatusCode::NOT_FOUND,
-                "unknown_client",
-                "GET /v1/connect lists the clients",
-            ),
-            ConnectError::UnknownPlatform { .. } => (
-                StatusCode::NOT_FOUND,
-                "unknown_platform",
-                "GET /v1/connect lists the operating systems",
-            ),
+            ConnectError::UnknownClient { advice, .. } => {
+                (StatusCode::NOT_FOUND, "unknown_client", advice.as_str())
+            }
+            ConnectError::UnknownPlatform { advice, .. } => {
+                (StatusCode::NOT_FOUND, "unknown_platform", advice.as_str())
+            }
             ConnectError::NoTlsMinimum { .. } => {
                 (StatusCode::CONFLICT, "no_tls_minimum", "leave out tls")
             }
@@ -230,7 +226,7 @@ impl From<ConnectError> for ApiError {
                 "choose another name or path",
             ),
         };
-        Self::new(status, code, error_chain(&error), hint)
+        Self::new(status, code, error_chain(&error), hint.to_owned())
     }
 }
 

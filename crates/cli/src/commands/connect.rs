@@ -11,9 +11,10 @@ use anyhow::Result;
 use std::fmt::Write;
 use std::path::PathBuf;
 use tidegate_connect::{
-    ConnectError, Endpoint, Format, RenderOptions, Rendered, TlsMinimum, Verifies, clients,
-    platforms, render,
+    Client, ConnectError, Endpoint, Format, RenderOptions, Rendered, TlsMinimum, Verifies,
+    all_platforms, clients, platforms, render,
 };
+use tidegate_console::machine_platform;
 use tidegate_model::Trust;
 
 /// Clients that most machines have: printed without `--with`, and by `up` and `cluster create`.
@@ -24,14 +25,16 @@ const GENERAL: &str = "general";
 
 pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
     let json = context.global.json || args.format == "json";
-    let wish = RenderOptions {
+    let mut wish = RenderOptions {
         os: args.os.as_deref(),
         tls: if args.tls == "1.3" {
             TlsMinimum::Tls13
         } else {
             TlsMinimum::Tls12
         },
-        password: None,
+        // With --ca, the path is that of the client's machine.
+        ca_machine: args.ca.is_none().then(machine_platform),
+        ..RenderOptions::default()
     };
     if let Some(text) = &args.explain {
         return super::explain::run(context, args, text, wish);
@@ -41,10 +44,20 @@ pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
     };
     // Before the server is asked, so that a mistyped client or platform is an error at once.
     if let Some(client) = &args.client {
-        tidegate_connect::client(client).map_err(wrong)?;
+        say_other_clients(client, tidegate_connect::client(client).map_err(wrong)?);
     }
     tidegate_connect::platform(wish.os).map_err(wrong)?;
     let endpoint = seen_from_client(super::endpoint::endpoint(context, name, &args.user)?, args);
+    // The server's own host is always in its certificate.
+    let names = match args.host {
+        Some(_) => super::endpoint::certificate_names(context)?,
+        None => Vec::new(),
+    };
+    wish.names = &names;
+    let unnamed = endpoint.unnamed_host(wish);
+    if let Some(warning) = &unnamed {
+        screen::say(&format!("warning: {warning}"));
+    }
     let format = match args.format.as_str() {
         "url" => Some(Format::Url),
         "env" => Some(Format::Env),
@@ -63,7 +76,7 @@ pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
         return if json {
             screen::print_json(&rendered)
         } else {
-            screen::print(&page(&rendered, Paint::stdout()))
+            screen::print(&page(&rendered, unnamed.as_deref(), Paint::stdout()))
         };
     }
     let lines = command_lines(&endpoint, wish).map_err(wrong)?;
@@ -85,6 +98,18 @@ pub fn run(context: &Context, args: &ConnectArgs) -> Result<()> {
          OS`",
     );
     Ok(())
+}
+
+/// Tells which other clients a language has, if a language was given.
+fn say_other_clients(name: &str, chosen: &Client) {
+    let others = tidegate_connect::other_clients(name, chosen);
+    if !others.is_empty() {
+        screen::say(&format!(
+            "{name}: this is --with {}; there are also {}",
+            chosen.id,
+            others.join(", ")
+        ));
+    }
 }
 
 /// Returns the endpoint with the name, port and CA that the client will use.
@@ -151,37 +176,83 @@ fn single_form(
     format: Format,
 ) -> Result<String> {
     // Environment variables work for any client, a URL only for its own.
-    let client = client.unwrap_or(GENERAL);
-    let mut found = render(client, endpoint, wish).map_err(wrong)?;
-    if found.first(format).is_none() && format == Format::Env {
-        found = render(GENERAL, endpoint, wish).map_err(wrong)?;
-    }
+    let found = render(client.unwrap_or(GENERAL), endpoint, wish).map_err(wrong)?;
     if let Some(form) = found.first(format) {
         return Ok(format!("{}\n", form.text));
     }
-    let others: Vec<_> = clients()
-        .iter()
-        .filter(|client| client.forms.iter().any(|form| form.format == format))
-        .map(|client| client.id.as_str())
-        .collect();
-    let cause = format!("{} does not take a connection URL", found.name);
-    Err(Failure::usage(
-        cause,
-        format!(
-            "leave --format out, or choose one of: {}",
-            others.join(", ")
-        ),
-    )
-    .into())
+    if format == Format::Env {
+        let general = render(GENERAL, endpoint, wish).map_err(wrong)?;
+        if let Some(form) = general.first(format) {
+            return Ok(format!("{}\n", form.text));
+        }
+    }
+    Err(no_form(client, &found, endpoint, wish, format).into())
 }
 
-fn wrong(error: ConnectError) -> anyhow::Error {
+/// Returns the failure for a client without a form of this format. Its hint works when it is typed.
+fn no_form(
+    client: Option<&str>,
+    found: &Rendered,
+    endpoint: &Endpoint,
+    wish: RenderOptions<'_>,
+    format: Format,
+) -> Failure {
+    let others: Vec<_> = clients()
+        .iter()
+        .filter(|other| has_form(&other.id, endpoint, wish, format))
+        .map(|other| other.id.as_str())
+        .collect();
+    let choose = format!("--with one of {}", others.join(", "));
+    if client.is_none() {
+        let cause = "a connection URL depends on the client, and none is named";
+        return Failure::usage(cause, format!("add {choose}"));
+    }
+    let name = found.name;
+    let system = Endpoint {
+        trust: Trust::Public,
+        ..endpoint.clone()
+    };
+    let any_tls = RenderOptions {
+        tls: TlsMinimum::Tls12,
+        ..wish
+    };
+    if has_form(found.client, &system, wish, format) {
+        return Failure::usage(
+            format!("a connection URL of {name} can't name the CA file"),
+            "leave --format out, or add --ca system if the client trusts the CA already",
+        );
+    }
+    if has_form(found.client, endpoint, any_tls, format) {
+        return Failure::usage(
+            format!("a connection URL of {name} can't require TLS 1.3"),
+            "leave --tls out",
+        );
+    }
+    if has_form(found.client, &system, any_tls, format) {
+        return Failure::usage(
+            format!("a connection URL of {name} can neither name the CA file nor require TLS 1.3"),
+            "leave --format out, or leave --tls out and add --ca system if the client trusts the \
+             CA already",
+        );
+    }
+    Failure::usage(
+        format!("{name} does not take a connection URL"),
+        format!("leave --format out, or choose {choose}"),
+    )
+}
+
+/// Whether the client has a form of this format for this endpoint.
+fn has_form(client: &str, endpoint: &Endpoint, wish: RenderOptions<'_>, format: Format) -> bool {
+    render(client, endpoint, wish).is_ok_and(|rendered| rendered.first(format).is_some())
+}
+
+/// Returns the failure for names or options that no string can be rendered for.
+pub fn wrong(error: ConnectError) -> anyhow::Error {
     let hint = match &error {
-        ConnectError::UnknownClient { .. } | ConnectError::UnknownPlatform { .. } => {
-            "`tidegate connect --list` shows all clients and operating systems"
-        }
-        ConnectError::NoTlsMinimum { .. } => "leave --tls out",
-        _ => "choose another name or path",
+        ConnectError::UnknownClient { advice, .. }
+        | ConnectError::UnknownPlatform { advice, .. } => advice.clone(),
+        ConnectError::NoTlsMinimum { .. } => "leave --tls out".to_owned(),
+        _ => "choose another name or path".to_owned(),
     };
     let mut failure = Failure::of(error, hint);
     failure.usage = true;
@@ -189,7 +260,7 @@ fn wrong(error: ConnectError) -> anyhow::Error {
 }
 
 /// Returns everything about a client, as text for people.
-fn page(rendered: &Rendered, paint: Paint) -> String {
+fn page(rendered: &Rendered, unnamed: Option<&str>, paint: Paint) -> String {
     let mut out = String::new();
     let Rendered {
         name,
@@ -204,11 +275,13 @@ fn page(rendered: &Rendered, paint: Paint) -> String {
         paint.bold(name)
     );
     let _ = writeln!(out, "{}", paint.dim(&format!("install   {install}")));
-    let _ = writeln!(
-        out,
-        "{}",
-        paint.dim(&format!("verifies  {}", verified(rendered.verifies)))
-    );
+    let verifies = match unnamed {
+        Some(_) => {
+            "and refuses this host, which the server's certificate does not contain".to_owned()
+        }
+        None => verified(rendered.verifies),
+    };
+    let _ = writeln!(out, "{}", paint.dim(&format!("verifies  {verifies}")));
     if let Some(text) = rendered.no_form_verifies {
         let _ = writeln!(out, "{}", paint.bold(text));
     }
@@ -298,7 +371,137 @@ fn list(json: bool) -> Result<()> {
     }
     let _ = write!(out, "\n{}\n", paint.bold("Operating systems (--os)"));
     for platform in platforms() {
-        let _ = writeln!(out, "  {:width$}  {}", platform.id, platform.name);
+        let labels: Vec<_> = all_platforms()
+            .iter()
+            .filter(|label| label.of.as_ref() == Some(&platform.id))
+            .map(|label| label.id.as_str())
+            .collect();
+        let also = if labels.is_empty() {
+            String::new()
+        } else {
+            format!("; also {}", labels.join(", "))
+        };
+        let _ = writeln!(out, "  {:width$}  {}{also}", platform.id, platform.name);
     }
     screen::print(&out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    fn endpoint(trust: Trust) -> Endpoint {
+        Endpoint {
+            host: "db.example.com".to_owned(),
+            port: 4000,
+            user: "abcdefghjkmn.root".to_owned(),
+            database: "test".to_owned(),
+            trust,
+        }
+    }
+
+    /// Follows a hint: each way that it names must print a string, or lead to a hint that does.
+    fn follow(
+        client: Option<&str>,
+        endpoint: &Endpoint,
+        wish: RenderOptions<'_>,
+        format: Format,
+        steps: usize,
+    ) -> Result<()> {
+        let place = format!("{client:?} {:?} {format:?} {}", endpoint.trust, wish.tls);
+        let error = match single_form(client, endpoint, wish, format) {
+            Ok(text) if text.trim().is_empty() => return Err(anyhow!("{place}: nothing printed")),
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        let failure: &Failure = error.downcast_ref().ok_or_else(|| anyhow!("{place}"))?;
+        let hint = &failure.hint;
+        if steps == 0 {
+            return Err(anyhow!("{place}: no end: {hint}"));
+        }
+        let mut ways = 0;
+        if hint.contains("leave --tls out") || hint.contains("--ca system") {
+            ways += 1;
+            let tls = if hint.contains("--tls") {
+                TlsMinimum::Tls12
+            } else {
+                wish.tls
+            };
+            let mut next = endpoint.clone();
+            if hint.contains("--ca system") {
+                next.trust = Trust::Public;
+            }
+            follow(
+                client,
+                &next,
+                RenderOptions { tls, ..wish },
+                format,
+                steps - 1,
+            )?;
+        }
+        if hint.contains("leave --format out") {
+            ways += 1;
+            let id = client.unwrap_or(GENERAL);
+            let any = RenderOptions {
+                tls: TlsMinimum::Tls12,
+                ..wish
+            };
+            assert!(
+                !render(id, endpoint, any)?.forms.is_empty(),
+                "{place}: {hint}"
+            );
+        }
+        if let Some((_, list)) = hint.split_once("--with one of ") {
+            for other in list.split(", ") {
+                ways += 1;
+                assert_ne!(Some(other), client, "{place}: {hint}");
+                let form = single_form(Some(other), endpoint, wish, format);
+                assert!(form.is_ok(), "{place}: {other}: {hint}");
+            }
+        }
+        assert!(ways > 0, "{place}: {hint}");
+        Ok(())
+    }
+
+    #[test]
+    fn every_client_prints_each_format_or_gives_a_hint_that_works() {
+        let ids = clients().iter().map(|client| Some(client.id.as_str()));
+        for client in ids.chain([None]) {
+            for trust in [
+                Trust::Public,
+                Trust::Private(None),
+                Trust::Local("/ca.pem".into()),
+            ] {
+                for tls in [TlsMinimum::Tls12, TlsMinimum::Tls13] {
+                    for format in [Format::Url, Format::Env] {
+                        let wish = RenderOptions {
+                            tls,
+                            ..RenderOptions::default()
+                        };
+                        follow(client, &endpoint(trust.clone()), wish, format, 3).unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_url_that_cannot_name_the_ca_says_so() {
+        let local = endpoint(Trust::Local("/ca.pem".into()));
+        let error = single_form(
+            Some("prisma"),
+            &local,
+            RenderOptions::default(),
+            Format::Url,
+        );
+        let error = error.unwrap_err();
+        let failure: &Failure = error.downcast_ref().unwrap();
+        assert!(
+            failure.cause.contains("can't name the CA file"),
+            "{}",
+            failure.cause
+        );
+        assert!(!failure.hint.contains("prisma"), "{}", failure.hint);
+    }
 }

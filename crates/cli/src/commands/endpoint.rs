@@ -25,6 +25,12 @@ pub fn endpoint(context: &Context, name: &str, user: &str) -> Result<Endpoint> {
     })
 }
 
+/// Returns the names and addresses in the running server's certificate.
+pub fn certificate_names(context: &Context) -> Result<Vec<String>> {
+    let client = context.client();
+    ask(async { Ok(client.server().await?.names) })
+}
+
 pub fn endpoint_of(cluster: &Cluster, server: &Server) -> Endpoint {
     let ca = cluster.ca.as_ref().map(PathBuf::from);
     let trust = match (server.trust.as_str(), ca) {

@@ -126,9 +126,7 @@ fn pasted() -> Result<Zeroizing<String>> {
 
 fn unreadable(error: ExplainError) -> anyhow::Error {
     let hint = match error {
-        ExplainError::Connect(_) => {
-            "`tidegate connect --list` shows all clients and operating systems"
-        }
+        ExplainError::Connect(error) => return super::connect::wrong(error),
         ExplainError::OtherDatabase(_) => {
             "`tidegate connect NAME --with CLIENT` prints a string for this endpoint"
         }

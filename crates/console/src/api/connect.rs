@@ -3,6 +3,7 @@
 
 use super::json_body::JsonObject;
 use crate::errors::ApiError;
+use crate::machine::machine_platform;
 use crate::probe::{ProbeLogin, ProbeStep};
 use crate::state::Api;
 use crate::types::{
@@ -111,10 +112,13 @@ pub async fn connect_strings(
         Some(OldestTls::Tls13) => TlsMinimum::Tls13,
     };
     let view = api.control.cluster(&name)?;
+    let names = api.face.borrow().names.clone();
     let wish = RenderOptions {
         os: asked.os.as_deref(),
         tls,
         password: None,
+        ca_machine: Some(machine_platform()),
+        names: &names,
     };
     let mut endpoint = api.endpoint(&view, asked.user.as_deref());
     if let Some(database) = asked.database {

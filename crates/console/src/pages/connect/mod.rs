@@ -13,6 +13,7 @@ use super::problem;
 use super::respond::{html_page, status_of};
 use super::words::sentence;
 use crate::auth::{CheckedForm, SignedIn};
+use crate::machine::machine_platform;
 use crate::probe::{ProbeStage, ProbeStep};
 use crate::state::Web;
 use crate::types::{Secret, TestConnection};
@@ -223,10 +224,7 @@ fn connect_page(
     extra: ConnectExtra,
 ) -> Result<ConnectPage, ControlError> {
     let view = web.api.control.cluster(name)?;
-    let (trust, ca_offered) = {
-        let face = web.api.face.borrow();
-        (face.trust.word(), face.trust.ca_path().is_some())
-    };
+    let face = web.api.face.borrow().clone();
     let wish = RenderOptions {
         os: Some(&chosen.os),
         tls: if chosen.tls == "1.3" {
@@ -235,6 +233,8 @@ fn connect_page(
             TlsMinimum::Tls12
         },
         password: extra.password.as_ref().map(Secret::reveal),
+        ca_machine: Some(machine_platform()),
+        names: &face.names,
     };
     let strings = web
         .api
@@ -252,8 +252,8 @@ fn connect_page(
         wish: chosen,
         password: extra.password,
         fresh: extra.fresh,
-        trust,
-        ca_offered,
+        trust: face.trust.word(),
+        ca_offered: face.trust.ca_path().is_some(),
         steps: extra.steps,
     })
 }

@@ -46,6 +46,7 @@ fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> Str
             os: Some("debian"),
             tls: TlsMinimum::Tls12,
             password,
+            ..RenderOptions::default()
         },
     );
     let strings = strings.map_err(|e| e.to_string());
