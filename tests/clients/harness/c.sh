@@ -31,10 +31,10 @@ int main(void)
 {
     printf("version %s\n", mysql_get_client_info());
     MYSQL *mysql = database_connect();
-    if (!mysql || mysql_query(mysql, "SELECT 6 * 7"))
+    if (!mysql || mysql_query(mysql, getenv("TG_QUERY")))
         return 1;
     MYSQL_RES *rows = mysql_store_result(mysql);
-    printf("row %s\n", mysql_fetch_row(rows)[0]);
+    printf("%s\n", mysql_fetch_row(rows)[0]);
     mysql_free_result(rows);
     mysql_close(mysql);
     return 0;

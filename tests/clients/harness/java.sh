@@ -3,6 +3,9 @@
 
 CLASSES="$CLIENT_CACHE/java/$(basename "$(cd "$(dirname "$0")" && pwd)")"
 
+# Java reads variables of the environment in the locale's encoding.
+export LC_ALL=C.UTF-8
+
 java_have() {
   have javac || { echo "no JDK is installed"; exit 1; }
   [ -e "$CLASSES/.made-from" ] || { echo "its libraries were not to be had from Maven"; exit 1; }
@@ -33,9 +36,9 @@ java_run() {
 }
 
 # Code for a java.sql.Connection named connection.
-JDBC_ROW='try (var rows = connection.createStatement().executeQuery("SELECT 6 * 7")) {
+JDBC_ROW='try (var rows = connection.createStatement().executeQuery(System.getenv("TG_QUERY"))) {
   rows.next();
-  System.out.println("row " + rows.getInt(1));
+  System.out.println(rows.getString(1));
 }
 connection.close();'
 # The string is a URL, which is passed to the driver unchanged.
@@ -48,10 +51,10 @@ jdbc_off() {
 
 # Code for an io.r2dbc.spi.ConnectionFactory named connections.
 R2DBC_ROW='var row = reactor.core.publisher.Mono.from(connections.create())
-    .flatMapMany(connection -> connection.createStatement("SELECT 6 * 7").execute())
-    .flatMap(result -> result.map((columns, about) -> columns.get(0, Integer.class)))
+    .flatMapMany(connection -> connection.createStatement(System.getenv("TG_QUERY")).execute())
+    .flatMap(result -> result.map((columns, about) -> columns.get(0, String.class)))
     .blockFirst(java.time.Duration.ofSeconds(60));
-System.out.println("row " + row);
+System.out.println(row);
 System.exit(0);'
 R2DBC_URL='var connections = io.r2dbc.spi.ConnectionFactories.get(
     java.nio.file.Files.readString(java.nio.file.Path.of(System.getenv("TG_STRING"))).strip());'

@@ -30,7 +30,8 @@ def write(path, table, results, tidegate):
         "each connection string of `tidegate connect` was run by its real client against a correct server, a server whose",
         "certificate another CA had signed, and a server that was reached by a DNS name or an address that its certificate",
         "does not contain. *Yes* means that the client refused the incorrect server. *Never in plaintext* means that the",
-        "client does not send its login if an attacker in between pretends that the server has no TLS.", "",
+        "client does not send its login if an attacker in between pretends that the server has no TLS. Each run also",
+        "reads `😀` and `é` back as given, in a locale without a character set.", "",
         f"Run on {date.today().isoformat()} by `tests/clients/run --all --write`, commit {commit.stdout.strip()}.", "",
         "| client | language | version | chain | DNS name | IP address | never in plaintext | TLS 1.2 | TLS 1.3 "
         "| settings passed | failed |",
