@@ -19,6 +19,7 @@ need_test() {
   plan_package haproxy "is checked in front of MariaDB" "5 MB"
   plan_package sslscan "compared with tidegate check" "1 MB"
   plan_package procps "finds processes that were left behind" "1 MB"
+  plan_package libnss3-tools "reads and changes the stores of browsers" "4 MB"
   plan_package mmdebstrap "makes the clean system for the test of the package" "1 MB"
   python3 -c 'import venv, ensurepip' 2>/dev/null || plan_package python3-venv "a separate folder for Python clients" "2 MB"
   # Go is not installed here: the driver needs 1.24, and Debian 12 and Ubuntu 24.04 have older ones. Without Go, its

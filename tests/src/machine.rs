@@ -116,6 +116,11 @@ impl Machine {
         Some(machine)
     }
 
+    /// Folder that only the namespace shows.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Returns a command inside the namespace, without those variables.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("nsenter");
@@ -125,6 +130,8 @@ impl Machine {
         for name in POINTERS {
             command.env_remove(name);
         }
+        // Stores of browsers are in the home directory; a test that needs some sets its own.
+        command.env("HOME", "/nonexistent");
         command.stdin(Stdio::null());
         command
     }

@@ -3,6 +3,7 @@
 use crate::chain::Chain;
 use crate::error::TlsError;
 use rustls::SignatureAlgorithm;
+use sha2::{Digest, Sha256};
 
 /// Leaf certificate. Times are Unix seconds.
 #[derive(Debug, Clone)]
@@ -12,6 +13,8 @@ pub struct LeafStatus {
     pub names: Vec<String>,
     /// Serial number in hex with colons between bytes, as other tools print it.
     pub serial: String,
+    /// SHA-256 of the certificate, in hex with colons, as browsers show it.
+    pub fingerprint: String,
     pub issuer: String,
     pub not_before: i64,
     pub not_after: i64,
@@ -30,6 +33,7 @@ pub fn read_leaf(chain: &Chain) -> Result<LeafStatus, TlsError> {
         },
         names: chain.names.clone(),
         serial: parsed.raw_serial_as_string(),
+        fingerprint: hex_with_colons(&Sha256::digest(der)),
         issuer: parsed.issuer().to_string(),
         not_before: parsed.validity().not_before.timestamp(),
         not_after: parsed.validity().not_after.timestamp(),
@@ -47,4 +51,9 @@ pub fn read_rsa_leaf(chain: &Chain) -> Result<Option<LeafStatus>, TlsError> {
         ..chain.clone()
     };
     read_leaf(&chain).map(Some)
+}
+
+fn hex_with_colons(bytes: &[u8]) -> String {
+    let pairs: Vec<_> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    pairs.join(":")
 }

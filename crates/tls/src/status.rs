@@ -125,6 +125,7 @@ mod tests {
             key: "ecdsa",
             names: vec![],
             serial: String::new(),
+            fingerprint: String::new(),
             issuer: String::new(),
             not_before,
             not_after,

@@ -82,12 +82,13 @@ fn leaf(word: &str, leaf: &LeafCertificate) -> String {
         key,
         names,
         serial,
+        fingerprint,
         issuer,
         not_before,
         not_after,
     } = leaf;
     format!(
-        "{word:<8} {}\n         {key}, serial {serial}\n         issued by {issuer}\n         from \
+        "{word:<8} {}\n         {key}, serial {serial}\n         SHA-256 {fingerprint}\n         issued by {issuer}\n         from \
          {not_before} to {not_after}\n",
         printable(&names.join(", ")),
         issuer = printable(issuer),

@@ -1,6 +1,7 @@
 //! Commands, one file for each group. This file only dispatches to them.
 
 mod awake;
+mod browser_warning;
 mod cert;
 mod check;
 pub mod cluster;

@@ -1,6 +1,6 @@
 //! `tidegate open`: signs a browser of this desktop in to the console, or prints the link.
 
-use super::operator::print_link;
+use super::operator::{print_link, say_browser_warning};
 use crate::context::{Context, ask};
 use crate::{paths, screen};
 use anyhow::Result;
@@ -21,9 +21,9 @@ pub fn run(context: &Context) -> Result<()> {
     match desktop_folder() {
         Some(folder) if open_browser(&folder, &link.url) => {
             screen::say("opened the console in the browser; the link signs in once");
-            Ok(())
+            say_browser_warning(context)
         }
-        _ => print_link(&link.url),
+        _ => print_link(context, &link.url),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{screen, terminal};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use tidegate_console::ClientError;
 use tidegate_console::timestamp::rfc3339_date;
 use tidegate_model::printable;
@@ -52,13 +53,14 @@ fn need_root(context: &Context, command: &str) -> Result<()> {
     }
     let cause =
         format!("`tidegate trust {command}` changes this machine's trust stores, which needs root");
-    Err(Failure::new(cause, sudo_line(context, command)).into())
+    Err(Failure::new(cause, sudo_line(&context.data, command)).into())
 }
 
-fn sudo_line(context: &Context, command: &str) -> String {
+/// Returns the line that runs `trust COMMAND` as root.
+pub fn sudo_line(data: &Path, command: &str) -> String {
     let program =
         std::env::current_exe().map_or("tidegate".to_owned(), |path| path.display().to_string());
-    let data = context.data.display().to_string();
+    let data = data.display().to_string();
     format!(
         "sudo {} trust {command} --data {}",
         shell_word(&program),
@@ -127,7 +129,10 @@ fn install(context: &Context) -> Result<()> {
             "programs that read these stores verify this server without a CA file: `tidegate \
              connect NAME --ca system`",
         );
-        screen::say(&format!("to undo it: {}", sudo_line(context, "remove")));
+        screen::say(&format!(
+            "to undo it: {}",
+            sudo_line(&context.data, "remove")
+        ));
     }
     report.end(context, Some(&root))
 }
@@ -307,7 +312,7 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
     if in_stores && !rustix::process::geteuid().is_root() {
         screen::say(&format!(
             "this machine's trust stores contain the old CA; to replace it: {}",
-            sudo_line(context, "install")
+            sudo_line(&context.data, "install")
         ));
     } else if in_stores
         && (yes || terminal::yes("Replace the old CA in this machine's trust stores?")?)
@@ -376,7 +381,7 @@ fn renew_at_next_start(context: &Context, in_stores: bool) -> Result<()> {
     if in_stores {
         screen::say(&format!(
             "this machine's trust stores contain the old CA; to replace it after that start: {}",
-            sudo_line(context, "install")
+            sudo_line(&context.data, "install")
         ));
     }
     if context.global.json {

@@ -1,8 +1,8 @@
 //! `tidegate up`: creates the first cluster, logs in to it through our own port as a client that
 //! verifies the server, and then prints how to connect.
 
-use super::cluster;
 use super::endpoint::endpoint_of;
+use super::{browser_warning, cluster};
 use crate::compose::own_login::{OwnPort, Proof, prove_identity, prove_login, reachable};
 use crate::compose::{FirstOrder, Server};
 use crate::context::{Context, refused};
@@ -59,6 +59,14 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
         let title = Paint::stdout()
             .dim("# console in a browser: this link signs in once, within 15 minutes");
         screen::print(&format!("  {title}\n  {}\n\n", link.url.reveal()))?;
+        let certificate = client.certificate().await.map_err(refused)?;
+        // Stores are read by programs, for which this thread would otherwise wait.
+        let data = context.data.clone();
+        let lines =
+            tokio::task::spawn_blocking(move || browser_warning::lines(&data, &certificate));
+        for line in lines.await.unwrap_or_default() {
+            screen::print(&format!("  {line}\n"))?;
+        }
     }
     if let Some(missing) = server.no_console() {
         screen::say(&format!(

@@ -2,13 +2,13 @@
 //! entries with our certificate are removed, and only under a name that we or the system's store
 //! gave them.
 
+use super::copy::RootCopy;
 use super::files;
 use super::store::{NAME, TrustStore, store_name};
 use super::tool::{self, ToolResult};
 use crate::failure::Failure;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::cell::RefCell;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use tidegate_tls::LocalRoot;
@@ -189,14 +189,9 @@ impl TrustStore for JavaStore {
     }
 
     fn install(&self, root: &LocalRoot) -> Result<Vec<String>> {
-        // keytool reads a file. A copy, because the one in the data directory may change in
-        // between.
-        let mut copy = Temporary::new(root)?;
-        copy.file
-            .write_all(root.pem.as_bytes())
-            .context("writing a copy for keytool")?;
+        let copy = RootCopy::new(root)?;
         let name = store_name(root);
-        let path = copy.path.to_string_lossy().into_owned();
+        let path = copy.path();
         self.change(&["-importcert", "-noprompt", "-alias", &name, "-file", &path])?;
         Ok(vec![format!("keytool imported it as {name}")])
     }
@@ -219,29 +214,6 @@ impl TrustStore for JavaStore {
             }
         }
         Ok(lines)
-    }
-}
-
-/// Temporary file that is deleted when it is dropped.
-struct Temporary {
-    path: PathBuf,
-    file: std::fs::File,
-}
-
-impl Temporary {
-    fn new(root: &LocalRoot) -> Result<Self> {
-        let path =
-            std::env::temp_dir().join(format!("{}-{}.pem", store_name(root), std::process::id()));
-        // Only a new file: an existing one may be another user's link.
-        let file = std::fs::File::create_new(&path)
-            .with_context(|| format!("creating {}", path.display()))?;
-        Ok(Self { path, file })
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 

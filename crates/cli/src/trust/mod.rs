@@ -1,6 +1,8 @@
-//! Trust stores of this machine: the system's and those of Java. Only certificates that Tidegate
+//! Trust stores of this machine: the system's, those of Java, and those of the user's browsers. Only certificates that Tidegate
 //! made are added and removed, recognized by their name and fingerprint.
 
+mod browsers;
+mod copy;
 mod files;
 mod folder;
 mod java;
@@ -8,6 +10,7 @@ mod kinds;
 mod macos;
 mod store;
 pub mod tool;
+mod user;
 
 use anyhow::Result;
 use std::path::Path;
@@ -25,7 +28,19 @@ pub fn stores() -> Vec<Box<dyn TrustStore>> {
     let java = java::JavaStore::find()
         .into_iter()
         .map(|store| Box::new(store) as Box<dyn TrustStore>);
-    system.into_iter().chain(java).collect()
+    system
+        .into_iter()
+        .chain(java)
+        .chain(browser_stores())
+        .collect()
+}
+
+/// Returns the stores of the browsers of the user who typed the command.
+pub fn browser_stores() -> Vec<Box<dyn TrustStore>> {
+    browsers::BrowserStore::find(Path::new("/"))
+        .into_iter()
+        .map(|store| Box::new(store) as Box<dyn TrustStore>)
+        .collect()
 }
 
 /// State of the local CA in a store.

@@ -1,5 +1,6 @@
 //! Runs a tool of the system, with limits of time and output and in the C locale. No shell is used.
 
+use super::user::StoreUser;
 use crate::context::block_on;
 use crate::failure::Failure;
 use crate::limits::{STORE_TOOL_MAX, TOOL_OUTPUT_MAX};
@@ -42,12 +43,25 @@ pub fn run<A: AsRef<OsStr>>(
     env: &[(&str, &str)],
 ) -> Result<ToolResult> {
     let mut command = Command::new(program);
+    command.args(args).envs(env.iter().copied());
+    run_command(program, command)
+}
+
+/// Runs a tool as a user, with that user's home. Only root can become another.
+pub fn run_as<A: AsRef<OsStr>>(program: &Path, args: &[A], user: &StoreUser) -> Result<ToolResult> {
+    let mut command = Command::new(program);
+    command.args(args).env("HOME", &user.home).current_dir("/");
+    if rustix::process::geteuid().as_raw() != user.uid {
+        // The standard library drops root's other groups when it changes the user.
+        command.uid(user.uid).gid(user.gid);
+    }
+    run_command(program, command)
+}
+
+fn run_command(program: &Path, mut command: Command) -> Result<ToolResult> {
     command
-        .args(args)
-        .envs(env.iter().copied())
         .env("LC_ALL", "C")
-        .kill_on_drop(true);
-    command
+        .kill_on_drop(true)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -67,7 +81,15 @@ pub fn run<A: AsRef<OsStr>>(
 
 /// Runs a tool, and returns its output. A tool that fails is an error with its last line.
 pub fn must<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) -> Result<Vec<u8>> {
-    let ran = run(program, args, env)?;
+    succeeded(program, run(program, args, env)?)
+}
+
+/// Runs a tool as a user, like [`must`].
+pub fn must_as<A: AsRef<OsStr>>(program: &Path, args: &[A], user: &StoreUser) -> Result<Vec<u8>> {
+    succeeded(program, run_as(program, args, user)?)
+}
+
+fn succeeded(program: &Path, ran: ToolResult) -> Result<Vec<u8>> {
     if ran.ok {
         return Ok(ran.out);
     }

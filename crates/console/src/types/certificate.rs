@@ -57,6 +57,9 @@ pub struct LeafCertificate {
     pub key: String,
     pub names: Vec<String>,
     pub serial: String,
+    /// SHA-256 of the certificate, in hex with colons, as browsers show it.
+    #[serde(default)]
+    pub fingerprint: String,
     pub issuer: String,
     /// RFC 3339, UTC.
     pub not_before: String,
@@ -195,6 +198,7 @@ impl From<LeafStatus> for LeafCertificate {
             key: leaf.key.to_owned(),
             names: leaf.names,
             serial: leaf.serial,
+            fingerprint: leaf.fingerprint,
             issuer: leaf.issuer,
             not_before: rfc3339_date(leaf.not_before),
             not_after: rfc3339_date(leaf.not_after),

@@ -111,6 +111,7 @@ fn leaf_view(heading: &'static str, leaf: &LeafStatus, status: &CertificateStatu
         names: leaf.names.clone(),
         issuer: leaf.issuer.clone(),
         serial: leaf.serial.clone(),
+        fingerprint: leaf.fingerprint.clone(),
         not_before: Moment::from_unix(leaf.not_before),
         not_after: Moment::from_unix(leaf.not_after),
         spent: u8::try_from((lived.saturating_mul(100) / life.max(1)).clamp(0, 100)).unwrap_or(100),

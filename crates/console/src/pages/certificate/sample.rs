@@ -31,6 +31,7 @@ fn certificate(full: bool) -> String {
         ],
         issuer: "C=US, O=Let's Encrypt, CN=E7".to_owned(),
         serial: "04:9c:71:2f:6a:8b:cc:10:5e:97:3d:2b:a4:f0:1c:88:de:5a".to_owned(),
+        fingerprint: "5E:1B:0C:".repeat(10) + "5E:1B",
         not_before: Moment::from_unix(1_792_000_000),
         not_after: Moment::from_unix(1_799_776_000),
         spent: 43,

@@ -10,6 +10,7 @@ pub struct LeafView {
     pub names: Vec<String>,
     pub issuer: String,
     pub serial: String,
+    pub fingerprint: String,
     pub not_before: Moment,
     pub not_after: Moment,
     /// Part of its lifetime that has passed, in percent.
