@@ -76,8 +76,8 @@ impl User<'_> {
             .iter()
             .filter(|store| store["store"].as_str().unwrap().contains("tgann"))
             .map(|store| {
-                let text = |key: &str| store[key].as_str().unwrap().to_owned();
-                (text("store"), text("state"))
+                let [name, state] = ["store", "state"].map(|key| store[key].as_str().unwrap());
+                (name.to_owned(), state.to_owned())
             })
             .collect()
     }
@@ -149,7 +149,7 @@ fn a_store_with_a_password_is_left_as_it_was_and_the_others_are_changed() {
     user.shell(USER);
     user.shell(
         "set -e; cd \"$1/.mozilla/firefox/one.default\"; rm *.db; echo secret >../pw; \
-         certutil -N -d sql:. -f ../pw; chown -R $2:$2 \"$1/.mozilla/firefox/one.default\"; rm ../pw",
+         certutil -N -d sql:. -f ../pw; rm ../pw; chown -R $2:$2 .",
     );
     let server = Server::start();
     let said = user.trust(&server, &["install"]);

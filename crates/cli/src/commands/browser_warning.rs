@@ -1,5 +1,5 @@
-//! What a browser says of the console's certificate, told before it is opened: if the local CA signed
-//! it and the browser does not trust that CA, the browser warns.
+//! Lines about the warning of a browser, printed before it opens the console: it warns if the local
+//! CA signed the console's certificate and it does not trust that CA.
 
 use super::trust::sudo_line;
 use crate::trust::browser_stores;

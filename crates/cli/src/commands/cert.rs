@@ -88,8 +88,8 @@ fn leaf(word: &str, leaf: &LeafCertificate) -> String {
         not_after,
     } = leaf;
     format!(
-        "{word:<8} {}\n         {key}, serial {serial}\n         SHA-256 {fingerprint}\n         issued by {issuer}\n         from \
-         {not_before} to {not_after}\n",
+        "{word:<8} {}\n         {key}, serial {serial}\n         SHA-256 {fingerprint}\n         \
+         issued by {issuer}\n         from {not_before} to {not_after}\n",
         printable(&names.join(", ")),
         issuer = printable(issuer),
     )

@@ -147,14 +147,11 @@ impl BrowserStore {
 /// Whether the user owns the database, and no link leads to it. Another's database is never
 /// changed.
 fn belongs_to(database: &Path, user: &StoreUser) -> bool {
-    let folder = database
-        .parent()
-        .and_then(|folder| folder.symlink_metadata().ok());
-    let file = database.symlink_metadata().ok();
-    let owned = |found: Option<std::fs::Metadata>, is_kind: fn(&std::fs::Metadata) -> bool| {
-        found.is_some_and(|found| is_kind(&found) && found.uid() == user.uid)
+    let of_user = |path: &Path| {
+        path.symlink_metadata()
+            .is_ok_and(|found| !found.is_symlink() && found.uid() == user.uid)
     };
-    owned(folder, std::fs::Metadata::is_dir) && owned(file, std::fs::Metadata::is_file)
+    database.is_file() && database.ancestors().take(2).all(of_user)
 }
 
 /// Returns the lines of `certutil -L` with our names: the name, then the trust.

@@ -1,5 +1,5 @@
-//! Copy of a root for a tool that reads a file: the one in the data directory may change in between,
-//! and other users can't read it there.
+//! Copy of a root for a tool that reads a file: the one in the data directory may change in
+//! between, and other users can't read it there.
 
 use super::store::store_name;
 use anyhow::{Context, Result};

@@ -1,5 +1,6 @@
-//! Trust stores of this machine: the system's, those of Java, and those of the user's browsers. Only certificates that Tidegate
-//! made are added and removed, recognized by their name and fingerprint.
+//! Trust stores of this machine: the system's, those of Java, and those of the user's browsers.
+//! Only certificates that Tidegate made are added and removed, recognized by their name and
+//! fingerprint.
 
 mod browsers;
 mod copy;
