@@ -259,3 +259,32 @@ fn a_full_disk_is_told_at_the_start() {
     drop(disk);
     std::fs::remove_dir_all(&server.folder).unwrap();
 }
+
+#[test]
+fn files_that_are_not_what_they_should_be_are_named() {
+    for (name, words) in [
+        ("data", "/data is not a directory"),
+        ("data/store.sqlite", "file is not a database"),
+        ("data/engines", "/data/engines"),
+    ] {
+        let server = Server::stopped(Options::default());
+        let path = server.folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "no database".repeat(100)).unwrap();
+        if name != "data" {
+            std::fs::set_permissions(server.data(), PermissionsExt::from_mode(0o700)).unwrap();
+        }
+        let said = server.refused();
+        assert!(said.contains(words), "{name}: {said}");
+        let hint = said
+            .lines()
+            .find(|line| line.starts_with("  hint: "))
+            .expect("a hint");
+        let is_right = match name {
+            "data" => hint.contains("name a directory"),
+            "data/store.sqlite" => hint.contains("is damaged"),
+            _ => !hint.is_empty(),
+        };
+        assert!(is_right, "{name}: {said}");
+    }
+}

@@ -61,8 +61,7 @@ impl ServerOptions {
 
     /// Returns a command line of this program with these options. Another text stays as it is.
     pub fn add_to_command(&self, line: &str) -> String {
-        let after_sudo = line.strip_prefix("sudo ").unwrap_or(line);
-        let Some(command) = after_sudo.strip_prefix(PROGRAM) else {
+        let Some(command) = after_sudo(line).strip_prefix(PROGRAM) else {
             return line.to_owned();
         };
         let is_given = |option: &str| command.split_whitespace().any(|word| word == option);
@@ -86,6 +85,17 @@ impl ServerOptions {
             .unwrap_or((line, ""));
         format!("{own}{option}{rest}")
     }
+}
+
+/// Returns a command line without `sudo`, or `sudo -u USER`, before it.
+fn after_sudo(line: &str) -> &str {
+    let Some(rest) = line.strip_prefix("sudo ") else {
+        return line;
+    };
+    let of_user = rest
+        .strip_prefix("-u ")
+        .and_then(|rest| rest.split_once(' '));
+    of_user.map_or(rest, |(_, command)| command)
 }
 
 /// Returns a path that is also right in another working directory.
@@ -138,6 +148,10 @@ mod tests {
                  `DROP USER`",
             ),
             ("`tidegate up --data /x`", "`tidegate up --data /x`"),
+            (
+                "`sudo -u '#7' tidegate up`",
+                "`sudo -u '#7' tidegate up --data /d`",
+            ),
             ("tidegate is `tidegate`", "tidegate is `tidegate`"),
         ] {
             assert_eq!(data.add_to(hint), want);

@@ -33,6 +33,8 @@ pub enum DataDirError {
         owner: String,
         us: String,
     },
+    #[error("{root} is not a directory", root = root.display())]
+    NotDirectory { root: PathBuf },
     #[error("{what} {path}: {source}", path = path.display())]
     Io {
         what: &'static str,
@@ -52,10 +54,14 @@ impl DataDirError {
                 "stop that process, or use another directory with --data DIR".to_owned()
             }
             Self::Foreign { .. } => "use an empty or a new directory with --data DIR".to_owned(),
-            Self::OfAnother { owner, .. } => format!(
-                "run it as {owner}, as in `sudo -u {owner} tidegate up`, or use another directory \
-                 with --data DIR; nothing was changed"
+            // With the path: that user's own default is another directory.
+            Self::OfAnother { owner, root, .. } => format!(
+                "run it as {owner}, as in `sudo -u {} tidegate up --data {}`, or use another \
+                 directory with --data DIR; nothing was changed",
+                shell_word(owner),
+                shell_word(&root.display().to_string())
             ),
+            Self::NotDirectory { .. } => "name a directory with --data DIR".to_owned(),
             Self::Io { source, .. } if source.kind() == ErrorKind::StorageFull => {
                 "free space on that file system, or use another directory with --data DIR"
                     .to_owned()
@@ -75,6 +81,11 @@ impl DataDirError {
 impl DataDir {
     /// Makes the directory if it is missing, without access for others, and locks it.
     pub fn lock(root: &Path) -> Result<Self, DataDirError> {
+        // A link to nowhere is one as well.
+        if root.symlink_metadata().is_ok() && !root.is_dir() {
+            let root = root.to_owned();
+            return Err(DataDirError::NotDirectory { root });
+        }
         DirBuilder::new()
             .recursive(true)
             .mode(mode())
@@ -130,6 +141,16 @@ impl DataDir {
 
     fn lock_file(root: &Path) -> PathBuf {
         root.join("lock")
+    }
+}
+
+/// Returns the text as one word of a shell command line, quoted if needed.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 
@@ -285,7 +306,8 @@ mod tests {
             std::fs::set_permissions(&root, Permissions::from_mode(0o700)).unwrap();
             let error = DataDir::lock(&root).unwrap_err();
             assert!(matches!(error, DataDirError::OfAnother { .. }), "{error}");
-            assert!(error.hint().contains("sudo -u nobody"), "{}", error.hint());
+            let command = format!("`sudo -u nobody tidegate up --data {}`", root.display());
+            assert!(error.hint().contains(&command), "{}", error.hint());
             assert!(!root.join("lock").exists(), "{of_another}");
             assert_eq!(mode_of(&root), 0o700, "{of_another}");
             std::os::unix::fs::chown(&path, Some(0), None).unwrap();
@@ -296,6 +318,25 @@ mod tests {
         std::fs::create_dir(&empty).unwrap();
         std::os::unix::fs::chown(&empty, Some(65_534), None).unwrap();
         DataDir::lock(&empty).unwrap();
+    }
+
+    #[test]
+    fn a_file_or_a_link_to_nowhere_is_no_data_directory() {
+        let tmp = tempfile::tempdir().unwrap();
+        let file = tmp.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let link = tmp.path().join("link");
+        std::os::unix::fs::symlink(tmp.path().join("nowhere"), &link).unwrap();
+        for path in [file, link] {
+            let error = DataDir::lock(&path).unwrap_err();
+            assert!(
+                matches!(error, DataDirError::NotDirectory { .. }),
+                "{error}"
+            );
+        }
+        assert_eq!(shell_word("/a b"), "'/a b'");
+        assert_eq!(shell_word("#7"), "'#7'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
     }
 
     #[test]

@@ -198,7 +198,7 @@ impl From<StoreError> for ControlError {
             other => Self::new(
                 ErrorCode::Internal,
                 format!("the store failed: {}", error_chain(&other)),
-                "check that the data directory is writable and its disk is not full",
+                other.hint(),
             ),
         }
     }

@@ -95,8 +95,9 @@ impl Config {
             .unwrap_or_else(|| data.join(FILE_NAME));
         match std::fs::read_to_string(&path) {
             Ok(text) => config.set_from_file(&path, &text)?,
-            // The file in the data directory is optional; one that --config names is not.
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound && global.config.is_none() => {}
+            // The file in the data directory is optional; one that --config names is not. A data
+            // directory that is a file is reported by its lock.
+            Err(e) if is_missing(&e) && global.config.is_none() => {}
             Err(error) => {
                 return Err(Failure::usage(
                     format!("the configuration file {} can't be read", path.display()),
@@ -258,6 +259,11 @@ impl Config {
             _ => anyhow::bail!("{key} is not a text"),
         }
     }
+}
+
+fn is_missing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 #[cfg(test)]

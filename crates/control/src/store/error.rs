@@ -39,3 +39,29 @@ pub enum StoreError {
 }
 
 pub type StoreResult<T> = Result<T, StoreError>;
+
+/// Result codes of SQLite for a file that is damaged, or that is no database.
+const DAMAGED: [&str; 2] = ["11", "26"];
+
+impl StoreError {
+    /// Hint for fixing an error of the store itself.
+    pub fn hint(&self) -> &'static str {
+        let damaged = "store.sqlite in the data directory is damaged: put a copy of it back, or \
+                       use another directory with --data DIR";
+        match self {
+            Self::Newer { .. } => {
+                "start the version of Tidegate that wrote it, or a newer one: `tidegate version` \
+                 tells this one"
+            }
+            Self::Corrupt { .. } | Self::WrongHashSize => damaged,
+            Self::Database(sqlx::Error::Database(error))
+                if error
+                    .code()
+                    .is_some_and(|code| DAMAGED.contains(&code.as_ref())) =>
+            {
+                damaged
+            }
+            _ => "check that the data directory is writable and its disk is not full",
+        }
+    }
+}

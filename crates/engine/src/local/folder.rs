@@ -189,7 +189,8 @@ impl Folder {
 /// Creates a folder, or changes the mode of an existing one to exactly this, whatever the umask.
 pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     match fs::DirBuilder::new().mode(mode).create(path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        // A file there is none of ours.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && !path.is_file() => {}
         other => other?,
     }
     // The umask may have removed bits from the mode of a new folder.
