@@ -171,6 +171,42 @@ fn another_form_inside_a_password_hides_nothing_else() {
 }
 
 #[test]
+fn a_bare_p_asks_and_a_word_after_it_is_the_database() {
+    for (text, database, holds) in [
+        ("mysql -h db.example.com -u abc.root -p", None, false),
+        (
+            "mysql -h db.example.com -p -u abc.root app",
+            Some("app"),
+            false,
+        ),
+        (
+            "mysql -h db.example.com -u abc.root app -p",
+            Some("app"),
+            false,
+        ),
+        (
+            "mysql -psecret -h db.example.com -u abc.root app",
+            Some("app"),
+            true,
+        ),
+    ] {
+        let told = told(text);
+        assert_eq!(told.database.as_deref(), database, "{text}");
+        assert_eq!(told.holds_password, holds, "{text}");
+        assert!(told.withheld.is_empty(), "{text}");
+    }
+    // Many people mean the word as the password.
+    let told = told("mariadb -h db.example.com -u abc.root -p hunter2");
+    assert!(!told.holds_password);
+    assert_eq!(told.withheld, ["database"]);
+    assert!(
+        told.notes[0].starts_with("A word follows `-p`"),
+        "{:?}",
+        told.notes
+    );
+}
+
+#[test]
 fn the_string_that_verifies_names_the_ca_of_its_server() {
     let local = Trust::Local("/data/ca.pem".into());
     let ask = ExplainOptions {

@@ -111,7 +111,9 @@ fn server_trust(context: &Context, told: &Explanation) -> Option<Trust> {
 /// history.
 fn pasted() -> Result<Zeroizing<String>> {
     if std::io::stdin().is_terminal() {
-        return Ok(terminal::password("Connection string (not shown): ")?);
+        return Ok(terminal::password(
+            "Connection string (not shown; several lines: --explain - <FILE): ",
+        )?);
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(EXPLAIN_MAX + 1));
     // One byte more than the maximum, so that a string that is too long is noticed.

@@ -12,7 +12,7 @@ pub fn notes(shown: &ShownValues, hidden: &Hidden) -> Vec<&'static str> {
              clients may split it at the wrong place; hint: percent-encode them.",
         );
     }
-    if hidden.doubt || !shown.withheld.is_empty() {
+    if hidden.doubt || !shown.withheld.is_empty() && !shown.spaced_password {
         notes.push(
             "A part of it can be read in more than one way and may belong to the password, so it \
              is not shown; hint: in an address percent-encode the password, elsewhere put it in \

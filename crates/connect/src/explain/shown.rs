@@ -22,6 +22,7 @@ pub struct ShownValues {
 impl ShownValues {
     pub fn of(readings: &Readings, hidden: &Hidden) -> Self {
         let values = &readings.clear.values;
+        let spaced_password = readings.raw.values.has(SPACED_PASSWORD);
         let mut shown = Self {
             host: clear_of(hidden, values.host()),
             port: values.port().filter(|port| !hidden.took(&port.to_string())),
@@ -30,8 +31,8 @@ impl ShownValues {
             ca: clear_of(hidden, values.ca()),
             password: readings.raw.values.password
                 || readings.clear.values.password
-                || hidden.password,
-            spaced_password: readings.raw.values.has(SPACED_PASSWORD),
+                || hidden.password && !spaced_password,
+            spaced_password,
             withheld: Vec::new(),
         };
         let is_shown = [
@@ -45,6 +46,9 @@ impl ShownValues {
             .filter(|((_, named), is_shown)| *named && !is_shown)
             .map(|((part, _), _)| part)
             .collect();
+        if spaced_password && shown.database.is_none() && !shown.withheld.contains(&"database") {
+            shown.withheld.push("database");
+        }
         shown
     }
 }

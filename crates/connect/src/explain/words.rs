@@ -168,12 +168,13 @@ fn arguments(words: &[String], client: &str, is_admin: bool, values: &mut ReadVa
     }
 }
 
-/// A word after `-p` is a password for mycli but not for mysql; many people believe it is, so it is
-/// treated as one.
+/// A word after `-p` is a password for mycli but not for mysql, which takes it for the database.
+/// Many people believe that it is one, so it is never shown.
 fn password(inline: Option<&str>, next: Option<&str>, client: &str, values: &mut ReadValues) {
-    values.secret(inline.or(next).unwrap_or_default());
     if next.is_some() && client != "mycli" {
         values.option(SPACED_PASSWORD, "");
+    } else {
+        values.secret(inline.or(next).unwrap_or_default());
     }
 }
 
