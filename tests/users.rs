@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::io::Write;
 use std::process::{Output, Stdio};
 use tidegate_e2e::clients::mariadb;
-use tidegate_e2e::console::Console;
+use tidegate_e2e::console::{Answer, Console, form_token};
 use tidegate_e2e::session::{Outcome, Session};
 use tidegate_e2e::users::{copy, create_user, error_code, json_before, names};
 use tidegate_e2e::{Cluster, Server};
@@ -301,4 +301,103 @@ fn a_long_statement_of_a_deleted_user_is_ended() {
     assert!(ended, "the statement goes on");
     let running = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app'";
     assert_eq!(mariadb(&root, running).expect(), "0");
+}
+
+/// The text of the element with this id; the templates are minified, so quotes may be missing.
+fn text_of_id(page: &str, id: &str) -> String {
+    let after = page
+        .split(&format!("id=\"{id}\">"))
+        .nth(1)
+        .or_else(|| page.split(&format!("id={id}>")).nth(1))
+        .unwrap_or_else(|| panic!("no {id} in {page}"));
+    after.split('<').next().unwrap().to_owned()
+}
+
+/// Forms of a signed-in operator.
+struct Form<'a> {
+    console: &'a Console,
+    headers: [&'a str; 2],
+    csrf: &'a str,
+}
+
+impl Form<'_> {
+    fn post(&self, path: &str, fields: &[&str]) -> Answer {
+        let [cookie, origin] = self.headers;
+        let mut more = vec!["-H", cookie, "-H", origin, "-d", self.csrf];
+        for field in fields {
+            more.extend(["--data-urlencode", field]);
+        }
+        self.console.ask(path, &more)
+    }
+}
+
+#[test]
+fn the_console_manages_users_and_databases_and_no_page_view_wakes() {
+    let console = Console::start("");
+    let root = console.server.create("shop");
+    console.server.sleep("shop");
+    let cookie = format!("Cookie: {}", console.sign_in());
+    let origin = format!("Origin: {}", console.base());
+    let page = console.ask("/clusters/shop/users", &["-H", &cookie]);
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("not awake"), "{}", page.body);
+    assert_eq!(console.server.state("shop"), "asleep");
+    let csrf = format!("csrf={}", form_token(&page.body));
+    let form = Form {
+        console: &console,
+        headers: [&cookie, &origin],
+        csrf: &csrf,
+    };
+    let made = form.post("/clusters/shop/databases", &["database=app_1"]);
+    assert_eq!(made.status, 303, "{}", made.body);
+    let fields = ["user=o'b`r<i>", "role=read-only", "database=app_1"];
+    let made = form.post("/clusters/shop/users", &fields);
+    assert_eq!(made.status, 200, "{}", made.body);
+    let user = Cluster {
+        user: root.login("o'b`r<i>"),
+        password: text_of_id(&made.body, "password"),
+        database: "app_1".to_owned(),
+        ..copy(&root)
+    };
+    assert_eq!(mariadb(&user, "SELECT 1").expect(), "1");
+    let page = console.ask("/clusters/shop/users", &["-H", &cookie]).body;
+    assert!(!page.contains(&user.password), "shown once");
+    assert!(page.contains("app_1") && !page.contains("r<i>"), "{page}");
+    for (path, fields, status) in [
+        ("users", &["user=root", "role=read-only"][..], 400),
+        ("users", &["user=x", "role=owner"], 400),
+        ("databases", &["database=app_1"], 409),
+        ("databases", &["database=mysql"], 400),
+        ("databases/delete", &["database=app_1", "confirm=app"], 422),
+        (
+            "databases/delete",
+            &["database=mysql", "confirm=mysql"],
+            400,
+        ),
+        ("users/delete", &["user=nosuch"], 404),
+        ("users/password", &["user=root"], 400),
+    ] {
+        let answer = form.post(&format!("/clusters/shop/{path}"), fields);
+        assert_eq!(answer.status, status, "{path} {fields:?}: {}", answer.body);
+    }
+    let changed = form.post("/clusters/shop/users/password", &["user=o'b`r<i>"]);
+    let password = text_of_id(&changed.body, "password");
+    assert!(!mariadb(&user, "SELECT 1").ok, "with the old password");
+    let user = Cluster { password, ..user };
+    assert_eq!(mariadb(&user, "SELECT 1").expect(), "1");
+    assert_eq!(
+        form.post("/clusters/shop/users/delete", &["user=o'b`r<i>"])
+            .status,
+        303
+    );
+    assert!(!mariadb(&user, "SELECT 1").ok);
+    let fields = ["database=app_1", "confirm=app_1"];
+    assert_eq!(
+        form.post("/clusters/shop/databases/delete", &fields).status,
+        303
+    );
+    assert_eq!(
+        names(&console.server.json(&["database", "list", "shop"])),
+        ["test"]
+    );
 }

@@ -248,6 +248,27 @@ class Way:
         assert json.loads(self.server.run("cluster", "show", "shop", "--json"))["limits"] == told
         self.errors.clear()
 
+    def step_make_a_database_and_a_user_of_it(self):
+        page = self.page
+        self.server.run("cluster", "wake", "shop")
+        page.goto(f"{self.base}/clusters/shop")
+        page.get_by_role("link", name="Users and databases").click()
+        page.locator("#new-database").fill("orders_1")
+        page.get_by_role("button", name="Create database").click()
+        expect(page.get_by_role("table", name="Databases of shop")).to_contain_text("orders_1")
+        page.locator("#new-user").fill("app")
+        page.locator("#new-role").select_option("read-write")
+        page.locator("#new-scope").select_option("orders_1")
+        page.get_by_role("button", name="Create user").click()
+        expect(page.get_by_text("Shown once.")).to_be_visible()
+        assert len(page.locator("#password").text_content()) >= 16
+        users = json.loads(self.server.run("user", "list", "shop", "--json"))
+        made = next(user for user in users if user["name"] == "app")
+        assert (made["role"], made["databases"]) == ("read-write", ["orders_1"]), made
+        page.get_by_role("row", name="app").get_by_text("Change").click()
+        page.get_by_role("button", name="Delete app").click()
+        expect(page.get_by_role("table", name="Users of shop")).not_to_contain_text("read-write")
+
     def step_make_a_key_and_use_it_as_the_page_says(self):
         page = self.page
         page.get_by_role("link", name="API keys").click()
@@ -348,7 +369,7 @@ class Way:
 
     def look(self, context, scheme, width, paths=None):
         found, page = [], context.new_page()
-        signed_in = ["/", "/clusters/shop", "/clusters/shop/connect", "/clusters/shop/connect?with=libmysqlclient", "/certificate", "/keys"]
+        signed_in = ["/", "/clusters/shop", "/clusters/shop/connect", "/clusters/shop/users", "/clusters/shop/connect?with=libmysqlclient", "/certificate", "/keys"]
         signed_in += ["/?find=team", f"/clusters/{self.long}/connect", f"/clusters/{self.long}"]
         for path in paths or [*signed_in, "/help", "/help/refusals/insecure-transport", "/nothing"]:
             page.goto(self.base + path)

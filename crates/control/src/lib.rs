@@ -33,7 +33,7 @@ pub use access::{ApiKey, WebSession, WebSessionUse, WithToken};
 pub use control::Control;
 pub use datadir::{DataDir, DataDirError};
 pub use engine_log::engine_log;
-pub use error::{ControlError, ErrorCode};
+pub use error::{ControlError, ControlResult, ErrorCode};
 pub use operations::ROOT;
 pub use scope::{NamePattern, Scope, Scopes, WrongScope};
 pub use settings::{ControlSettings, WebSessionLife};

@@ -13,6 +13,7 @@ mod keys;
 mod problem;
 mod respond;
 mod sign_in;
+mod users;
 mod words;
 
 #[cfg(test)]
@@ -50,6 +51,30 @@ pub fn router(web: Web) -> Router {
         .route(
             "/clusters/{name}/connect",
             get(connect::show_connect).post(connect::show_choice),
+        )
+        .route(
+            "/clusters/{name}/users",
+            get(users::show_users).post(users::create_user),
+        )
+        .route(
+            "/clusters/{name}/users/wake",
+            get(users::redirect_to_users).post(users::wake_for_users),
+        )
+        .route(
+            "/clusters/{name}/users/password",
+            get(users::redirect_to_users).post(users::new_user_password),
+        )
+        .route(
+            "/clusters/{name}/users/delete",
+            get(users::redirect_to_users).post(users::delete_user),
+        )
+        .route(
+            "/clusters/{name}/databases",
+            get(users::redirect_to_users).post(users::create_database),
+        )
+        .route(
+            "/clusters/{name}/databases/delete",
+            get(users::redirect_to_users).post(users::delete_database),
         )
         // A browser that reloads the address of an answer with a password gets the page without it.
         .route(

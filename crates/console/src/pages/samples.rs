@@ -4,7 +4,7 @@
 use super::cluster_row::ClusterRow;
 use super::frame::{Frame, MenuEntry};
 use super::words::Moment;
-use super::{certificate, cluster, clusters, connect, help, keys, problem, sign_in};
+use super::{certificate, cluster, clusters, connect, help, keys, problem, sign_in, users};
 use tidegate_model::ClusterState;
 
 pub fn operator_frame(title: &str, menu_entry: MenuEntry) -> Frame {
@@ -40,6 +40,7 @@ fn pages() -> Vec<(&'static str, String)> {
         clusters::sample::samples(),
         cluster::sample::samples(),
         connect::sample::samples(),
+        users::sample::samples(),
         certificate::sample::samples(),
         keys::sample::samples(),
         help::sample::samples(),
