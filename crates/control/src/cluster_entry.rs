@@ -3,6 +3,7 @@
 use crate::imitation::ReadingSamples;
 use crate::recovery_state::RecoveryState;
 use crate::store::ClusterRow;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidegate_model::{
     ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, LiveSwitch, Prefix,
@@ -91,6 +92,12 @@ impl ClusterEntry {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Whether logins may come from this address.
+    pub fn allows_client(&self, client: IpAddr) -> bool {
+        let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        settings.allows_client(client)
     }
 
     /// Sets the settings that logins, open sessions and lists see from now on.

@@ -90,6 +90,10 @@ pub const PID_READ_PAUSE: Duration = Duration::from_millis(10);
 /// microseconds.
 pub const LOCK_TRIES: u32 = 3;
 
+/// Most networks of a cluster's list of allowed addresses. Each login compares its address with all
+/// of them.
+pub const IP_ALLOW_MAX: usize = 200;
+
 /// Range of connections_max. A cluster needs one session at least; 10,000 is far above what one
 /// engine process serves well.
 pub const CONNECTIONS: RangeInclusive<u32> = 1..=10_000;

@@ -153,6 +153,7 @@ impl Register {
             accounts_current: asleep && known.clean,
             recovering: !entry.recovery.is_done(),
             limits: entry.limits(),
+            allows_client: entry.allows_client(claim.client),
             ping_holds: entry.ping_holds.clone(),
         })
     }

@@ -1,13 +1,15 @@
 //! Parameters and results of operations, as plain values. Only [`WithPassword`] contains a
 //! password, which is shown once.
 
+use crate::error::{ControlError, ControlResult, ErrorCode};
+use crate::limits::IP_ALLOW_MAX;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tidegate_model::server_variables::{WrongVariable, check_variable, find_variable};
+use tidegate_model::server_variables::{check_variable, find_variable};
 use tidegate_model::{
-    ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, ClusterState, Prefix,
-    SessionId, UserRole,
+    AddressRange, ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings,
+    ClusterState, Prefix, SessionId, UserRole, WrongRange,
 };
 use zeroize::Zeroizing;
 
@@ -113,6 +115,8 @@ pub struct SettingsChange {
     pub deletion_protection: Option<bool>,
     pub ping_holds: Option<bool>,
     pub events: Option<bool>,
+    /// Networks that logins may come from; an empty list allows any.
+    pub ip_allow: Option<Vec<String>>,
     /// Server variables by name. `None` as a value: the default.
     pub variables: BTreeMap<String, Option<String>>,
 }
@@ -121,15 +125,16 @@ impl SettingsChange {
     /// Applies the change to these settings.
     ///
     /// # Errors
-    /// If a server variable can't be set, or not to this value.
-    pub fn apply_to(self, now: ClusterSettings) -> Result<ClusterSettings, WrongVariable> {
+    /// If a server variable can't be set, or not to this value, or if a network is not one.
+    pub fn apply_to(self, now: ClusterSettings) -> ControlResult<ClusterSettings> {
         let mut variables = now.variables;
         for (name, value) in self.variables {
             let known = find_variable(&name);
             match (value, known) {
                 (None, Some(known)) => drop(variables.remove(known.name)),
                 (value, _) => {
-                    let (name, value) = check_variable(&name, &value.unwrap_or_default())?;
+                    let (name, value) = check_variable(&name, &value.unwrap_or_default())
+                        .map_err(|wrong| ControlError::bad_variable(&wrong))?;
                     variables.insert(name.to_owned(), value);
                 }
             }
@@ -138,9 +143,42 @@ impl SettingsChange {
             deletion_protection: self.deletion_protection.unwrap_or(now.deletion_protection),
             ping_holds: self.ping_holds.unwrap_or(now.ping_holds),
             events: self.events.unwrap_or(now.events),
+            ip_allow: match self.ip_allow {
+                Some(texts) => read_networks(&texts)?,
+                None => now.ip_allow,
+            },
             variables,
         })
     }
+}
+
+/// Reads the networks of a list. Each is in it once.
+fn read_networks(texts: &[String]) -> ControlResult<Vec<AddressRange>> {
+    let mut networks = Vec::new();
+    for text in texts {
+        let network = AddressRange::parse_network(text).map_err(|wrong| {
+            let hint = match &wrong {
+                WrongRange::InsideNetwork { network, .. } => {
+                    format!("give {network}, or the address alone")
+                }
+                WrongRange::NotARange(_) => {
+                    "give addresses and networks such as 203.0.113.9 or 2001:db8::/32".to_owned()
+                }
+            };
+            ControlError::new(ErrorCode::BadLimits, format!("ip_allow: {wrong}"), hint)
+        })?;
+        if !networks.contains(&network) {
+            networks.push(network);
+        }
+        if networks.len() > IP_ALLOW_MAX {
+            return Err(ControlError::new(
+                ErrorCode::BadLimits,
+                format!("ip_allow has more than {IP_ALLOW_MAX} networks"),
+                "give wider networks instead",
+            ));
+        }
+    }
+    Ok(networks)
 }
 
 /// Change of a cluster.

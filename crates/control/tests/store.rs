@@ -197,6 +197,7 @@ async fn limits_come_back_as_they_were_set() {
         deletion_protection: true,
         ping_holds: true,
         events: true,
+        ip_allow: vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()],
         variables: [("time_zone".to_owned(), "+02:00".to_owned())].into(),
     };
     store

@@ -39,6 +39,8 @@ pub(crate) enum LoginVerdict {
     Proven(Box<ProvenLogin>),
     /// The cause is for the log only.
     Denied(&'static str),
+    /// The cluster, or the one that is imitated, does not allow this address. Nothing was checked.
+    AddressRefused,
     /// The check could not be completed, for this reason.
     Unchecked(String),
 }
@@ -84,6 +86,10 @@ impl LoginCheck<'_> {
             Ok(found) => found,
             Err((why, detail)) => return (LoginVerdict::Unchecked(why), detail),
         };
+        // Before the password is compared with anything.
+        if found.standing().is_some_and(|now| !now.allows_client) {
+            return (LoginVerdict::AddressRefused, detail);
+        }
         // After the look-up, so that known and unknown prefixes have cost the same so far.
         if attempt.is_unchecked() {
             let why = "too many delayed denials of this address are waiting".to_owned();
@@ -128,9 +134,11 @@ impl LoginCheck<'_> {
                     cluster: Some(t.cluster),
                     cluster_name: Some(t.name.to_string()),
                 });
+            // A refused address needs no recovery.
             let Some(Twin {
                 cluster,
                 recovering: true,
+                allows_client: true,
                 ..
             }) = found.standing()
             else {

@@ -21,6 +21,7 @@ pub(super) const SALT: [u8; 20] = [9; 20];
 pub(crate) struct OneCluster {
     pub(super) accounts_current: bool,
     pub(super) recovering: AtomicBool,
+    pub(super) allows_client: AtomicBool,
     /// Duration of its recovery, and of a reading of its accounts.
     pub(super) recovery: Duration,
     pub(super) reading: Duration,
@@ -47,6 +48,7 @@ impl Directory for OneCluster {
             accounts_current: self.accounts_current,
             recovering: self.recovering.load(Ordering::Relaxed),
             limits: ClusterLimits::default(),
+            allows_client: self.allows_client.load(Ordering::Relaxed),
             ping_holds: LiveSwitch::default(),
         });
         let real = prefix.as_str() == PREFIX;
@@ -134,6 +136,7 @@ pub(crate) fn directory(accounts_current: bool) -> Arc<OneCluster> {
     Arc::new(OneCluster {
         accounts_current,
         recovering: false.into(),
+        allows_client: true.into(),
         recovery: Duration::ZERO,
         reading: Duration::ZERO,
         imitations: 0.into(),

@@ -115,6 +115,7 @@ fn kind(verdict: &LoginVerdict) -> &'static str {
     match verdict {
         LoginVerdict::Proven(_) => "proven",
         LoginVerdict::Denied(_) => "denied",
+        LoginVerdict::AddressRefused => "address refused",
         LoginVerdict::Unchecked(_) => "unchecked",
     }
 }
@@ -276,4 +277,25 @@ async fn wrong_passwords_cause_ten_readings_a_second_at_most_and_unknown_names_n
     }
     assert_eq!(directory.imitations.load(Ordering::Relaxed), 20);
     assert_eq!(directory.refreshes.load(Ordering::Relaxed), refreshes);
+}
+
+#[tokio::test]
+async fn a_refused_address_costs_no_hash_and_an_unknown_prefix_is_refused_alike() {
+    let directory = directory(false);
+    directory.recovering.store(true, Ordering::Relaxed);
+    directory.allows_client.store(false, Ordering::Relaxed);
+    for user in [
+        "abcdefghjkmn.root",
+        "zzzzzzzzzzzz.root",
+        "nonsense.root",
+        ".",
+    ] {
+        for password in ["secret", "wrong"] {
+            let (verdict, hashes, finds) = check(&directory, user, clear(password)).await;
+            assert!(matches!(verdict, LoginVerdict::AddressRefused), "{user}");
+            assert_eq!((hashes, finds), (0, 1), "{user}");
+        }
+    }
+    assert_eq!(directory.refreshes.load(Ordering::Relaxed), 0);
+    assert_eq!(directory.imitations.load(Ordering::Relaxed), 0);
 }

@@ -52,6 +52,7 @@ fn tenant(cluster: u64) -> Tenant {
         accounts: Vec::new(),
         accounts_current: true,
         recovering: false,
+        allows_client: true,
         ping_holds: Default::default(),
         limits: ClusterLimits::default(),
     }

@@ -1,6 +1,8 @@
 //! Settings of a cluster beside its limits.
 
+use crate::address_range::AddressRange;
 use crate::server_variables::{EVENT_SCHEDULER, ServerVariables};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,11 +15,18 @@ pub struct ClusterSettings {
     pub ping_holds: bool,
     /// Whether the engine runs events. Only a cluster that never sleeps can.
     pub events: bool,
+    /// Addresses that logins may come from. Empty: any.
+    pub ip_allow: Vec<AddressRange>,
     /// Values of server variables, set for all sessions.
     pub variables: ServerVariables,
 }
 
 impl ClusterSettings {
+    /// Whether logins may come from this address.
+    pub fn allows_client(&self, client: IpAddr) -> bool {
+        self.ip_allow.is_empty() || self.ip_allow.iter().any(|range| range.contains(client))
+    }
+
     /// All server variables that the engine must have.
     pub fn engine_variables(&self) -> ServerVariables {
         let mut variables = self.variables.clone();

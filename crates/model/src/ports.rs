@@ -32,6 +32,8 @@ pub struct Tenant {
     /// [`Directory::recovered`] returns.
     pub recovering: bool,
     pub limits: ClusterLimits,
+    /// Whether logins may come from the address of this one.
+    pub allows_client: bool,
     /// As [`ClusterSettings::ping_holds`](crate::ClusterSettings::ping_holds).
     pub ping_holds: LiveSwitch,
 }
@@ -49,6 +51,8 @@ pub struct Twin {
     pub accounts_current: bool,
     /// As [`Tenant::recovering`].
     pub recovering: bool,
+    /// As [`Tenant::allows_client`].
+    pub allows_client: bool,
 }
 
 /// Result of a lookup of a prefix.
@@ -76,11 +80,13 @@ impl Found {
                 cluster,
                 accounts_current,
                 recovering,
+                allows_client,
                 ..
             }) => Some(Twin {
                 cluster: *cluster,
                 accounts_current: *accounts_current,
                 recovering: *recovering,
+                allows_client: *allows_client,
             }),
             Self::Nobody(twin) => *twin,
         }

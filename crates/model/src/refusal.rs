@@ -109,6 +109,12 @@ refusals! {
         "Access denied.",
         "Check the whole user name (<prefix>.<user>) and the password; `tidegate cluster password \
          NAME` sets a new one";
+    /// The cluster's list of allowed addresses lacks the client's. Sent before the password is
+    /// checked, and to unknown prefixes that imitate such a cluster.
+    AddressNotAllowed = "address-not-allowed", 1130, "HY000", Client, Never, Info,
+        "Logins from your address are not allowed for this user name.",
+        "Check the prefix of the user name. The operator allows an address with `tidegate cluster \
+         set NAME --ip-allow CIDR`, which replaces the list";
     /// The password is right, but the account requires TLS, which the engine can't see on the
     /// gateway's connection. Sent only after the password was verified.
     RequiresTls = "requires-tls", 1045, "28000", Client, Never, Info,

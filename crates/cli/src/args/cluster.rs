@@ -133,22 +133,28 @@ pub struct SettingArgs {
     ///
     /// Off by default: pools ping their idle connections, often more frequently than a cluster
     /// would sleep.
-    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
+    #[arg(long, value_name = "on|off", value_parser = on_or_off, hide_short_help = true)]
     pub ping_holds: Option<bool>,
-    /// Run events; only in a cluster that never sleeps
-    #[arg(long, value_name = "on|off", value_parser = on_or_off)]
-    pub events: Option<bool>,
-    /// Set a server variable for all sessions, such as sql_mode; can be repeated
+    /// Accept logins from these networks only; `any` accepts all
     ///
-    /// An empty value sets the default. The engine is woken, and must accept the value. Open
-    /// sessions keep theirs. Variables: character_set_server, collation_server,
-    /// default_storage_engine, group_concat_max_len, innodb_lock_wait_timeout, interactive_timeout,
-    /// lock_wait_timeout, max_allowed_packet, max_statement_time, sql_mode, time_zone,
-    /// transaction_isolation, wait_timeout.
+    /// Up to 200 addresses and networks, such as 203.0.113.9 2001:db8::/32, which replace the list.
+    /// Open sessions stay. Behind a load balancer, the address in its PROXY header counts.
+    #[arg(long, value_name = "CIDR", num_args = 1.., value_delimiter = ',')]
+    pub ip_allow: Option<Vec<String>>,
+    /// Run events; only in a cluster that never sleeps
+    #[arg(long, value_name = "on|off", value_parser = on_or_off, hide_short_help = true)]
+    pub events: Option<bool>,
+    /// Set a server variable, such as sql_mode; can be repeated
+    ///
+    /// It applies to all new sessions; an empty value sets the default. The engine is woken, and
+    /// must accept the value. Variables: character_set_server, collation_server,
+    /// default_storage_engine, group_concat_max_len, innodb_lock_wait_timeout,
+    /// interactive_timeout, lock_wait_timeout, max_allowed_packet, max_statement_time, sql_mode,
+    /// time_zone, transaction_isolation, wait_timeout.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub variables: Vec<(String, String)>,
     /// Set a server variable to its default; can be repeated
-    #[arg(long = "unset-param", value_name = "NAME")]
+    #[arg(long = "unset-param", value_name = "NAME", hide_short_help = true)]
     pub unset: Vec<String>,
 }
 

@@ -68,6 +68,7 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
                 deletion_protection: settings.deletion_protection,
                 ping_holds: settings.ping_holds,
                 events: settings.events,
+                ip_allow: settings.ip_allow.as_deref().map(networks),
                 variables: variables(settings),
             };
             if change == ChangeCluster::default() {
@@ -95,6 +96,14 @@ pub fn wanted_cluster(
         engine: engine.map(str::to_owned),
         parameters: engine_parameters(parameters),
         limits: wanted(limits),
+    }
+}
+
+/// Returns the networks as the API takes them: none for `any`.
+fn networks(given: &[String]) -> Vec<String> {
+    match given {
+        [any] if any == "any" => Vec::new(),
+        _ => given.to_vec(),
     }
 }
 
@@ -243,6 +252,12 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
     rows.extend(sleep_rows(cluster));
     if cluster.ping_holds {
         rows.push(("pings", "keep it awake".to_owned()));
+    }
+    if !cluster.ip_allow.is_empty() {
+        rows.push((
+            "logins",
+            format!("from {} only", cluster.ip_allow.join(", ")),
+        ));
     }
     rows.extend(events_row(cluster));
     rows.extend(variable_rows(context, cluster));

@@ -308,6 +308,8 @@ impl Api {
         let face = self.face.borrow();
         let incomplete_accounts =
             (!view.complete_book).then(|| Warning::incomplete_accounts(view.name.as_str()));
+        let networks = view.settings.ip_allow.iter().map(ToString::to_string);
+        let networks = networks.collect();
         Cluster {
             user: format!("{}.{ROOT}", view.prefix),
             name: view.name.into(),
@@ -338,6 +340,7 @@ impl Api {
             ping_holds: view.settings.ping_holds,
             events: view.settings.events,
             events_defined: None,
+            ip_allow: networks,
             variables: view.settings.variables,
             variables_wait: view.variables_wait,
             usage: None,

@@ -73,6 +73,10 @@ pub struct Cluster {
     /// Whether the engine runs events. Only a cluster that never sleeps can.
     #[serde(default)]
     pub events: bool,
+    /// Networks that logins may come from; empty: any.
+    #[serde(default)]
+    #[schema(example = json!(["203.0.113.0/24"]))]
+    pub ip_allow: Vec<String>,
     /// Number of events that it has, running or not; only in the answer that describes one cluster,
     /// and missing if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,6 +160,11 @@ pub struct ChangeCluster {
     /// Whether the engine runs events. Only a cluster that never sleeps can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<bool>,
+    /// Networks that logins may come from, which replace the list; an empty list allows any. Open
+    /// sessions stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 200, example = json!(["203.0.113.0/24"]))]
+    pub ip_allow: Option<Vec<String>>,
     /// Server variables by name; null as a value sets the default. The engine is woken, and must
     /// accept each value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -190,6 +199,7 @@ impl ChangeCluster {
                 deletion_protection: self.deletion_protection,
                 ping_holds: self.ping_holds,
                 events: self.events,
+                ip_allow: self.ip_allow.clone(),
                 variables: self.variables.clone(),
             },
         }

@@ -35,10 +35,7 @@ impl Control {
             let (entry, _held) = this.exclusive(&name).await?;
             let limits = change.limits.apply_to(entry.limits());
             check_limits(&limits)?;
-            let settings = change
-                .settings
-                .apply_to(entry.settings())
-                .map_err(|wrong| ControlError::bad_variable(&wrong))?;
+            let settings = change.settings.apply_to(entry.settings())?;
             this.check_events(&entry, &limits, &settings)?;
             // First, because the engine may refuse a value.
             this.change_variables(&entry, &settings).await?;

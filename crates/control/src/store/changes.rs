@@ -126,10 +126,12 @@ impl StoreChange for SetCluster {
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         let limits = self.limits;
         let settings = &self.settings;
+        let ranges: Vec<_> = settings.ip_allow.iter().map(ToString::to_string).collect();
         let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, \
                    transaction_idle_max_ms = ?, \
                    memory_max_bytes = ?, disk_max_bytes = ?, cpu_weight = ?, tasks_max = ?, \
-                   deletion_protection = ?, ping_holds = ?, events = ?, variables = ? \
+                   deletion_protection = ?, ping_holds = ?, events = ?, ip_allow = ?, \
+                   variables = ? \
                    WHERE id = ? AND phase = 'live'";
         let change = sqlx::query(sql)
             .bind(i64::from(limits.connections_max))
@@ -142,6 +144,7 @@ impl StoreChange for SetCluster {
             .bind(settings.deletion_protection)
             .bind(settings.ping_holds)
             .bind(settings.events)
+            .bind(ranges.join(" "))
             .bind(serde_json::json!(settings.variables).to_string())
             .bind(to_i64(self.cluster.0));
         expect_one_row(change.execute(db).await?.rows_affected(), self.cluster)

@@ -10,8 +10,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use tidegate_model::server_variables::check_variable;
 use tidegate_model::{
-    ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, EngineParameters,
-    Prefix, RunEpoch, ServerVariables,
+    AddressRange, ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings,
+    EngineParameters, Prefix, RunEpoch, ServerVariables,
 };
 
 /// Fails unless a change has changed the cluster's row.
@@ -119,8 +119,20 @@ fn read_settings(row: &SqliteRow) -> StoreResult<ClusterSettings> {
         deletion_protection: integer(row, "deletion_protection")? != 0,
         ping_holds: integer(row, "ping_holds")? != 0,
         events: integer(row, "events")? != 0,
+        ip_allow: read_ranges(row)?,
         variables: read_variables(row),
     })
+}
+
+/// Reads the allowed addresses. With a damaged list the cluster is left out: it must not become
+/// open to everybody.
+fn read_ranges(row: &SqliteRow) -> StoreResult<Vec<AddressRange>> {
+    let id: i64 = row.try_get("id")?;
+    let text: String = row.try_get("ip_allow")?;
+    let ranges = text.split_whitespace().map(AddressRange::parse_network);
+    ranges
+        .collect::<Result<_, _>>()
+        .map_err(|e| corrupt(id, &format!("bad ip_allow: {e}")))
 }
 
 /// Reads the server variables. A damaged one is left out: the cluster starts with its default.

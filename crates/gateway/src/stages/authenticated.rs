@@ -56,6 +56,7 @@ impl Authenticated {
                 });
             }
             LoginVerdict::Denied(why) => Refusal::because(RefusalKind::AccessDenied, why),
+            LoginVerdict::AddressRefused => Refusal::new(RefusalKind::AddressNotAllowed),
             LoginVerdict::Unchecked(why) => Refusal::because(RefusalKind::NotJudged, why),
         };
         // A login that was not checked is answered like a denial, so that the time doesn't tell

@@ -116,6 +116,7 @@ fn cluster_sample(state: ClusterState, full: bool) -> String {
             deletion_protection: !full,
             ping_holds: full,
             events: full,
+            ip_allow: "203.0.113.0/24\n".to_owned(),
             variables: "time_zone=Europe/Paris\n".to_owned(),
             open: full,
         },

@@ -10,6 +10,8 @@ pub struct SettingsForm {
     pub deletion_protection: bool,
     pub ping_holds: bool,
     pub events: bool,
+    /// Networks that logins may come from, one a line.
+    pub ip_allow: String,
     /// Server variables, `NAME=VALUE` a line.
     pub variables: String,
     /// Whether the form is expanded, because a value in it was refused.
@@ -23,6 +25,8 @@ pub struct TypedSettings {
     ping_holds: Option<String>,
     events: Option<String>,
     #[serde(default)]
+    ip_allow: String,
+    #[serde(default)]
     variables: String,
 }
 
@@ -32,6 +36,12 @@ impl TypedSettings {
             deletion_protection: Some(self.deletion_protection.is_some()),
             ping_holds: Some(self.ping_holds.is_some()),
             events: Some(self.events.is_some()),
+            ip_allow: Some(
+                self.ip_allow
+                    .split_whitespace()
+                    .map(str::to_owned)
+                    .collect(),
+            ),
             variables: typed_variables(&self.variables),
         }
     }
@@ -42,6 +52,7 @@ impl TypedSettings {
             deletion_protection: self.deletion_protection.is_some(),
             ping_holds: self.ping_holds.is_some(),
             events: self.events.is_some(),
+            ip_allow: self.ip_allow.clone(),
             variables: self.variables.clone(),
             open: true,
         }
@@ -51,11 +62,13 @@ impl TypedSettings {
 impl SettingsForm {
     /// Form with a cluster's present settings.
     pub fn of(settings: &ClusterSettings) -> Self {
+        let networks = settings.ip_allow.iter();
         let variables = settings.variables.iter();
         Self {
             deletion_protection: settings.deletion_protection,
             ping_holds: settings.ping_holds,
             events: settings.events,
+            ip_allow: networks.map(|network| format!("{network}\n")).collect(),
             variables: variables
                 .map(|(name, value)| format!("{name}={value}\n"))
                 .collect(),
