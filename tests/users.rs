@@ -246,8 +246,8 @@ fn keys_need_the_scope_of_the_cluster_and_answers_have_their_codes() {
         (r#"{"name":"root","role":"read-only"}"#, 400, "bad_name"),
         (
             r#"{"name":"b","role":"admin","databases":["test"]}"#,
-            400,
-            "bad_parameters",
+            409,
+            "unsupported",
         ),
         (
             r#"{"name":"b","role":"read-only","databases":[]}"#,

@@ -19,7 +19,7 @@ pub enum ErrorCode {
     Protected,
     NoPlace,
     EngineFailed,
-    /// The cluster's kind of engine does not have this operation.
+    /// The cluster's kind of engine does not have this operation, or a role not this choice.
     Unsupported,
     Stopping,
     /// An invalid, expired or revoked link, session or key.

@@ -259,7 +259,7 @@ fn check_databases(
     };
     if role == UserRole::Admin {
         return Err(ControlError::new(
-            ErrorCode::BadParameters,
+            ErrorCode::Unsupported,
             "an administrator has all databases",
             "leave the databases out, or choose the role read-write",
         ));
