@@ -347,6 +347,9 @@ pub const BUDGET_SLEEP_USUAL: Duration = Duration::from_millis(500);
 /// Free space below which no engine is started. An engine that runs out of space for its log and
 /// its temporary tablespace while it starts waits for a minute, then ends.
 pub const START_FREE_MIN: u64 = 32 << 20;
+/// Length of the largest file whose holes are allocated before a start: the redo log and the system
+/// tablespace of a new cluster have 26 MB together.
+pub const PREALLOCATED_FILE_MAX: u64 = 64 << 20;
 /// Free inodes below which no engine is started: it creates a few files at each start.
 pub const START_INODES_MIN: u64 = 64;
 /// Pause between two tries to record the end of a run. It doubles from the first to the last.

@@ -14,6 +14,7 @@ use crate::local::engine_log::{self, log_tail};
 use crate::local::process::{Process, ProcessEnd, RunGroup};
 use crate::local::run::{LocalRun, first_login};
 use crate::local::socket::Listener;
+use crate::local::start::preallocate::allocate_holes;
 use crate::local::start::program::major;
 use crate::local::start::spawner::HelperStdio;
 use crate::local::start::{handover, repair};
@@ -93,6 +94,8 @@ impl LocalDriver {
             self.folder
                 .remove_temporary_tables()
                 .map_err(failed("removing its temporary tablespace"))?;
+        } else {
+            self.allocate_holes().await?;
         }
         let secret = random_secret()?;
         let variables = self.variables();
@@ -181,6 +184,14 @@ impl LocalDriver {
             );
         }
         Ok(())
+    }
+
+    async fn allocate_holes(&self) -> Result<(), StartError> {
+        let data = self.folder.data();
+        tokio::task::spawn_blocking(move || allocate_holes(&data))
+            .await
+            .map_err(|e| StartError::caused(INSIDE, e))?
+            .map_err(failed("allocating space in its files"))
     }
 
     /// Deletes the seed of a new cluster's root, once the engine has that root.

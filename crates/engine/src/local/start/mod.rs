@@ -5,6 +5,7 @@ pub(crate) mod exec;
 pub(crate) mod handover;
 pub(crate) mod launch;
 pub(crate) mod options;
+pub(crate) mod preallocate;
 pub(crate) mod program;
 pub(crate) mod rehearsal;
 pub(crate) mod repair;
