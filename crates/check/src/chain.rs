@@ -51,7 +51,7 @@ pub(crate) struct Chain {
 
 /// Completeness and order of the sent certificates.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum ChainShape {
     Whole {
         certificates: usize,
         top: String,
@@ -100,9 +100,9 @@ impl Chain {
         self.facts.first()
     }
 
-    pub fn shape(&self, roots: &[&RootCertStore]) -> Shape {
+    pub fn shape(&self, roots: &[&RootCertStore]) -> ChainShape {
         let Some(mut top) = self.leaf() else {
-            return Shape::Missing("a leaf".to_owned());
+            return ChainShape::Missing("a leaf".to_owned());
         };
         let mut walked = vec![0];
         let mut root = top.root_above(roots);
@@ -122,22 +122,22 @@ impl Chain {
         let Some(root) = root else {
             let issuer = top.issuer.clone();
             return if top.issuer_is_published {
-                Shape::Missing(issuer)
+                ChainShape::Missing(issuer)
             } else {
-                Shape::Unknown(issuer)
+                ChainShape::Unknown(issuer)
             };
         };
         if walked.len() < self.certificates.len() {
-            return Shape::Untidy(format!(
+            return ChainShape::Untidy(format!(
                 "{} of {} certificates are needed",
                 walked.len(),
                 self.certificates.len()
             ));
         }
         if !walked.is_sorted() {
-            return Shape::Untidy("the issuers are not in order".to_owned());
+            return ChainShape::Untidy("the issuers are not in order".to_owned());
         }
-        Shape::Whole {
+        ChainShape::Whole {
             certificates: walked.len(),
             top: root,
         }

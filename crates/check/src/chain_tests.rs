@@ -3,7 +3,7 @@
 
 use crate::finding::{FindingKind, FindingVerdict};
 use crate::probes::certificate;
-use crate::report::{CheckFinding, Sheet};
+use crate::report::{CheckFinding, FindingSheet};
 use crate::settings::Settings;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::path::Path;
@@ -28,7 +28,7 @@ fn sent(name: &str) -> Vec<CertificateDer<'static>> {
 
 fn judged(host: &str, sent: &[CertificateDer<'static>], now: OffsetDateTime) -> Vec<CheckFinding> {
     let settings = Settings::new(host.parse().unwrap());
-    let mut sheet = Sheet::default();
+    let mut sheet = FindingSheet::default();
     certificate::judge_certificate(
         &settings,
         &ServerName::try_from(host.to_owned()).unwrap(),

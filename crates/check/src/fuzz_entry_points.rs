@@ -7,7 +7,7 @@ use crate::link::End;
 use crate::login;
 use crate::packet::{self, ErrPacket, Greeting};
 use crate::probes::{certificate, plaintext};
-use crate::report::Sheet;
+use crate::report::FindingSheet;
 use crate::settings::Settings;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::io::{self, Cursor, Read, Write};
@@ -42,18 +42,18 @@ pub fn hello(bytes: &[u8]) {
 }
 
 /// A server that sends the given bytes and records what it receives.
-struct Server<'a> {
+struct ScriptedServer<'a> {
     says: Cursor<&'a [u8]>,
     heard: Vec<u8>,
 }
 
-impl Read for Server<'_> {
+impl Read for ScriptedServer<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.says.read(buffer)
     }
 }
 
-impl Write for Server<'_> {
+impl Write for ScriptedServer<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.heard.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -75,7 +75,7 @@ pub fn login(bytes: &[u8]) {
         salt: vec![7; 20],
         plugin: "caching_sha2_password".to_owned(),
     };
-    let mut server = Server {
+    let mut server = ScriptedServer {
         says: Cursor::new(bytes),
         heard: Vec::new(),
     };
@@ -105,7 +105,7 @@ pub fn chain(certificates: &[&[u8]]) {
     else {
         return;
     };
-    let mut sheet = Sheet::default();
+    let mut sheet = FindingSheet::default();
     certificate::judge_certificate(
         &Settings::new(endpoint),
         &name,

@@ -3,9 +3,9 @@
 
 use crate::finding::{FindingKind, FindingVerdict};
 use crate::limits::{ADDRESSES_MAX, CONNECT_MAX};
-use crate::link::Visitor;
+use crate::link::CheckConnector;
 use crate::probes::{self, ProbeTarget};
-use crate::report::{CheckReport, Counts, Sheet};
+use crate::report::{CheckReport, Counts, FindingSheet};
 use crate::settings::Settings;
 use rustls::pki_types::ServerName;
 use std::io;
@@ -21,8 +21,8 @@ pub fn check(settings: &Settings) -> CheckReport {
         .replace_nanosecond(0)
         .ok()
         .and_then(|t| t.format(&Rfc3339).ok());
-    let visitor = Visitor::default();
-    let mut sheet = Sheet::default();
+    let visitor = CheckConnector::default();
+    let mut sheet = FindingSheet::default();
     let reason = run_probes(settings, &visitor, &mut sheet);
     let findings = sheet.close(reason);
     let counts = Counts::of(&findings);
@@ -39,7 +39,11 @@ pub fn check(settings: &Settings) -> CheckReport {
 }
 
 /// Runs all probes. Returns the reason for which the remaining findings are skipped.
-fn run_probes(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'static str {
+fn run_probes(
+    settings: &Settings,
+    visitor: &CheckConnector,
+    sheet: &mut FindingSheet,
+) -> &'static str {
     let Ok(name) = ServerName::try_from(settings.name.clone()) else {
         return "the name to verify is no host name";
     };
@@ -92,7 +96,7 @@ fn run_probes(settings: &Settings, visitor: &Visitor, sheet: &mut Sheet) -> &'st
     })
 }
 
-fn probe_tls(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
+fn probe_tls(place: &ProbeTarget<'_>, sheet: &mut FindingSheet) {
     let chain = probes::handshake::probe_handshakes(place, sheet);
     probes::versions::probe_versions(place, sheet);
     let verified = match chain {
@@ -115,7 +119,7 @@ fn probe_tls(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
 }
 
 /// Logs in, if there is an account and its password may be sent.
-fn logins(place: &ProbeTarget<'_>, verified: bool, sheet: &mut Sheet) {
+fn logins(place: &ProbeTarget<'_>, verified: bool, sheet: &mut FindingSheet) {
     let Some(account) = &place.settings.account else {
         return probes::account::skip(sheet, "no --user");
     };
@@ -134,7 +138,7 @@ fn logins(place: &ProbeTarget<'_>, verified: bool, sheet: &mut Sheet) {
     }
 }
 
-fn port(settings: &Settings, sheet: &mut Sheet) {
+fn port(settings: &Settings, sheet: &mut FindingSheet) {
     match settings.endpoint.port {
         4000 => sheet.pass(FindingKind::Port, "4000"),
         // Skipped and not warned about, since the port of an ordinary MySQL server won't change.
@@ -163,7 +167,11 @@ fn resolve(settings: &Settings) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// Connects to each address and returns those that answer.
-fn reach(addresses: &[SocketAddr], visitor: &Visitor, sheet: &mut Sheet) -> Vec<SocketAddr> {
+fn reach(
+    addresses: &[SocketAddr],
+    visitor: &CheckConnector,
+    sheet: &mut FindingSheet,
+) -> Vec<SocketAddr> {
     // The first probe connects to a single address anyway.
     if let [only] = addresses {
         return vec![*only];

@@ -12,11 +12,11 @@ const FIRST_BYTES: usize = 16;
 
 /// Opens the connections of one check.
 #[derive(Debug, Default)]
-pub(crate) struct Visitor {
+pub(crate) struct CheckConnector {
     opened: AtomicUsize,
 }
 
-impl Visitor {
+impl CheckConnector {
     pub fn opened(&self) -> usize {
         self.opened.load(Ordering::Relaxed)
     }

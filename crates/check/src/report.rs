@@ -83,9 +83,9 @@ impl CheckFinding {
 
 /// The findings while they are collected.
 #[derive(Debug, Default)]
-pub(crate) struct Sheet(BTreeMap<FindingKind, (FindingVerdict, String)>);
+pub(crate) struct FindingSheet(BTreeMap<FindingKind, (FindingVerdict, String)>);
 
-impl Sheet {
+impl FindingSheet {
     pub fn put(&mut self, kind: FindingKind, verdict: FindingVerdict, evidence: impl AsRef<str>) {
         self.0.insert(kind, (verdict, clean(evidence.as_ref())));
     }

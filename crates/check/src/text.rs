@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn house_rules_are_listed_apart_from_faults_and_do_not_change_the_verdict() {
-        let mut sheet = crate::report::Sheet::default();
+        let mut sheet = crate::report::FindingSheet::default();
         sheet.warn(crate::FindingKind::Port, "4001");
         sheet.warn(crate::FindingKind::Alpn, "ignored");
         sheet.pass(crate::FindingKind::Name, "localhost");
@@ -355,12 +355,12 @@ mod tests {
             "{text}"
         );
 
-        let mut sheet = crate::report::Sheet::default();
+        let mut sheet = crate::report::FindingSheet::default();
         sheet.warn(crate::FindingKind::Port, "4001");
         sheet.warn(crate::FindingKind::Silent, "still open");
         let counts = crate::Counts::of(&sheet.close(""));
         assert_eq!(counts.verdict(), FindingVerdict::Warn);
-        let mut sheet = crate::report::Sheet::default();
+        let mut sheet = crate::report::FindingSheet::default();
         sheet.fail(crate::FindingKind::Alpn, "it chose http/1.1");
         let counts = crate::Counts::of(&sheet.close(""));
         assert_eq!(
@@ -373,7 +373,7 @@ mod tests {
     fn evidence_is_cut_on_a_screen_and_nowhere_else() {
         let evidence = "a name in the certificate, ".repeat(30);
         for verdict in [FindingVerdict::Pass, FindingVerdict::Warn] {
-            let mut sheet = crate::report::Sheet::default();
+            let mut sheet = crate::report::FindingSheet::default();
             sheet.put(crate::FindingKind::Name, verdict, &evidence);
             let findings = sheet.close("");
             let finding = findings.iter().find(|f| f.kind == crate::FindingKind::Name);

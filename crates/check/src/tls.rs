@@ -54,7 +54,7 @@ struct HandshakeFacts {
 
 /// A completed handshake.
 #[derive(Debug)]
-pub(crate) struct Shaken {
+pub(crate) struct SecuredStream {
     pub stream: Stream,
 }
 
@@ -118,7 +118,7 @@ impl Client {
 pub(crate) fn shake(
     connection: ClientConnection,
     mut link: Link,
-) -> Result<Shaken, (io::Error, Link)> {
+) -> Result<SecuredStream, (io::Error, Link)> {
     let mut connection = connection;
     link.mark();
     while connection.is_handshaking() {
@@ -133,12 +133,12 @@ pub(crate) fn shake(
             return Err((error, link));
         }
     }
-    Ok(Shaken {
+    Ok(SecuredStream {
         stream: StreamOwned::new(connection, link),
     })
 }
 
-impl Shaken {
+impl SecuredStream {
     /// Returns version, suite and group as evidence.
     pub fn facts(&self) -> String {
         let connection = &self.stream.conn;

@@ -232,7 +232,7 @@ pub const GROUP_KILL_ROUNDS: u32 = 100;
 /// second. MariaDB has two files for a table.
 pub const DISK_ENTRIES_MAX: u64 = 1_000_000;
 /// Depth of a cluster's folder. MariaDB's own is 2.
-pub const DISK_DEPTH_MAX: u32 = 8;
+pub const DISK_DEPTH_MAX: usize = 8;
 /// The hard limit is the soft limit plus this fraction of it (1/n), but at least this many bytes:
 /// for redo, temporary files and recovery.
 pub const DISK_HARD_DIVISOR: u64 = 10;

@@ -7,7 +7,7 @@ use crate::finding::FindingKind;
 use crate::limits::{FIRST_ROW_WISHED, LOGIN_MAX};
 use crate::login::{self, LoginOutcome};
 use crate::packet::ErrPacket;
-use crate::report::Sheet;
+use crate::report::FindingSheet;
 use crate::settings::Account;
 use crate::tls;
 use std::io;
@@ -27,13 +27,13 @@ const KINDS: [FindingKind; 4] = [
 ];
 
 /// Skips all findings that need a login.
-pub(crate) fn skip(sheet: &mut Sheet, reason: &str) {
+pub(crate) fn skip(sheet: &mut FindingSheet, reason: &str) {
     for kind in KINDS {
         sheet.skip(kind, reason);
     }
 }
 
-pub(crate) fn probe_login(place: &ProbeTarget<'_>, account: &Account, sheet: &mut Sheet) {
+pub(crate) fn probe_login(place: &ProbeTarget<'_>, account: &Account, sheet: &mut FindingSheet) {
     match first_row(place, account, Some(DATABASE)) {
         Err(Failed::Refused(error)) if NO_DATABASE.contains(&error.code) => {
             sheet.warn(FindingKind::Database, error.to_string());
@@ -94,7 +94,11 @@ fn first_row(
 }
 
 /// Judges the login. Returns whether it worked.
-fn judge_login(result: Result<LoggedIn, Failed>, account: &Account, sheet: &mut Sheet) -> bool {
+fn judge_login(
+    result: Result<LoggedIn, Failed>,
+    account: &Account,
+    sheet: &mut FindingSheet,
+) -> bool {
     match result {
         Ok(LoggedIn { took, tls }) => {
             let seen = match tls.as_deref() {
@@ -108,9 +112,9 @@ fn judge_login(result: Result<LoggedIn, Failed>, account: &Account, sheet: &mut 
             );
             let evidence = format!("{:.3} s from the connect on", took.as_secs_f64());
             let verdict = if took > FIRST_ROW_WISHED {
-                Sheet::warn
+                FindingSheet::warn
             } else {
-                Sheet::pass
+                FindingSheet::pass
             };
             verdict(sheet, FindingKind::FirstRow, evidence);
             true

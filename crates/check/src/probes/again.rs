@@ -9,7 +9,7 @@ use crate::limits::PROBE_MAX;
 use crate::link::Link;
 use crate::login;
 use crate::packet::{self, Greeting};
-use crate::report::Sheet;
+use crate::report::FindingSheet;
 use crate::tls::{self, BOTH, Client, Offer};
 use std::io;
 use time::OffsetDateTime;
@@ -19,7 +19,7 @@ pub(crate) fn probe_again(
     place: &ProbeTarget<'_>,
     greeting: &Greeting,
     link: Link,
-    sheet: &mut Sheet,
+    sheet: &mut FindingSheet,
 ) -> &'static str {
     let Ok(client) = Client::new(&Offer {
         versions: BOTH,
@@ -56,7 +56,7 @@ fn logged_in(
     client: &Client,
     greeting: &Greeting,
     mut link: Link,
-    sheet: &mut Sheet,
+    sheet: &mut FindingSheet,
 ) -> io::Result<()> {
     link.end_in(PROBE_MAX);
     packet::write(&mut link, 1, &packet::ssl_request())?;

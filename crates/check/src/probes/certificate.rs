@@ -2,10 +2,10 @@
 //! chains of the name's other addresses. It sends no login.
 
 use super::ProbeTarget;
-use crate::chain::{Chain, ChainFacts, Shape, Trust, mozilla};
+use crate::chain::{Chain, ChainFacts, ChainShape, Trust, mozilla};
 use crate::finding::{FindingKind, FindingVerdict};
 use crate::limits::LIFE_LEFT_WISHED;
-use crate::report::Sheet;
+use crate::report::FindingSheet;
 use crate::settings::{Roots, Settings};
 use crate::tls::{self, BOTH, Client, Offer};
 use rustls::RootCertStore;
@@ -22,7 +22,7 @@ pub(crate) fn judge_certificate(
     name: &ServerName<'_>,
     sent: &[CertificateDer<'static>],
     now: OffsetDateTime,
-    sheet: &mut Sheet,
+    sheet: &mut FindingSheet,
 ) -> bool {
     let chain = match Chain::read(sent.to_vec()) {
         Ok(chain) => chain,
@@ -48,7 +48,7 @@ pub(crate) fn judge_certificate(
 }
 
 /// Judges the chains of the name's other addresses, with one handshake each.
-pub(crate) fn elsewhere(place: &ProbeTarget<'_>, others: &[SocketAddr], sheet: &mut Sheet) {
+pub(crate) fn elsewhere(place: &ProbeTarget<'_>, others: &[SocketAddr], sheet: &mut FindingSheet) {
     if others.is_empty() {
         return sheet.skip(FindingKind::EveryAddress, "one address only");
     }
@@ -99,33 +99,33 @@ fn fault(place: &ProbeTarget<'_>, address: SocketAddr) -> Option<String> {
     }
 }
 
-fn shape(private: Option<&Roots>, chain: &Chain, sheet: &mut Sheet) {
+fn shape(private: Option<&Roots>, chain: &Chain, sheet: &mut FindingSheet) {
     let public = mozilla();
     let roots: Vec<&RootCertStore> = std::iter::once(&public)
         .chain(private.map(|r| &r.store))
         .collect();
     match chain.shape(&roots) {
-        Shape::Whole {
+        ChainShape::Whole {
             certificates: 1,
             top,
         } => sheet.pass(
             FindingKind::ChainSent,
             format!("1 certificate, under {top}"),
         ),
-        Shape::Whole { certificates, top } => {
+        ChainShape::Whole { certificates, top } => {
             sheet.pass(
                 FindingKind::ChainSent,
                 format!("{certificates} certificates, up to {top}"),
             );
         }
-        Shape::Untidy(how) => sheet.warn(FindingKind::ChainSent, how),
-        Shape::Unknown(issuer) if private.is_none() => {
+        ChainShape::Untidy(how) => sheet.warn(FindingKind::ChainSent, how),
+        ChainShape::Unknown(issuer) if private.is_none() => {
             sheet.skip(
                 FindingKind::ChainSent,
                 format!("`{issuer}` is no public CA: its file can be given with --ca"),
             );
         }
-        Shape::Missing(issuer) | Shape::Unknown(issuer) => {
+        ChainShape::Missing(issuer) | ChainShape::Unknown(issuer) => {
             sheet.fail(
                 FindingKind::ChainSent,
                 format!("the issuer `{issuer}` was not sent, and is no known root"),
@@ -134,7 +134,12 @@ fn shape(private: Option<&Roots>, chain: &Chain, sheet: &mut Sheet) {
     }
 }
 
-fn trust(roots: Option<&Roots>, chain: &Chain, now: OffsetDateTime, sheet: &mut Sheet) -> bool {
+fn trust(
+    roots: Option<&Roots>,
+    chain: &Chain,
+    now: OffsetDateTime,
+    sheet: &mut FindingSheet,
+) -> bool {
     match chain.trust(roots, now) {
         Trust::Public if roots.is_some() => {
             sheet.pass(FindingKind::Trust, "public: the CA file is not needed")
@@ -176,7 +181,12 @@ fn self_signed_words(roots: Option<&Roots>, is_refused_by_rustls: bool) -> Strin
     }
 }
 
-fn names(name: &ServerName<'_>, chain: &Chain, leaf: &ChainFacts, sheet: &mut Sheet) -> bool {
+fn names(
+    name: &ServerName<'_>,
+    chain: &Chain,
+    leaf: &ChainFacts,
+    sheet: &mut FindingSheet,
+) -> bool {
     let mut names: Vec<&str> = leaf.names.iter().map(String::as_str).collect();
     let more = names.len().saturating_sub(NAMES_SHOWN);
     names.truncate(NAMES_SHOWN);

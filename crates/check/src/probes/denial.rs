@@ -9,7 +9,7 @@ use crate::finding::FindingKind;
 use crate::limits::{DENIAL_BAND, STRANGERS_MAX};
 use crate::login::{self, LoginOutcome, LoginTrace};
 use crate::packet::ErrPacket;
-use crate::report::Sheet;
+use crate::report::FindingSheet;
 use crate::settings::Account;
 use crate::tls;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ impl Denied {
     }
 }
 
-pub(crate) fn probe_denial(place: &ProbeTarget<'_>, account: &Account, sheet: &mut Sheet) {
+pub(crate) fn probe_denial(place: &ProbeTarget<'_>, account: &Account, sheet: &mut FindingSheet) {
     let (known, unknown) = match (
         denied(place, &account.user),
         denied(place, &stranger(&account.user)),
@@ -71,9 +71,9 @@ pub(crate) fn probe_denial(place: &ProbeTarget<'_>, account: &Account, sheet: &m
         );
         let apart = known.took.abs_diff(unknown.took);
         let verdict = if apart > DENIAL_BAND {
-            Sheet::warn
+            FindingSheet::warn
         } else {
-            Sheet::pass
+            FindingSheet::pass
         };
         verdict(sheet, FindingKind::Denial, evidence);
     }
@@ -87,7 +87,7 @@ fn says_nothing(error: &ErrPacket) -> bool {
 
 /// Judges two different exchanges. MySQL chooses an unknown user's plugin by the name, so a
 /// difference reveals nothing as long as some unknown user gets the same exchange as the known one.
-fn exchanges(place: &ProbeTarget<'_>, known: &Denied, first: Denied, sheet: &mut Sheet) {
+fn exchanges(place: &ProbeTarget<'_>, known: &Denied, first: Denied, sheet: &mut FindingSheet) {
     let mut strangers = vec![first];
     while let Some(last) = strangers.last().filter(|last| last.course != known.course) {
         if strangers.len() == STRANGERS_MAX {

@@ -8,7 +8,7 @@ use crate::finding::FindingKind;
 use crate::limits::PROBE_MAX;
 use crate::link::{End, Link};
 use crate::packet::{ErrPacket, Greeting, SSL};
-use crate::report::Sheet;
+use crate::report::FindingSheet;
 
 /// Number of bytes that are read from a server that is not MySQL, enough to recognise it.
 const SAMPLE: usize = 64;
@@ -17,7 +17,7 @@ const SAMPLE: usize = 64;
 /// nothing more can be judged.
 pub(crate) fn meet(
     place: &ProbeTarget<'_>,
-    sheet: &mut Sheet,
+    sheet: &mut FindingSheet,
 ) -> Result<(Greeting, Link), &'static str> {
     let mut link = match place.visitor.open(place.address, PROBE_MAX) {
         Ok(link) => link,
@@ -89,7 +89,7 @@ fn shown_text(bytes: &[u8]) -> String {
     shown(line.unwrap_or(bytes))
 }
 
-fn greeting(payload: &[u8], sheet: &mut Sheet) -> Option<Greeting> {
+fn greeting(payload: &[u8], sheet: &mut FindingSheet) -> Option<Greeting> {
     if let Some(error) = ErrPacket::parse(payload) {
         sheet.fail(FindingKind::Greeting, error.to_string());
         return None;
@@ -124,7 +124,7 @@ pub(crate) fn offers_tls(greeting: &Greeting) -> bool {
 }
 
 /// Judges the version as Connector/J up to 8.0.19 reads it.
-fn version(greeting: &Greeting, sheet: &mut Sheet) {
+fn version(greeting: &Greeting, sheet: &mut FindingSheet) {
     let new_enough = match greeting.number() {
         Some((5, 6, patch)) => patch >= 46,
         Some(number) => number >= (5, 7, 28),

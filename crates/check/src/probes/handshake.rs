@@ -7,8 +7,8 @@ use crate::finding::FindingKind;
 use crate::limits::{BYTE_PAUSE, SPLIT_PAUSE, TICKET_WAIT};
 use crate::link::Link;
 use crate::packet;
-use crate::report::Sheet;
-use crate::tls::{self, BOTH, Client, ONLY_12, ONLY_13, Offer, Shaken};
+use crate::report::FindingSheet;
+use crate::tls::{self, BOTH, Client, ONLY_12, ONLY_13, Offer, SecuredStream};
 use rustls::pki_types::CertificateDer;
 use std::io::{self, Read, Write};
 use std::thread::sleep;
@@ -21,7 +21,7 @@ const WEB_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
 /// Alert for an offer without a common protocol (RFC 7301).
 const NO_APPLICATION_PROTOCOL: u8 = 120;
 
-pub(crate) fn probe_handshakes(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
+pub(crate) fn probe_handshakes(place: &ProbeTarget<'_>, sheet: &mut FindingSheet) -> Option<Chain> {
     let newest = tls13(place, sheet);
     let older = tls12(place, sheet);
     // If neither version works, the other handshakes would fail in the same way.
@@ -42,7 +42,7 @@ fn client(versions: &'static [&'static rustls::SupportedProtocolVersion]) -> Opt
 }
 
 /// Runs a handshake, reads its tickets, and runs a second handshake that may use them.
-fn tls13(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
+fn tls13(place: &ProbeTarget<'_>, sheet: &mut FindingSheet) -> Option<Chain> {
     let client = client(ONLY_13)?;
     match place.shake(&client, &place.name) {
         Ok(mut shaken) => {
@@ -66,7 +66,7 @@ fn tls13(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
     Some(client.chain()).filter(|chain| !chain.is_empty())
 }
 
-fn tls12(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
+fn tls12(place: &ProbeTarget<'_>, sheet: &mut FindingSheet) -> Option<Chain> {
     let client = client(ONLY_12)?;
     match place.shake(&client, &place.name) {
         Ok(shaken) => {
@@ -81,7 +81,7 @@ fn tls12(place: &ProbeTarget<'_>, sheet: &mut Sheet) -> Option<Chain> {
 
 /// Judges the first byte after the TLS request. It must be a TLS record's: a handshake message or
 /// an alert.
-fn quiet(first: &[u8], sheet: &mut Sheet) {
+fn quiet(first: &[u8], sheet: &mut FindingSheet) {
     match first {
         [22 | 21, 3, ..] => sheet.pass(FindingKind::Quiet, "the first byte is a TLS record's"),
         [] => sheet.skip(FindingKind::Quiet, "nothing came"),
@@ -94,7 +94,7 @@ fn quiet(first: &[u8], sheet: &mut Sheet) {
 
 /// Judges a request for a client certificate. `kind` is the handshake's own finding, which tells
 /// whether it worked without one.
-fn asked_for_certificate(client: &Client, kind: FindingKind, sheet: &mut Sheet) {
+fn asked_for_certificate(client: &Client, kind: FindingKind, sheet: &mut FindingSheet) {
     if client.was_asked_for_certificate() {
         if sheet.has_passed(kind) {
             let evidence = "a CertificateRequest came; none was needed";
@@ -110,7 +110,7 @@ fn asked_for_certificate(client: &Client, kind: FindingKind, sheet: &mut Sheet) 
 
 /// Reads the tickets, which come with or right after the server's last flight. Nothing else may
 /// come yet but an alert, which is returned.
-fn take_tickets(shaken: &mut Shaken) -> Option<io::Error> {
+fn take_tickets(shaken: &mut SecuredStream) -> Option<io::Error> {
     shaken.stream.sock.end_in(TICKET_WAIT);
     shaken
         .stream
@@ -121,13 +121,13 @@ fn take_tickets(shaken: &mut Shaken) -> Option<io::Error> {
 }
 
 /// Closes TLS in order.
-fn goodbye(mut shaken: Shaken) {
+fn goodbye(mut shaken: SecuredStream) {
     shaken.stream.sock.end_in(TICKET_WAIT);
     shaken.stream.conn.send_close_notify();
     let _ = shaken.stream.flush();
 }
 
-fn resumption(place: &ProbeTarget<'_>, client: &Client, sheet: &mut Sheet) {
+fn resumption(place: &ProbeTarget<'_>, client: &Client, sheet: &mut FindingSheet) {
     let tickets = client.tickets();
     match client.early_data() {
         0 if tickets == 0 => sheet.pass(FindingKind::EarlyData, "no tickets came before a login"),
@@ -167,7 +167,7 @@ fn resumption(place: &ProbeTarget<'_>, client: &Client, sheet: &mut Sheet) {
     }
 }
 
-fn split(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
+fn split(place: &ProbeTarget<'_>, sheet: &mut FindingSheet) {
     match split_shake(place) {
         Ok(shaken) => {
             sheet.pass(
@@ -180,7 +180,7 @@ fn split(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     }
 }
 
-fn split_shake(place: &ProbeTarget<'_>) -> io::Result<Shaken> {
+fn split_shake(place: &ProbeTarget<'_>) -> io::Result<SecuredStream> {
     let client = Client::new(&Offer {
         versions: BOTH,
         sni: true,
@@ -202,7 +202,7 @@ fn split_shake(place: &ProbeTarget<'_>) -> io::Result<Shaken> {
     tls::shake(connection, link).map_err(|(error, _)| error)
 }
 
-fn alpn(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
+fn alpn(place: &ProbeTarget<'_>, sheet: &mut FindingSheet) {
     let Ok(client) = Client::new(&Offer {
         versions: BOTH,
         sni: true,

@@ -19,10 +19,10 @@ pub(crate) mod versions;
 pub(crate) mod web;
 
 use crate::limits::PROBE_MAX;
-use crate::link::{Link, Visitor};
+use crate::link::{CheckConnector, Link};
 use crate::packet;
 use crate::settings::Settings;
-use crate::tls::{self, Client, Shaken};
+use crate::tls::{self, Client, SecuredStream};
 use rustls::pki_types::ServerName;
 use std::io;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ use std::net::SocketAddr;
 /// The endpoint that all probes of one check connect to.
 #[derive(Debug)]
 pub(crate) struct ProbeTarget<'a> {
-    pub visitor: &'a Visitor,
+    pub visitor: &'a CheckConnector,
     pub address: SocketAddr,
     pub name: ServerName<'static>,
     pub settings: &'a Settings,
@@ -61,7 +61,7 @@ impl ProbeTarget<'_> {
         &self,
         client: &Client,
         name: &ServerName<'static>,
-    ) -> Result<Shaken, (io::Error, Option<Link>)> {
+    ) -> Result<SecuredStream, (io::Error, Option<Link>)> {
         let link = self.asked().map_err(|e| (e, None))?;
         let connection = client
             .begin(name)

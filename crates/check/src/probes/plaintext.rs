@@ -9,7 +9,7 @@ use crate::hello;
 use crate::limits::REFUSAL_MAX;
 use crate::link::{End, Link};
 use crate::packet::{self, ErrPacket, Greeting, Login, ORDINARY, SSL};
-use crate::report::Sheet;
+use crate::report::FindingSheet;
 use std::io::Write;
 
 /// Maximum number of bytes of a refusal.
@@ -27,7 +27,11 @@ pub(crate) enum ClearAnswer {
     Strange(Vec<u8>),
 }
 
-pub(crate) fn probe_plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, sheet: &mut Sheet) {
+pub(crate) fn probe_plaintext(
+    place: &ProbeTarget<'_>,
+    greeting: &Greeting,
+    sheet: &mut FindingSheet,
+) {
     plaintext(place, greeting, sheet);
     // A server without TLS may ignore the bit, and the finding above already fails.
     if greeting.capabilities & SSL != 0 {
@@ -143,7 +147,7 @@ fn names_tls(error: &ErrPacket) -> bool {
             .any(|word| text.contains(word))
 }
 
-fn plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, sheet: &mut Sheet) {
+fn plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, sheet: &mut FindingSheet) {
     let unexplained = "no MySQL error says that TLS is missing";
     match ask(place, &packet::frame(1, &login(greeting, ORDINARY))) {
         Ok(ClearAnswer::Error(error)) if error.says_busy() => {
@@ -160,9 +164,9 @@ fn plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, sheet: &mut Sheet) {
         Ok(ClearAnswer::Error(error)) => {
             sheet.pass(FindingKind::Plaintext, format!("error {}", error.code));
             let verdict = if names_tls(&error) {
-                Sheet::pass
+                FindingSheet::pass
             } else {
-                Sheet::warn
+                FindingSheet::warn
             };
             verdict(sheet, FindingKind::PlaintextText, error.to_string());
         }
@@ -197,7 +201,7 @@ fn plaintext(place: &ProbeTarget<'_>, greeting: &Greeting, sheet: &mut Sheet) {
 }
 
 /// Judges an answer for which any refusal is right, also silence: the server then waits for TLS.
-fn refused(sheet: &mut Sheet, kind: FindingKind, answer: Result<ClearAnswer, String>) {
+fn refused(sheet: &mut FindingSheet, kind: FindingKind, answer: Result<ClearAnswer, String>) {
     match answer {
         Ok(ClearAnswer::Error(error)) if error.says_busy() => sheet.skip(kind, error.to_string()),
         Ok(ClearAnswer::Error(error)) if was_judged(&error) => {

@@ -3,7 +3,7 @@
 use super::ProbeTarget;
 use crate::chain::{Chain, Trust};
 use crate::finding::FindingKind;
-use crate::report::Sheet;
+use crate::report::FindingSheet;
 use crate::tls::{self, BOTH, Client, Offer};
 use rustls::pki_types::{CertificateDer, ServerName};
 use time::OffsetDateTime;
@@ -14,13 +14,13 @@ const MADE_UP: &str = "wrong-name.tidegate-check.invalid";
 pub(crate) fn probe_sni(
     place: &ProbeTarget<'_>,
     chain: &[CertificateDer<'static>],
-    sheet: &mut Sheet,
+    sheet: &mut FindingSheet,
 ) {
     wrong_name(place, sheet);
     no_sni(place, chain, sheet);
 }
 
-fn wrong_name(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
+fn wrong_name(place: &ProbeTarget<'_>, sheet: &mut FindingSheet) {
     let Ok(client) = Client::new(&Offer {
         versions: BOTH,
         sni: true,
@@ -59,7 +59,7 @@ fn wrong_name(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
     }
 }
 
-fn no_sni(place: &ProbeTarget<'_>, with_sni: &[CertificateDer<'static>], sheet: &mut Sheet) {
+fn no_sni(place: &ProbeTarget<'_>, with_sni: &[CertificateDer<'static>], sheet: &mut FindingSheet) {
     if matches!(place.name, ServerName::IpAddress(_)) {
         // An address is never sent as SNI, so the handshakes before had none.
         return verdict(place, with_sni, with_sni, sheet);
@@ -81,7 +81,7 @@ fn verdict(
     place: &ProbeTarget<'_>,
     without: &[CertificateDer<'static>],
     with_sni: &[CertificateDer<'static>],
-    sheet: &mut Sheet,
+    sheet: &mut FindingSheet,
 ) {
     // Whether that certificate is right is another finding.
     if without == with_sni {

@@ -9,9 +9,9 @@ use crate::hello::{
 };
 use crate::limits::REFUSAL_MAX;
 use crate::link::{End, Link};
-use crate::report::Sheet;
+use crate::report::FindingSheet;
 
-pub(crate) fn probe_versions(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
+pub(crate) fn probe_versions(place: &ProbeTarget<'_>, sheet: &mut FindingSheet) {
     let old = Hello {
         version: 0x0302,
         suites: OLD_SUITES,
@@ -76,7 +76,7 @@ fn ask(
 
 /// Judges the answers. An alert and a close are both refusals.
 fn refused(
-    sheet: &mut Sheet,
+    sheet: &mut FindingSheet,
     kind: FindingKind,
     answers: &[Result<HelloAnswer, String>],
     taken: FindingVerdict,

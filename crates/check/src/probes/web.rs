@@ -7,11 +7,11 @@ use crate::chain::Chain;
 use crate::clean::clean;
 use crate::finding::FindingKind;
 use crate::limits::CONNECT_MAX;
-use crate::report::Sheet;
+use crate::report::FindingSheet;
 use crate::tls::{self, BOTH, Client, Offer};
 use std::net::SocketAddr;
 
-pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut Sheet) {
+pub(crate) fn probe_web(place: &ProbeTarget<'_>, sheet: &mut FindingSheet) {
     let address = SocketAddr::new(place.address.ip(), place.settings.web_port);
     if address == place.address {
         return sheet.skip(FindingKind::Web, "the database itself is there");

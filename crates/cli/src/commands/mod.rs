@@ -21,6 +21,7 @@ mod profile;
 mod serve;
 mod service;
 mod session;
+mod single_form;
 mod sql;
 mod status;
 mod system;

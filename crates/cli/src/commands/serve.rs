@@ -88,15 +88,15 @@ async fn run_server(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: M
     };
     let greeted = tokio::select! {
         greeted = greet(context, &server, mode) => greeted,
-        _ = signals.stop() => Ok(Greeted::Interrupted),
+        _ = signals.stop() => Ok(GreetingEnd::Interrupted),
     };
     let ended = match greeted {
-        Ok(Greeted::Done) => {
+        Ok(GreetingEnd::Done) => {
             let why = serve_until_stopped(&mut signals, reload, &server).await;
             tracing::info!(signal = why, "stopping");
             Ok(())
         }
-        Ok(Greeted::Interrupted) => Ok(()),
+        Ok(GreetingEnd::Interrupted) => Ok(()),
         Err(error) => Err(error),
     };
     let _ = sd_notify::notify(&[
@@ -135,12 +135,12 @@ async fn serve_until_stopped(
     }
 }
 
-enum Greeted {
+enum GreetingEnd {
     Done,
     Interrupted,
 }
 
-async fn greet(context: &Context, server: &Server, mode: Mode) -> Result<Greeted> {
+async fn greet(context: &Context, server: &Server, mode: Mode) -> Result<GreetingEnd> {
     match mode {
         Mode::Up => {
             up::greet(context, server).await?;
@@ -155,7 +155,7 @@ async fn greet(context: &Context, server: &Server, mode: Mode) -> Result<Greeted
             announce(context, server)?;
         }
     }
-    Ok(Greeted::Done)
+    Ok(GreetingEnd::Done)
 }
 
 fn announce(context: &Context, server: &Server) -> Result<()> {

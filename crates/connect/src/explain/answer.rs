@@ -2,7 +2,7 @@
 
 use super::families::{Family, of_client};
 use super::read_values::ReadValues;
-use super::shape::Shape;
+use super::shape::StringShape;
 use super::shown::ShownValues;
 use super::{ExplainOptions, GENERAL, VerifyingForms};
 use crate::ConnectError;
@@ -68,7 +68,7 @@ pub fn known(family: &Family) -> Option<&'static str> {
 pub fn verifying_forms(
     client: &str,
     shown: &ShownValues,
-    shape: &Shape,
+    shape: &StringShape,
     values: &ReadValues,
     ask: &ExplainOptions<'_>,
 ) -> Result<VerifyingForms, ConnectError> {
@@ -142,7 +142,7 @@ fn is_of_system(path: &str) -> bool {
 }
 
 /// Returns a client's form in the shape of the pasted text.
-fn as_pasted(rendered: &Rendered, shape: &Shape) -> Option<Form> {
+fn as_pasted(rendered: &Rendered, shape: &StringShape) -> Option<Form> {
     let syntax = shape.syntax?;
     let mut forms = rendered.forms.iter();
     let address = forms
@@ -171,13 +171,13 @@ fn is_address(form: &Form) -> bool {
 }
 
 /// Whether the form is an address with the scheme of the pasted one.
-fn is_of_scheme(form: &Form, shape: &Shape) -> bool {
+fn is_of_scheme(form: &Form, shape: &StringShape) -> bool {
     let head = shape.scheme.as_ref().map(|scheme| format!("{scheme}://"));
     is_address(form) && head.is_some_and(|head| form.text.starts_with(&head))
 }
 
 /// Returns the address for Prisma 6 and older, whose options the table's Prisma 7 does not read.
-fn older_prisma(endpoint: &Endpoint, shape: &Shape, values: &ReadValues) -> Option<Form> {
+fn older_prisma(endpoint: &Endpoint, shape: &StringShape, values: &ReadValues) -> Option<Form> {
     if !values.any(&["sslaccept", "sslcert"]) || shape.scheme.as_deref() != Some("mysql") {
         return None;
     }

@@ -31,7 +31,7 @@ use families::Family;
 pub use judgement::{CheckAnswer, ClientChecks};
 use reading::Readings;
 use serde::Serialize;
-use shape::Shape;
+use shape::StringShape;
 use shown::ShownValues;
 use std::borrow::Cow;
 use tidegate_model::Trust;
@@ -124,7 +124,7 @@ pub fn explain(text: &str, ask: &ExplainOptions<'_>) -> Result<Explanation, Expl
     };
     let values = &readings.clear.values;
     let client = asked.unwrap_or_else(|| answer::client_of(family, &hidden.text, values));
-    let shape = Shape::of(&hidden.text, readings.clear.form);
+    let shape = StringShape::of(&hidden.text, readings.clear.form);
     let hint = answer::verifying_forms(client, &shown, &shape, values, ask)?;
     Ok(Explanation {
         form: readings.clear.form,

@@ -9,7 +9,7 @@ const KEY_MAX: usize = 64;
 
 /// Shape of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape {
+pub struct StringShape {
     /// Language of the text; none for code, whose language the client's own form has.
     pub syntax: Option<Syntax>,
     /// Key and place of an address in it.
@@ -26,7 +26,7 @@ struct KeyOfAddress {
     is_item: bool,
 }
 
-impl Shape {
+impl StringShape {
     /// Returns the shape of a text of this form, without its possible secrets.
     pub fn of(text: &str, form: &str) -> Self {
         let line = text

@@ -10,6 +10,7 @@ use crate::local::cgroup::{CgroupHome, EngineGroup, GroupLimits};
 use crate::local::disk::{DiskGuard, DiskLevel, DiskQuotas, SpaceWatch};
 use crate::local::events::EventCount;
 use crate::local::folder::Folder;
+use crate::local::remove_tree::remove_tree;
 use crate::local::settings::LocalSettings;
 use crate::local::socket::ClusterSockets;
 use crate::local::space;
@@ -196,8 +197,7 @@ impl Driver for LocalDriver {
                 let away = root.with_extension("removing");
                 std::fs::rename(&root, &away).map_err(EngineError::file("moving aside", &root))?;
                 drop(lock);
-                let removed =
-                    tokio::task::spawn_blocking(move || std::fs::remove_dir_all(&away)).await;
+                let removed = tokio::task::spawn_blocking(move || remove_tree(&away)).await;
                 removed
                     .map_err(EngineError::Inside)?
                     .map_err(EngineError::file("deleting", &root))?;

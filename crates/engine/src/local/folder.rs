@@ -3,6 +3,7 @@
 
 use crate::error::EngineError;
 use crate::local::error::LocalError;
+use crate::local::remove_tree::remove_tree;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -114,7 +115,7 @@ impl Folder {
         for entry in fs::read_dir(self.tmp())? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
-                fs::remove_dir_all(entry.path())?;
+                remove_tree(&entry.path())?;
             } else {
                 fs::remove_file(entry.path())?;
             }

@@ -11,6 +11,7 @@ use crate::local::disk::{DiskQuotas, SpaceWatch};
 use crate::local::driver::{Local, LocalDriver};
 use crate::local::error::LocalError;
 use crate::local::folder::{Folder, add_passage, check_reach, make_dir};
+use crate::local::remove_tree::remove_tree;
 use crate::local::settings::LocalSettings;
 use crate::local::socket::{ClusterSockets, SocketFolder};
 use crate::local::space;
@@ -220,7 +221,7 @@ fn find_leftovers(engines: &Path) -> Vec<PathBuf> {
 
 fn remove_leftovers(leftovers: &[PathBuf]) {
     for path in leftovers {
-        if let Err(e) = std::fs::remove_dir_all(path) {
+        if let Err(e) = remove_tree(path) {
             tracing::warn!(path = %path.display(), error = %e, "a leftover could not be removed");
         }
     }

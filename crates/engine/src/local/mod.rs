@@ -16,6 +16,7 @@ pub(crate) mod kind;
 pub(crate) mod machine;
 pub(crate) mod process;
 pub(crate) mod process_usage;
+pub(crate) mod remove_tree;
 pub(crate) mod run;
 pub(crate) mod settings;
 pub(crate) mod socket;
@@ -24,6 +25,7 @@ pub(crate) mod start;
 pub(crate) mod template;
 pub(crate) mod uids;
 pub(crate) mod variables;
+pub(crate) mod walk;
 pub(crate) mod walls;
 
 pub(crate) use kind::{LocalKind, MARIADB};

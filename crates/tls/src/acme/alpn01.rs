@@ -22,9 +22,9 @@ const PROTOCOL: &[u8] = b"acme-tls/1";
 
 /// Challenge certificates by name.
 #[derive(Debug, Default)]
-pub struct Answers(Mutex<HashMap<String, Arc<CertifiedKey>>>);
+pub struct ChallengeAnswers(Mutex<HashMap<String, Arc<CertifiedKey>>>);
 
-impl ResolvesServerCert for Answers {
+impl ResolvesServerCert for ChallengeAnswers {
     /// Returns the name's challenge certificate. A client that is no validator gets none, and its
     /// handshake fails.
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
@@ -41,13 +41,13 @@ impl ResolvesServerCert for Answers {
 /// The answers of one order. They are removed when this is dropped, and the listeners close with
 /// the last order.
 pub struct Alpn01 {
-    answers: Arc<Answers>,
+    answers: Arc<ChallengeAnswers>,
     names: Vec<String>,
     _open: Arc<OpenListeners>,
 }
 
 impl Alpn01 {
-    pub fn new(answers: Arc<Answers>, open: Arc<OpenListeners>) -> Self {
+    pub fn new(answers: Arc<ChallengeAnswers>, open: Arc<OpenListeners>) -> Self {
         Self {
             answers,
             names: Vec::new(),
@@ -82,7 +82,7 @@ pub fn is_asked(hello: &ClientHello<'_>) -> bool {
 }
 
 /// Makes the server profile that answers validators.
-pub fn server_config(answers: Arc<Answers>) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server_config(answers: Arc<ChallengeAnswers>) -> Result<Arc<ServerConfig>, TlsError> {
     let config = ServerConfig::builder_with_provider(profile::provider())
         // RFC 8737 requires TLS 1.2 or later.
         .with_protocol_versions(&[&TLS13, &TLS12])?;

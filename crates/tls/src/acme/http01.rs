@@ -13,18 +13,18 @@ use tokio::net::{TcpListener, TcpStream};
 const PATH: &str = "/.well-known/acme-challenge/";
 
 /// Answers by token.
-pub type Answers = Arc<Mutex<HashMap<String, String>>>;
+pub type ChallengeAnswers = Arc<Mutex<HashMap<String, String>>>;
 
 /// The answers of one order. They are removed when this is dropped, and the listeners close with
 /// the last order.
 pub struct Http01 {
-    answers: Answers,
+    answers: ChallengeAnswers,
     tokens: Vec<String>,
     _open: Arc<OpenListeners>,
 }
 
 impl Http01 {
-    pub fn new(answers: Answers, open: Arc<OpenListeners>) -> Self {
+    pub fn new(answers: ChallengeAnswers, open: Arc<OpenListeners>) -> Self {
         Self {
             answers,
             tokens: Vec::new(),
@@ -48,7 +48,7 @@ impl Drop for Http01 {
 }
 
 /// Answers requests until the future is dropped.
-pub async fn serve(listener: TcpListener, answers: Answers) {
+pub async fn serve(listener: TcpListener, answers: ChallengeAnswers) {
     let answer = |stream| {
         let answers = answers.clone();
         async move { one(stream, &answers).await }
@@ -56,7 +56,7 @@ pub async fn serve(listener: TcpListener, answers: Answers) {
     listen::serve(listener, answer).await;
 }
 
-async fn one(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
+async fn one(mut stream: TcpStream, answers: &ChallengeAnswers) -> io::Result<()> {
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let read = stream.read_buf(&mut head).await?;

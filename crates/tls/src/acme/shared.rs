@@ -24,8 +24,8 @@ pub struct AcmeShared {
 struct Inner {
     http_listen: Vec<SocketAddr>,
     alpn_listen: Vec<SocketAddr>,
-    http: http01::Answers,
-    alpn: Arc<alpn01::Answers>,
+    http: http01::ChallengeAnswers,
+    alpn: Arc<alpn01::ChallengeAnswers>,
     alpn_config: Arc<ServerConfig>,
     http_open: sync::Mutex<Weak<OpenListeners>>,
     alpn_open: sync::Mutex<Weak<OpenListeners>>,
@@ -59,12 +59,12 @@ impl AcmeShared {
         http_listen: Vec<SocketAddr>,
         alpn_listen: Vec<SocketAddr>,
     ) -> Result<Self, TlsError> {
-        let alpn = Arc::new(alpn01::Answers::default());
+        let alpn = Arc::new(alpn01::ChallengeAnswers::default());
         let alpn_config = alpn01::server_config(alpn.clone())?;
         let inner = Inner {
             http_listen,
             alpn_listen,
-            http: http01::Answers::default(),
+            http: http01::ChallengeAnswers::default(),
             alpn,
             alpn_config,
             http_open: sync::Mutex::default(),

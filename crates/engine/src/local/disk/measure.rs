@@ -3,9 +3,9 @@
 
 use super::level::DiskUse;
 use crate::limits::DISK_DEPTH_MAX;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
+use crate::local::walk::{Visit, walk};
+use rustix::fs::FileType;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -22,9 +22,7 @@ pub fn measure(folders: &[PathBuf], processes: &[i32], entries_max: u64) -> io::
         complete: true,
     };
     for folder in folders {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let root = rustix::fs::open(folder, flags, Mode::empty())?;
-        walk(root, &mut total, entries_max)?;
+        add_folder(folder, &mut total, entries_max)?;
     }
     for pid in processes {
         add_deleted(Path::new(&format!("/proc/{pid}/fd")), &mut total);
@@ -32,46 +30,24 @@ pub fn measure(folders: &[PathBuf], processes: &[i32], entries_max: u64) -> io::
     Ok(total)
 }
 
-/// Walks with descriptors, not paths: a folder that is exchanged for a link meanwhile leads nowhere
-/// else.
-fn walk(root: OwnedFd, total: &mut DiskUse, entries_max: u64) -> io::Result<()> {
-    let mut stack = vec![(root, 0)];
-    while let Some((folder, depth)) = stack.pop() {
-        for entry in Dir::read_from(&folder)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name.to_bytes() == b"." || name.to_bytes() == b".." {
-                continue;
-            }
-            if total.entries >= entries_max {
-                total.complete = false;
-                return Ok(());
-            }
-            total.entries += 1;
-            // Removed meanwhile: its space is free, or it is found among the open ones.
-            let Ok(stat) = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
-                continue;
-            };
-            // Blocks and not lengths: a sparse file takes less space than its length.
-            total.bytes = total
-                .bytes
-                .saturating_add(u64::try_from(stat.st_blocks).unwrap_or_default() * BLOCK);
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            if kind == FileType::RegularFile {
-                let size = u64::try_from(stat.st_size).unwrap_or_default();
-                total.largest = total.largest.max(size);
-            }
-            if kind == FileType::Directory {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                match openat(&folder, name, flags, Mode::empty()) {
-                    Ok(inner) if depth < DISK_DEPTH_MAX => stack.push((inner, depth + 1)),
-                    // MariaDB's folders are two deep.
-                    Ok(_) => total.complete = false,
-                    Err(_) => {}
-                }
-            }
+fn add_folder(root: &Path, total: &mut DiskUse, entries_max: u64) -> io::Result<()> {
+    let is_whole = walk(root, DISK_DEPTH_MAX + 1, |_, _, stat| {
+        if total.entries >= entries_max {
+            return Ok(Visit::Stop);
         }
-    }
+        total.entries += 1;
+        // Blocks and not lengths: a sparse file takes less space than its length.
+        total.bytes = total
+            .bytes
+            .saturating_add(u64::try_from(stat.st_blocks).unwrap_or_default() * BLOCK);
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+            let size = u64::try_from(stat.st_size).unwrap_or_default();
+            total.largest = total.largest.max(size);
+        }
+        Ok(Visit::Enter)
+    })?;
+    // MariaDB's folders are two deep.
+    total.complete &= is_whole;
     Ok(())
 }
 

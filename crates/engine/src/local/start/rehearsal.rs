@@ -7,9 +7,10 @@ use crate::local::driver::{Local, orders};
 use crate::local::error::LocalError;
 use crate::local::folder::Folder;
 use crate::local::process::Process;
+use crate::local::remove_tree::remove_tree;
 use crate::local::space;
 use crate::local::start::spawner::HelperStdio;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use std::path::Path;
 pub async fn rehearse_start(local: &Local, uid: Option<u32>) -> Result<(), EngineError> {
     // The ending makes it one of the leftovers that a start removes.
     let root = local.folder.join("engines").join("probe.creating");
-    match fs::remove_dir_all(&root) {
+    match remove_tree(&root) {
         Err(e) if e.kind() != ErrorKind::NotFound => {
             return Err(EngineError::file("removing", &root)(e));
         }
@@ -27,17 +28,17 @@ pub async fn rehearse_start(local: &Local, uid: Option<u32>) -> Result<(), Engin
     match folder.make_subfolders() {
         // A server starts on a full disk too: it refuses logins until there is space.
         Err(e) if space::is_full(&e) => {
-            let _ = fs::remove_dir_all(&root);
+            let _ = remove_tree(&root);
             return Ok(());
         }
         Err(source) => {
-            let _ = fs::remove_dir_all(&root);
+            let _ = remove_tree(&root);
             return Err(LocalError::NoFolder { path: root, source }.into());
         }
         Ok(()) => {}
     }
     let ran = run_program(local, &folder).await;
-    fs::remove_dir_all(&root).map_err(EngineError::file("removing", &root))?;
+    remove_tree(&root).map_err(EngineError::file("removing", &root))?;
     ran
 }
 

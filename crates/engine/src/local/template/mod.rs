@@ -15,6 +15,7 @@ use crate::local::engine_log::log_tail;
 use crate::local::error::TemplateError;
 use crate::local::folder::{Folder, make_dir, sync_dir};
 use crate::local::process::Process;
+use crate::local::remove_tree::remove_tree;
 use crate::local::socket::{ClusterSockets, SocketFolder};
 use crate::local::start::options;
 use crate::local::start::spawner::HelperStdio;
@@ -75,7 +76,7 @@ pub async fn ensure(
     }
     let building = home.join(format!("{key}.building"));
     // Left by a server that was killed while it built the template.
-    match fs::remove_dir_all(&building) {
+    match remove_tree(&building) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             return Err(EngineError::file("clearing", &building)(e));
         }
@@ -235,7 +236,7 @@ fn copy_aside(
     let root = folder.root();
     let building = root.with_extension("creating");
     let half = Folder::new(building.clone(), folder.uid());
-    match fs::remove_dir_all(&building) {
+    match remove_tree(&building) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }

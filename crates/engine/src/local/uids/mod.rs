@@ -6,7 +6,6 @@ mod number_map;
 mod own_users;
 mod ownership;
 mod users;
-mod walk;
 
 pub use claim::{ClaimError, UidChoice, UidClaim};
 pub use own_users::{NoOwnUsers, can_use_files_of, own_users};

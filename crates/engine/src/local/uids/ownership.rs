@@ -3,9 +3,9 @@
 //! what the former user owned is given away: a link to a foreign file would else make that file the
 //! tenant's.
 
-use super::walk::{Visit, walk};
 use crate::limits::WALK_DEPTH_MAX;
 use crate::local::folder::Folder;
+use crate::local::walk::{Visit, walk};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, openat};
 use std::ffi::CStr;
 use std::fs::{self, File};

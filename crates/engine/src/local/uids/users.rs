@@ -1,7 +1,7 @@
 //! Whether a user number is free, and the end of every process that has it.
 
-use super::walk::{Visit, walk};
 use crate::limits::{KILL_ROUND, KILL_ROUNDS_MAX, WALK_DEPTH_MAX};
+use crate::local::walk::{Visit, walk};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::BTreeSet;
 use std::fs;
