@@ -355,3 +355,7 @@ pub const START_INODES_MIN: u64 = 64;
 /// Pause between two tries to record the end of a run. It doubles from the first to the last.
 pub const NOTE_AGAIN_FIRST: Duration = Duration::from_secs(1);
 pub const NOTE_AGAIN_LAST: Duration = Duration::from_secs(30);
+
+/// Hosts of one user for which an operator's new password is set, beside `%`. A tenant can make any
+/// number.
+pub const OTHER_HOSTS_MAX: usize = 64;

@@ -258,3 +258,40 @@ async fn a_new_password_wakes_the_cluster_and_is_valid_after_a_sleep() {
     assert!(unknown.contains("nobody"), "{unknown}");
     fixture.engines.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_former_password_is_valid_at_no_host_of_root() {
+    let (fixture, id, mut root) = marked().await;
+    root.run("CREATE USER root@localhost IDENTIFIED BY 'first'")
+        .await;
+    root.run("CREATE USER root@'10.0.0.%' IDENTIFIED BY 'first'")
+        .await;
+    let book = fixture
+        .engines
+        .set_password(id, "root", stage2("new"))
+        .await
+        .unwrap();
+    let hosts: Vec<_> = book
+        .accounts
+        .iter()
+        .map(|account| account.host.clone())
+        .collect();
+    assert_eq!(hosts.len(), 3, "{hosts:?}");
+    for account in book.accounts.iter() {
+        assert_eq!(
+            account.verifiers,
+            [Verifier::Native(stage2("new"))],
+            "{}",
+            account.host
+        );
+    }
+    let lease = fixture.attach(id).await;
+    assert!(Client::login(&lease.address, "root", "new").await.is_ok());
+    assert!(
+        Client::login(&lease.address, "root", "first")
+            .await
+            .is_err()
+    );
+    assert_eq!(root.one(TABLE_MARK).await, "marked", "nothing was repaired");
+    fixture.engines.shutdown().await;
+}

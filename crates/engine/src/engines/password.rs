@@ -5,7 +5,7 @@ use super::attach::within;
 use super::{Cluster, Engines};
 use crate::driver::Repair;
 use crate::error::{EngineError, RunError};
-use crate::limits::{END_KNOWN_MAX, NEXT_RUN_CHECK, OPERATION_MAX};
+use crate::limits::{END_KNOWN_MAX, NEXT_RUN_CHECK, OPERATION_MAX, OTHER_HOSTS_MAX};
 use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::{AccountBook, ClusterId, Lease, RunEpoch, Verifier};
@@ -92,7 +92,8 @@ impl Engines {
         user: &str,
         stage2: [u8; 20],
     ) -> Result<Arc<AccountBook>, EngineError> {
-        let run = cluster.shared.run(lease.run);
+        let lease_run = lease.run;
+        let run = cluster.shared.run(lease_run);
         let run = run.ok_or(EngineError::EndedMeanwhile)?;
         // Dropping this future in the middle must not tear a statement: the work runs to its end
         // beside it.
@@ -100,9 +101,14 @@ impl Engines {
         let work = tokio::spawn(async move { run.set_password(&name, ANY_HOST, stage2).await });
         let done = work.await.map_err(EngineError::Inside)?;
         done.map_err(EngineError::Statement)?;
-        let book = self
+        let mut book = self
             .accounts(cluster.shared.id, vec![user.to_owned()], Instant::now())
             .await?;
+        if set_for_other_hosts(cluster, lease_run, &book, user, stage2).await {
+            book = self
+                .accounts(cluster.shared.id, vec![user.to_owned()], Instant::now())
+                .await?;
+        }
         // Success is no proof: a tenant may have replaced the table of accounts.
         let taken = book.accounts.iter().any(|account| {
             account.user == user
@@ -117,6 +123,37 @@ impl Engines {
             Err(EngineError::Statement(RunError::Refused(reason.to_owned())))
         }
     }
+}
+
+/// Sets the password for the same user at other hosts, such as `root@'127.0.0.1'` from a dump: from
+/// there the engine prefers that account, and the old password would stay valid. True if one was
+/// changed. One that the engine refuses, such as a role of that name, is left as it is.
+async fn set_for_other_hosts(
+    cluster: &Cluster,
+    run: RunEpoch,
+    book: &AccountBook,
+    user: &str,
+    stage2: [u8; 20],
+) -> bool {
+    let mut is_changed = false;
+    let others = book.accounts.iter().filter(|account| {
+        account.user == user
+            && account.host != ANY_HOST
+            && !account.verifiers.contains(&Verifier::Native(stage2))
+    });
+    for account in others.take(OTHER_HOSTS_MAX) {
+        let Some(run) = cluster.shared.run(run) else {
+            break;
+        };
+        let set = run.set_password(user, &account.host, stage2).await;
+        if let Err(error) = &set {
+            let reason = tidegate_model::error_chain(error);
+            tracing::warn!(cluster = %cluster.shared.id, user, host = %account.host, reason,
+                "the operator's new password is not valid for this account");
+        }
+        is_changed |= set.is_ok();
+    }
+    is_changed
 }
 
 /// Whether the run has ended, or ends now: its connections close a moment before its end is known.
