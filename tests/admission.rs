@@ -535,7 +535,8 @@ fn config_check_tells_which_places_fit_into_the_limit_of_open_files() {
 
 #[test]
 fn a_cluster_with_half_of_all_session_places_leaves_the_rest_to_others() {
-    const OPEN_FILES: u32 = 500;
+    // The fewest with which a server starts.
+    const OPEN_FILES: u32 = 1024;
     let server = Server::with(Options {
         open_files: Some(OPEN_FILES),
         ..Options::default()
