@@ -295,3 +295,24 @@ async fn the_former_password_is_valid_at_no_host_of_root() {
     assert_eq!(root.one(TABLE_MARK).await, "marked", "nothing was repaired");
     fixture.engines.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_commit_waits_for_a_backup_is_told_as_made() {
+    let (fixture, id, mut holder) = marked().await;
+    holder.run("BACKUP STAGE START").await;
+    holder.run("BACKUP STAGE BLOCK_COMMIT").await;
+    let set = fixture
+        .engines
+        .set_password(id, "root", stage2("new"))
+        .await;
+    holder.run("BACKUP STAGE END").await;
+    let lease = fixture.attach(id).await;
+    let is_new = Client::login(&lease.address, "root", "new").await.is_ok();
+    assert!(set.is_ok() && is_new, "{:?}, new: {is_new}", set.err());
+    assert_eq!(
+        holder.one(TABLE_MARK).await,
+        "marked",
+        "nothing was repaired"
+    );
+    fixture.engines.shutdown().await;
+}
