@@ -36,6 +36,17 @@ const OPENED_AT_START: &[&str] = &[
     "proc",
 ];
 
+/// Tables of statistics, which the engine opens for each change of a table. A view in the place of
+/// one crashes it then, also while it is repaired: these come first.
+const OPENED_BY_CHANGES: &[&str] = &[
+    "table_stats",
+    "column_stats",
+    "index_stats",
+    "innodb_table_stats",
+    "innodb_index_stats",
+    "gtid_slave_pos",
+];
+
 /// Tables of accounts and privileges.
 const GRANT_TABLES: &[&str] = &[
     "global_priv",
@@ -134,7 +145,7 @@ const GUARD: &str = "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION 
 /// Statements, one per line.
 fn sql(system_tables: &str, repair: Repair) -> String {
     let mut out = String::from("CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\n");
-    for table in OPENED_AT_START {
+    for table in OPENED_BY_CHANGES.iter().chain(OPENED_AT_START) {
         let _ = writeln!(
             out,
             "{GUARD} IF EXISTS (SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA='mysql' \
