@@ -70,6 +70,8 @@ impl Muted {
         within(READY_WAIT, "the control socket", || {
             muted.cli(&["cluster", "list"]).map(drop)
         });
+        // `up` opens the port after its first cluster, later than the control socket.
+        within(READY_WAIT, "the port", || TcpStream::connect(addr).ok());
         muted
     }
 
