@@ -19,7 +19,8 @@ pub enum ErrorCode {
     Protected,
     NoPlace,
     EngineFailed,
-    /// The cluster's kind of engine does not have this operation, or a role not this choice.
+    /// The cluster's kind of engine does not have this operation, a role not this choice, or a
+    /// setting not this value, which the API's description can't tell.
     Unsupported,
     Stopping,
     /// An invalid, expired or revoked link, session or key.
@@ -132,7 +133,7 @@ impl ControlError {
     }
 
     pub(crate) fn bad_variable(wrong: &WrongVariable) -> Self {
-        Self::new(ErrorCode::BadParameters, wrong.to_string(), wrong.hint())
+        Self::new(ErrorCode::Unsupported, wrong.to_string(), wrong.hint())
     }
 
     pub(crate) fn protected(name: &ClusterName) -> Self {

@@ -21,7 +21,7 @@ impl Control {
         }
         let name = entry.name();
         Err(ControlError::new(
-            ErrorCode::BadLimits,
+            ErrorCode::Unsupported,
             format!(
                 "cluster {:?} sleeps, and events do not run in a sleeping cluster",
                 name.as_str()
