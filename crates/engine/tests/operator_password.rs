@@ -339,3 +339,29 @@ async fn a_change_whose_commit_waits_for_a_backup_is_told_as_made() {
     );
     fixture.engines.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_removes_accounts_without_a_name_which_come_before_root() {
+    let (fixture, id) = besieged(&["CREATE USER ''@localhost IDENTIFIED BY 'x'"]).await;
+    fixture
+        .engines
+        .set_password(id, "root", stage2("new"))
+        .await
+        .unwrap();
+    let lease = fixture.attach(id).await;
+    let shadowed = Client::login(&lease.address, "root", "new").await;
+    assert!(shadowed.is_err(), "the account without a name comes first");
+    let repaired = fixture
+        .engines
+        .repair_password(id, "root", stage2("newer"))
+        .await;
+    assert!(repaired.is_ok(), "{}", repaired.unwrap_err());
+    let lease = fixture.attach(id).await;
+    let mut root = Client::login(&lease.address, "root", "newer")
+        .await
+        .unwrap();
+    is_a_root(&mut root).await;
+    let app = Client::login(&lease.address, "app", "app").await;
+    assert!(app.is_ok(), "other accounts are kept");
+    fixture.engines.shutdown().await;
+}

@@ -167,7 +167,8 @@ fn sql(system_tables: &str, repair: Repair) -> String {
 
 /// Copies the accounts into a new table. Only from a table whose rows are stored as they are: a
 /// view, a sequence or a computed column may have no end, or take for ever, and the engine's own
-/// limit of time does not end each of them.
+/// limit of time does not end each of them. Accounts without a name are left out: at their host,
+/// MariaDB prefers them to root, and the operator could not log in from there.
 fn keep_accounts(out: &mut String) {
     // A repair that was interrupted may have left it.
     remove(out, "tidegate_repair");
@@ -183,7 +184,7 @@ fn keep_accounts(out: &mut String) {
          tidegate_repair \
          (Host, User, Priv) SELECT Host, User, Priv FROM \
          (SELECT Host, User, Priv FROM global_priv LIMIT {REPAIR_ROWS_MAX}) AS readable \
-         WHERE LENGTH(Priv) <= {PRIV_BYTES_MAX}; END IF; END;"
+         WHERE LENGTH(Priv) <= {PRIV_BYTES_MAX} AND User <> ''; END IF; END;"
     );
     remove(out, "global_priv");
     out.push_str("RENAME TABLE tidegate_repair TO global_priv;\n");
