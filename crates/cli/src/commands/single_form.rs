@@ -1,5 +1,5 @@
-//! One connection string in a format (`--format url`, `--format env`), for a script or a file; where
-//! a client has none, a hint that works when it is typed.
+//! A single connection string in a format (`--format url`, `--format env`), for a script or a file.
+//! Where a client has none, the hint works when it is typed.
 
 use super::connect::wrong;
 use crate::failure::Failure;

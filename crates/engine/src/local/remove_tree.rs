@@ -1,6 +1,6 @@
-//! Removal of a folder that a tenant may have filled, at any depth: neither the stack nor the number
-//! of open files grows with it. `std::fs::remove_dir_all` recurses, and a folder some thousand levels
-//! deep overflows the stack, which ends the whole server.
+//! Removal of a folder that a tenant may have filled, at any depth: neither the stack nor the
+//! number of open files grows with it. `std::fs::remove_dir_all` recurses, and a folder some
+//! thousand levels deep overflows the stack, which ends the whole server.
 
 use rustix::fs::{
     AtFlags, CWD, Dir, Mode, OFlags, RenameFlags, chmodat, openat, renameat_with, unlinkat,

@@ -24,8 +24,9 @@ pub enum Visit {
 }
 
 /// Visits what lies in `root` and in the folders below it, down to `levels` of them. `visit` gets
-/// the folder, the name in it, and what that is. What vanishes meanwhile is left out. Returns whether
-/// everything was visited: false if folders lie deeper, can't be read, or the walk was stopped.
+/// the folder, the name in it, and what that is. What vanishes meanwhile is left out. Returns
+/// whether everything was visited: false if folders lie deeper, can't be read, or the walk was
+/// stopped.
 ///
 /// Each level keeps one descriptor open, however many folders lie in it.
 pub fn walk(
@@ -94,14 +95,15 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// One database of a tenant is one folder, and it may make thousands.
+    /// A database of a tenant is a folder, and it may make thousands.
     #[test]
     fn thousands_of_folders_side_by_side_keep_few_descriptors_open() {
         let temp = tempfile::tempdir().unwrap();
         for n in 0..3000 {
             fs::create_dir(temp.path().join(n.to_string())).unwrap();
         }
-        let (mut visits, mut most) = (0, 0);
+        let mut visits = 0;
+        let mut most = 0;
         let is_whole = walk(temp.path(), 8, |_, _, _| {
             visits += 1;
             if visits % 500 == 0 {
