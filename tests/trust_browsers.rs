@@ -49,7 +49,24 @@ struct User<'a> {
     home: PathBuf,
 }
 
-impl User<'_> {
+/// Returns the namespace. `None`, with a message, if that is not possible.
+fn machine_with_certutil() -> Option<Machine> {
+    if !Path::new("/usr/bin/certutil").is_file() {
+        not_run("certutil is not installed");
+        return None;
+    }
+    Machine::new("")
+}
+
+impl<'a> User<'a> {
+    /// Makes the user with its browsers.
+    fn new(machine: &'a Machine) -> Self {
+        let home = machine.folder().join("ann");
+        let user = Self { machine, home };
+        user.shell(USER);
+        user
+    }
+
     fn shell(&self, script: &str) -> String {
         let mut command = self.machine.command("sh");
         command.args(["-c", script, "sh"]).arg(&self.home);
@@ -91,18 +108,10 @@ fn in_state(state: &str) -> Vec<(String, String)> {
 
 #[test]
 fn browsers_of_the_user_behind_sudo_get_the_ca_and_lose_it_wholly() {
-    if !Path::new("/usr/bin/certutil").is_file() {
-        not_run("certutil is not installed");
-        return;
-    }
-    let Some(machine) = Machine::new("") else {
+    let Some(machine) = machine_with_certutil() else {
         return;
     };
-    let user = User {
-        machine: &machine,
-        home: machine.folder().join("ann"),
-    };
-    user.shell(USER);
+    let user = User::new(&machine);
     let server = Server::start();
     let before = user.shell(STATE);
     assert_eq!(user.browsers(&server), in_state("absent"));
@@ -135,18 +144,10 @@ fn browsers_of_the_user_behind_sudo_get_the_ca_and_lose_it_wholly() {
 
 #[test]
 fn a_store_with_a_password_is_left_as_it_was_and_the_others_are_changed() {
-    if !Path::new("/usr/bin/certutil").is_file() {
-        not_run("certutil is not installed");
-        return;
-    }
-    let Some(machine) = Machine::new("") else {
+    let Some(machine) = machine_with_certutil() else {
         return;
     };
-    let user = User {
-        machine: &machine,
-        home: machine.folder().join("ann"),
-    };
-    user.shell(USER);
+    let user = User::new(&machine);
     user.shell(
         "set -e; cd \"$1/.mozilla/firefox/one.default\"; rm *.db; echo secret >../pw; \
          certutil -N -d sql:. -f ../pw; rm ../pw; chown -R $2:$2 .",

@@ -3,6 +3,7 @@
 
 use crate::ConnectError;
 use crate::table::{Client, Platform, all_platforms, clients, platforms};
+use tidegate_model::edit_distance;
 
 /// Words for other databases. Some differ from a client's id in one letter only.
 const OTHER_DATABASES: [&str; 13] = [
@@ -181,24 +182,8 @@ fn suggestion(near: impl Iterator<Item = (usize, &'static str)>) -> Option<Strin
 fn near(word: &str, name: &str) -> Option<usize> {
     let most = word.len().max(name.len()) / 3;
     let begins_alike = word.chars().next() == name.chars().next();
-    let distance = edits(word, name);
+    let distance = edit_distance(word, name);
     (begins_alike && distance <= most.min(EDITS_MAX)).then_some(distance)
-}
-
-/// Levenshtein distance. Its time is quadratic, which is fine for such short words.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for ((cb, above_left), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
-            let left = next.last().copied().unwrap_or(0);
-            let swap = above_left + usize::from(ca != *cb);
-            next.push(swap.min(above + 1).min(left + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

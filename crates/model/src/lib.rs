@@ -9,6 +9,7 @@ pub mod admission;
 mod book;
 mod book_entry;
 mod cluster_settings;
+mod edit_distance;
 mod engine_address;
 pub mod engine_kind;
 mod error_chain;
@@ -37,6 +38,7 @@ pub use address_range::{AddressRange, WrongRange};
 pub use admission::{Admission, AdmissionLimits, AdmissionPlace, Eviction, SourceNetwork};
 pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
 pub use cluster_settings::{ClusterSettings, LiveSwitch};
+pub use edit_distance::edit_distance;
 pub use engine_address::EngineAddress;
 pub use engine_kind::{
     Abilities, ClusterEngine, EngineParameters, KindDescription, ParameterDescription,

@@ -1,9 +1,11 @@
 //! Suggestion for a misspelled word.
 
+use tidegate_model::edit_distance;
+
 /// Returns the known word with the fewest edits from this one, if it is near enough.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        .map(|k| (edits(word, k), k))
+        .map(|k| (edit_distance(word, k), k))
         .filter(|(distance, k)| *distance <= k.len().max(word.len()).div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)
@@ -27,40 +29,12 @@ pub fn nearest_verb<'a>(word: &str, known: &[&'a str], never: &[&str]) -> Option
 /// Returns the distance of a verb that differs in at most two places, a third of its length.
 fn near(word: &str, verb: &str) -> Option<usize> {
     let most = verb.len().max(word.len()).div_ceil(3).min(2);
-    Some(edits(word, verb)).filter(|distance| *distance <= most)
-}
-
-/// Levenshtein distance. Its time is quadratic, which is fine for words of a configuration file.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for ((cb, above_left), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
-            let left = next.last().copied().unwrap_or(0);
-            let swap = above_left + usize::from(ca != *cb);
-            next.push(swap.min(above + 1).min(left + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
+    Some(edit_distance(word, verb)).filter(|distance| *distance <= most)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn edits_count_insert_delete_and_replace() {
-        for (a, b, want) in [
-            ("", "", 0),
-            ("a", "", 1),
-            ("kitten", "sitting", 3),
-            ("listen", "listne", 2),
-        ] {
-            assert_eq!(edits(a, b), want, "{a} {b}");
-        }
-    }
 
     #[test]
     fn the_nearest_key_is_offered_and_nonsense_gets_none() {
