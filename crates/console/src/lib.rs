@@ -18,6 +18,7 @@ pub mod socket;
 mod state;
 pub mod timestamp;
 pub mod types;
+mod unread_body;
 pub mod web;
 
 pub use api::{description, router};

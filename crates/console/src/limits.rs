@@ -6,6 +6,11 @@ use std::time::Duration;
 /// numbers.
 pub const REQUEST_BODY_MAX: usize = 64 << 10;
 
+/// Bytes of a refused request's body that are read and dropped so that its client gets the answer,
+/// four times the largest body that a handler accepts, and the time for them.
+pub const UNREAD_BODY_MAX: usize = 4 * REQUEST_BODY_MAX;
+pub const UNREAD_BODY_WAIT: Duration = Duration::from_secs(5);
+
 /// Time for a request, from its head to its answer. The longest is the first creation on a machine,
 /// which builds the engine's template: three steps of at most three minutes each.
 pub const REQUEST_MAX: Duration = Duration::from_secs(10 * 60);

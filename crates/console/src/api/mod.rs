@@ -16,6 +16,7 @@ use crate::auth::keyed;
 use crate::auth::scoped::ApiCaller;
 use crate::limits;
 use crate::state::{Api, Web};
+use crate::unread_body::drop_unread_body;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::{Extension, Router};
@@ -114,6 +115,7 @@ pub fn router(api: Api) -> Router {
     routes
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX))
         .layer(from_fn(finish::finish_response))
+        .layer(from_fn(drop_unread_body))
 }
 
 /// Builds the API for HTTPS, where every request needs an API key.

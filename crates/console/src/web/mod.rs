@@ -13,6 +13,7 @@ use crate::auth::{RequestSource, RouteScopes, TokenBuckets};
 use crate::limits;
 use crate::pages;
 use crate::state::Api;
+use crate::unread_body::drop_unread_body;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -51,6 +52,7 @@ pub fn app(web: Web) -> Router {
     pages::router(web)
         .layer(from_fn_with_state(v1, dispatch))
         .layer(from_fn(headers::secure))
+        .layer(from_fn(drop_unread_body))
 }
 
 /// Sends requests to `/v1` to the API and all others to the pages. The two routers are not merged,
