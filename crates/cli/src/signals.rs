@@ -7,6 +7,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Exit code of a program that was ended by Ctrl-C: 128 + SIGINT, as in shells.
 const EXIT_INTERRUPTED: i32 = 130;
 
+/// Name of the signal that service managers and container runtimes send for a stop.
+pub const SIGTERM: &str = "SIGTERM";
+
 /// Meaning of a SIGHUP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hangup {
@@ -53,7 +56,7 @@ impl Signals {
     pub async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.interrupt.recv() => Asked::Stop("Ctrl-C"),
-            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.terminate.recv() => Asked::Stop(SIGTERM),
             () = next_hangup(&mut self.hangup) => match self.meaning {
                 Hangup::Stops => Asked::Stop("SIGHUP"),
                 Hangup::Reloads => Asked::Reload,

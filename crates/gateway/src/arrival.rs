@@ -26,6 +26,8 @@ pub(crate) struct Arrival {
 /// Reason why a connection from a load balancer has no valid PROXY header.
 #[derive(Debug, thiserror::Error)]
 enum HeaderError {
+    #[error("the connection was closed without one")]
+    NothingSent,
     #[error("too many connections are waiting for theirs")]
     TooManyWait,
     #[error("it had not arrived when others needed the room")]
@@ -55,6 +57,8 @@ impl Arrival {
         }
         match self.header_address(shared).await {
             Ok(source) => Ok(source.unwrap_or(self.peer)),
+            // A balancer's health check may send no header.
+            Err(HeaderError::NothingSent) => Err(Ending::NothingSent),
             Err(e) => Err(Ending::ClientGone(format!(
                 "PROXY header: {}",
                 error_chain(&e)
@@ -100,7 +104,15 @@ async fn read_proxy_header(tcp: &mut TcpStream) -> Result<Option<SocketAddr>, He
                 }
                 let from = head.len();
                 head.resize(from + want, 0);
-                tcp.read_exact(tail_mut(&mut head, from)?).await?;
+                let room = tail_mut(&mut head, from)?;
+                if from > 0 {
+                    tcp.read_exact(room).await?;
+                    continue;
+                }
+                match tcp.read(room).await {
+                    Ok(0) | Err(_) => return Err(HeaderError::NothingSent),
+                    Ok(first) => head.truncate(first),
+                }
             }
         }
     }

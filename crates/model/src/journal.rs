@@ -102,7 +102,10 @@ pub struct ConnectionClosed {
 pub enum Ending {
     /// The client sent COM_QUIT.
     Quit,
-    /// The client closed the connection between two commands, or before its first packet.
+    /// The client closed before it sent a byte, as the TCP checks of load balancers do. The log
+    /// has no line for it, and no metric counts it.
+    NothingSent,
+    /// The client closed the connection between two commands.
     ClientClosed,
     /// The client's connection broke during a command or a packet.
     ClientGone(String),

@@ -7,7 +7,7 @@ use crate::compose::Server;
 use crate::compose::host::check_host;
 use crate::compose::reload::Reload;
 use crate::context::{Context, load_config};
-use crate::signals::{Asked, Hangup, Signals};
+use crate::signals::{Asked, Hangup, SIGTERM, Signals};
 use crate::{limits, logging, screen};
 use anyhow::{Context as _, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -93,8 +93,9 @@ async fn run_server(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: M
     let ended = match greeted {
         Ok(GreetingEnd::Done) => {
             let why = serve_until_stopped(&mut signals, reload, &server).await;
+            let drained = drain(&mut signals, reload, &server, why).await;
             tracing::info!(signal = why, "stopping");
-            Ok(())
+            drained
         }
         Ok(GreetingEnd::Interrupted) => Ok(()),
         Err(error) => Err(error),
@@ -133,6 +134,35 @@ async fn serve_until_stopped(
             Asked::Reload => reload.run(server).await,
         }
     }
+}
+
+/// Lets a load balancer take this server out of use before it stops: `/readyz` answers 503, and
+/// connections are still accepted. Only after SIGTERM, which service managers send: a person at a
+/// terminal (Ctrl-C, SIGHUP) does not wait. The next signal ends the wait.
+async fn drain(
+    signals: &mut Signals,
+    reload: &Reload<'_>,
+    server: &Server,
+    why: &str,
+) -> Result<()> {
+    let delay = reload.started.duration("gateway.drain_delay")?;
+    if why != SIGTERM || delay.is_zero() {
+        return Ok(());
+    }
+    server.set_draining();
+    tracing::info!(
+        delay_s = delay.as_secs_f64(),
+        "draining: not ready, but accepting connections"
+    );
+    let _ = sd_notify::notify(&[
+        NotifyState::Stopping,
+        NotifyState::Status("draining: not ready, but accepting connections"),
+    ]);
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        _ = signals.stop() => {}
+    }
+    Ok(())
 }
 
 enum GreetingEnd {

@@ -15,6 +15,8 @@ pub struct LogJournal;
 impl Journal for LogJournal {
     fn record(&self, event: &Event) {
         match event {
+            // Health checks of load balancers would fill the log and use up its budget.
+            Event::ConnectionClosed(closed) if matches!(closed.end, Ending::NothingSent) => {}
             // The budget counts the lines that are left out.
             Event::ConnectionClosed(closed) if !within_budget(closed) => {}
             Event::ConnectionClosed(closed) => log_connection(closed),
@@ -158,6 +160,7 @@ fn severity(end: &Ending) -> Severity {
 fn ending(end: &Ending) -> (&'static str, Option<String>) {
     match end {
         Ending::Quit => ("quit", None),
+        Ending::NothingSent => ("nothing sent", None),
         Ending::ClientClosed => ("client closed", None),
         Ending::ClientGone(why) => ("client gone", Some(why.clone())),
         Ending::EngineClosed => ("engine closed", None),

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tidegate_console::events::Events;
 use tidegate_console::metrics::{Metrics, MetricsServer};
 use tidegate_console::web::{Web, WebListener, WebPlaces};
-use tidegate_console::{Api, ControlSocket, PublicFace};
+use tidegate_console::{Api, ControlSocket, PublicFace, Readiness};
 use tidegate_control::{Control, ControlError, DataDir};
 use tidegate_engine::{KindGreeting, MoreKinds, Walls};
 use tidegate_gateway::{Deps, Gateway};
@@ -59,10 +59,11 @@ pub struct Server {
     face: watch::Sender<PublicFace>,
     /// Ports of the database that do not accept connections yet.
     ports: Mutex<Vec<Port>>,
-    /// Cancelled when the database's ports accept connections.
-    opened: CancellationToken,
+    readiness: Readiness,
     /// Cancelled when the server accepts no more connections of clients or commands.
     closing: CancellationToken,
+    /// Cancelled when all sessions have ended: health checks and metrics are answered until then.
+    sessions_ended: CancellationToken,
     tasks: TaskTracker,
     /// Whether our own port accepts our connections without a PROXY header.
     checks_own_port: bool,
@@ -146,6 +147,7 @@ impl Server {
             console: http.base_url(config, &identities.web)?,
         });
         let server = Self {
+            readiness: Readiness::new(control.clone()),
             control,
             gateway,
             identity,
@@ -156,8 +158,8 @@ impl Server {
             no_console: http.no_console.take(),
             face,
             ports: Mutex::new(ports),
-            opened: CancellationToken::new(),
             closing: CancellationToken::new(),
+            sessions_ended: CancellationToken::new(),
             tasks: TaskTracker::new(),
             checks_own_port: config.networks("gateway.proxy_networks")?.is_empty(),
         };
@@ -207,12 +209,13 @@ impl Server {
             let server = MetricsServer {
                 metrics: self.metrics.clone(),
                 control: self.control.clone(),
+                readiness: self.readiness.clone(),
                 identity: self.identity.clone(),
                 console_identity: self.console_identity(),
                 handshakes: self.gateway.handshakes(),
             };
             self.tasks
-                .spawn(server.serve(listener, self.closing.clone()));
+                .spawn(server.serve(listener, self.sessions_ended.clone()));
         }
         if let Some(identity) = self.console_identity() {
             let closing = self.closing.clone();
@@ -233,7 +236,7 @@ impl Server {
             self.tasks
                 .spawn(async move { gateway.serve(listener, closing).await });
         }
-        self.opened.cancel();
+        self.readiness.set_opened();
         Ok(())
     }
 
@@ -253,7 +256,7 @@ impl Server {
         let listening = self.listening.clone();
         let tasks = self.tasks.clone();
         let checks_own_port = self.checks_own_port;
-        let opened = self.opened.clone();
+        let readiness = self.readiness.clone();
         self.tasks.spawn(async move {
             let mut watch = std::pin::pin!(identity.watch());
             loop {
@@ -266,10 +269,10 @@ impl Server {
                 if checks_own_port {
                     let identity = identity.clone();
                     let face = face.borrow().clone();
-                    let opened = opened.clone();
+                    let readiness = readiness.clone();
                     let check = async move {
                         // A certificate may be swapped before the database's ports are open.
-                        opened.cancelled().await;
+                        readiness.wait_opened().await;
                         own_certificate_check::check(&identity, &face).await;
                     };
                     tasks.spawn(closing.clone().run_until_cancelled_owned(check));
@@ -316,11 +319,19 @@ impl Server {
         self.face.borrow().clone()
     }
 
+    /// Turns readiness off. The server still accepts connections: a load balancer sends clients
+    /// here until its next health check.
+    pub fn set_draining(&self) {
+        self.readiness.set_draining();
+    }
+
     /// Stops in order: accepts no new connections, ends the sessions, ends the commands, stops the
     /// engines. Each room limits the time of its part.
     pub async fn stop(self) {
+        self.set_draining();
         self.closing.cancel();
         self.gateway.stop().await;
+        self.sessions_ended.cancel();
         // A tracker's `wait` returns only after `close`.
         self.tasks.close();
         self.tasks.wait().await;

@@ -76,7 +76,7 @@ impl MetricSet {
             ready: gauge(
                 &r,
                 "ready",
-                "1 when the recovery after the start is complete",
+                "1 while /readyz answers 200: neither at the start nor while the server drains",
             )?,
             disk_full: gauge(
                 &r,

@@ -1,9 +1,10 @@
-//! Private listener: metrics for Prometheus, health and readiness. Nothing here is secret, but it
-//! is meant for a private address.
+//! Private listener: metrics for Prometheus, and `/livez` and `/readyz` for health checks. Nothing
+//! here is secret, but it is meant for a private address.
 
 use super::Metrics;
 use crate::bounded::{self, ConnectionBounds};
 use crate::limits;
+use crate::readiness::{Readiness, ReadyState};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub struct MetricsServer {
     pub metrics: Metrics,
     pub control: Control,
+    pub readiness: Readiness,
     pub identity: Identity,
     /// Certificate of the console, if it has a separate one.
     pub console_identity: Option<Identity>,
@@ -50,7 +52,9 @@ impl MetricsServer {
     fn router(self) -> Router {
         Router::new()
             .route("/metrics", get(scrape))
-            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/livez", get(live))
+            // The name that `/livez` had first, which monitors may still use.
+            .route("/healthz", get(live))
             .route("/readyz", get(ready))
             .with_state(self)
     }
@@ -71,7 +75,8 @@ impl MetricsServer {
         if let Some(identity) = &self.console_identity {
             self.metrics.update_certificate("console", identity);
         }
-        set.ready.set(i64::from(self.control.is_recovered()));
+        let ready = self.readiness.state() == ReadyState::Ready;
+        set.ready.set(i64::from(ready));
         let disk_full = self.control.disk_full().is_some();
         set.disk_full.set(i64::from(disk_full));
         self.metrics.update_log_lines(LogBudget::of_process());
@@ -94,11 +99,19 @@ async fn scrape(State(server): State<MetricsServer>) -> Response {
     }
 }
 
-/// Answers whether the server is ready: not while it recovers clusters after a start.
+/// Answers that the process serves requests. It says nothing about the database's port: a server
+/// that recovers or drains must not be restarted for it.
+async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// Answers whether new clients should be sent to this server.
 async fn ready(State(server): State<MetricsServer>) -> Response {
-    if server.control.is_recovered() {
-        "ready\n".into_response()
+    let state = server.readiness.state();
+    let status = if state == ReadyState::Ready {
+        StatusCode::OK
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "recovering\n").into_response()
-    }
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, format!("{}\n", state.word())).into_response()
 }

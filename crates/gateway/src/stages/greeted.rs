@@ -40,7 +40,8 @@ impl Greeted {
         let at_once = match rustix::net::send(&tcp, &out, SendFlags::NOSIGNAL) {
             Ok(n) => n,
             Err(Errno::WOULDBLOCK | Errno::INTR) => 0,
-            Err(_) => return Err(Ending::ClientClosed),
+            // It closed before it read: its first packet would come after the greeting.
+            Err(_) => return Err(Ending::NothingSent),
         };
         let rest = tail(&out, at_once).map_err(internal_error)?;
         match timeout_at(connection.login_deadline(), tcp.write_all(rest)).await {

@@ -119,7 +119,7 @@ async fn read_ssl_request(connection: &Connection, tcp: &mut TcpStream) -> Resul
             FirstPacket::Malformed => RefusalKind::BadHandshake,
         },
         FirstRead::TooLarge => RefusalKind::PacketTooLarge,
-        FirstRead::Closed { any: false } => return Err(Ending::ClientClosed),
+        FirstRead::Closed { any: false } => return Err(Ending::NothingSent),
         FirstRead::Closed { any: true } => {
             return Err(Ending::ClientGone(
                 "it closed in its first packet".to_owned(),
@@ -134,10 +134,13 @@ async fn read_first_packet(tcp: &mut TcpStream) -> io::Result<FirstRead> {
     let mut have = 0;
     let (header, mut payload) = loop {
         let room = tail_mut(&mut buf, have).map_err(io::Error::other)?;
-        let n = tcp.read(room).await?;
-        if n == 0 {
-            return Ok(FirstRead::Closed { any: have > 0 });
-        }
+        let n = match tcp.read(room).await {
+            // Health checks also close by a reset.
+            Ok(0) | Err(_) if have == 0 => return Ok(FirstRead::Closed { any: false }),
+            Ok(0) => return Ok(FirstRead::Closed { any: true }),
+            Ok(n) => n,
+            Err(error) => return Err(error),
+        };
         have += n;
         let came = head(&buf, have).map_err(io::Error::other)?;
         if let Some((header, start)) = Header::split(came) {

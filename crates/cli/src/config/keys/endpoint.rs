@@ -63,6 +63,16 @@ pub const GATEWAY: Section = Section {
                   more is read for them; after a second the sessions with the most are closed.",
         },
         Key {
+            name: "drain_delay",
+            default: "\"0s\"",
+            kind: Kind::Duration {
+                min: seconds(0),
+                max: seconds(120),
+            },
+            doc: "Time after SIGTERM in which /readyz answers 503 and connections are still \
+                  accepted. Behind a load balancer: longer than it takes to notice.",
+        },
+        Key {
             name: "stop_grace",
             default: "\"5s\"",
             kind: Kind::Duration {

@@ -74,13 +74,13 @@ pub const CONSOLE: Section = Section {
 
 pub const METRICS: Section = Section {
     name: "metrics",
-    doc: "Metrics for Prometheus, health and readiness: plain HTTP without a password, on a \
-          private address only.",
+    doc: "Metrics for Prometheus, and /livez and /readyz for health checks: plain HTTP without a \
+          password, on a private address only.",
     keys: &[Key {
         name: "listen",
         default: "\"\"",
         kind: Kind::Text,
-        doc: "Address to listen on, such as \"127.0.0.1:9104\". Empty: no metrics.",
+        doc: "Address to listen on, such as \"127.0.0.1:9104\". Empty: none.",
     }],
 };
 
