@@ -129,7 +129,16 @@ fn case_72_other_clusters_and_users_are_out_of_reach() {
         .query(&format!("KILL {}", busy_root.probe.greeting.id))
         .refused();
     assert!([1094, 1095].contains(&refused.code), "{refused:?}");
-    assert_eq!(weak.query("KILL 4294967295").refused().code, 1094);
+    for unknown in [
+        "4294967295",
+        "18446744073709551615",
+        "-1",
+        "-9000000000",
+        "1073741825",
+    ] {
+        let refused = weak.query(&format!("KILL {unknown}")).refused();
+        assert_eq!(refused.code, 1094, "{unknown}: {refused:?}");
+    }
     // Both sessions still exist.
     for (cluster, query, victim) in [
         (&theirs, "SELECT SLEEP(7300)", &mut neighbour),

@@ -202,10 +202,10 @@ fn case_36_the_salt_is_printable_and_the_greeting_well_formed() {
             Some(&0),
             "the plugin's name ends in NUL"
         );
-        assert_ne!(
-            greeting.id & 1 << 31,
-            0,
-            "bit 31 of the gateway's ids is set"
+        assert_eq!(
+            greeting.id & (0b11 << 30 | 0xff << 22 | 1),
+            1 << 30 | 1,
+            "the fixed bits of the gateway's ids"
         );
         assert!(
             greeting.version.starts_with("8.0.2-Tidegate-"),

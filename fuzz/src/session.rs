@@ -7,11 +7,11 @@ use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayError};
 use tidegate_wire::response::ErrPacket;
 
 /// Session id of an engine, for a mapped KILL.
-pub const ENGINE_ID: u32 = 77;
+pub const ENGINE_ID: u64 = 77;
 
 /// Whether a KILL names a session by one of the gateway's ids.
 pub fn is_ours(id: u64) -> bool {
-    u32::try_from(id).is_ok_and(|id| id & 1 << 31 != 0)
+    id >> 30 == 1 && id & 1 != 0
 }
 
 pub struct Session {

@@ -6,8 +6,7 @@ use crate::error::{EngineError, RunError, StartError};
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::{
-    Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineAddress, EngineSessionId,
-    ServerVariables,
+    Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineAddress, EngineSession, ServerVariables,
 };
 
 /// The engine of one cluster, running or not.
@@ -176,7 +175,7 @@ pub trait Run: Send + Sync + 'static {
     fn kill_because(&self, _reason: String) {}
 
     /// Ends one session and its work.
-    fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>>;
+    fn end_session(&self, session: EngineSession) -> BoxFuture<'_, Result<(), RunError>>;
 
     /// Waits until the engine has no session but the gateway's own, and ends with KILL those that
     /// stay. False if some still stay.

@@ -12,7 +12,9 @@ mod common;
 
 use common::{Client, EnginesFixture, eventually, spec};
 use std::time::{Duration, Instant};
-use tidegate_model::{AttachError, ClusterLimits, ClusterState, Event, Waker};
+use tidegate_model::{
+    AttachError, ClusterLimits, ClusterState, EngineSession, Event, RunEpoch, Waker,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
@@ -115,7 +117,7 @@ async fn a_statement_whose_client_is_gone_is_ended_in_the_engine() {
     let fixture = EnginesFixture::open().await;
     let id = fixture.create(1).await;
     let (lease, mut root) = fixture.root(id).await;
-    let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
+    let session: u64 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
     let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
     let mut observer = Client::root(&lease.address).await;
     let count = format!(
@@ -123,14 +125,11 @@ async fn a_statement_whose_client_is_gone_is_ended_in_the_engine() {
          '%600%'"
     );
     eventually("at work", async || observer.one(&count).await == "1").await;
-    fixture.engines.end_session(
-        id,
-        tidegate_model::RunEpoch(99),
-        tidegate_model::EngineSessionId(session),
-    );
-    fixture
-        .engines
-        .end_session(id, lease.run, tidegate_model::EngineSessionId(session));
+    for run in [RunEpoch(99), lease.run] {
+        fixture
+            .engines
+            .end_session(id, EngineSession::of_single(run, session));
+    }
     assert!(work.await.unwrap().is_err());
     fixture.engines.shutdown().await;
 }

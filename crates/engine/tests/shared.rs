@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tidegate_model::{ClusterId, ClusterLimits, ClusterState, EngineSessionId, Waker};
+use tidegate_model::{ClusterId, ClusterLimits, ClusterState, EngineSession, Waker};
 
 /// Opens engines that start one at a time, with a cluster whose start has begun and is then frozen.
 async fn with_a_stuck_start(clean: bool) -> (EnginesFixture, ClusterId) {
@@ -86,7 +86,7 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
     for session in 0..1000 {
         fixture
             .engines
-            .end_session(stuck, lease.run, EngineSessionId(session));
+            .end_session(stuck, EngineSession::of_single(lease.run, session));
     }
     for _ in 0..500 {
         let engines = fixture.engines.clone();
@@ -97,7 +97,7 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
         });
     }
     let mut root = Client::root(&good.address).await;
-    let session: u32 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
+    let session: u64 = root.one("SELECT CONNECTION_ID()").await.parse().unwrap();
     let work = tokio::spawn(async move { root.query("SELECT SLEEP(600)").await });
     fixture
         .engines
@@ -106,7 +106,7 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
         .unwrap();
     fixture
         .engines
-        .end_session(other, good.run, EngineSessionId(session));
+        .end_session(other, EngineSession::of_single(good.run, session));
     assert!(work.await.unwrap().is_err());
     drop(good);
     fixture.engines.sleep(other).await.unwrap();

@@ -120,6 +120,8 @@ pub const ENGINE_FULL_PAUSE: Duration = Duration::from_millis(10);
 
 /// Sessions of all clusters, where the limit of open files does not set a lower number.
 pub const SESSIONS_MAX: usize = 1 << 20;
+/// As many ids are left for connections that are no sessions yet.
+const _: () = assert!(SESSIONS_MAX <= tidegate_model::SessionId::COUNT / 2);
 
 /// Accepted connections that have not asked for a place yet. They do so at once; no more are
 /// accepted until then.

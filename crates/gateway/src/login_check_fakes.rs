@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant as StdInstant};
 use tidegate_model::{
     Account, Accounts, AttachError, BoxFuture, ClusterLimits, ClusterName, Directory,
-    DirectoryError, EngineSessionId, Event, Journal, Lease, LiveSwitch, Requirement, RunEpoch,
-    Sessions, Waker,
+    DirectoryError, EngineSession, Event, Journal, Lease, LiveSwitch, Requirement, Sessions, Waker,
 };
 use tidegate_wire::capabilities::OFFERED;
 
@@ -96,7 +95,7 @@ impl Waker for NoEngines {
     fn attach(&self, _: ClusterId, _: StdInstant) -> BoxFuture<'_, Result<Lease, AttachError>> {
         Box::pin(async { Err(AttachError::Stopping) })
     }
-    fn end_session(&self, _: ClusterId, _: RunEpoch, _: EngineSessionId) {}
+    fn end_session(&self, _: ClusterId, _: EngineSession) {}
 }
 
 impl Journal for NoEngines {

@@ -1,5 +1,5 @@
-//! Identifiers. Each has its own type, so that the client's and the engine's id of a session, or a
-//! cluster's number, can't be mistaken for one another.
+//! Identifiers of clusters and runs. Each has its own type, so that one can't be mistaken for
+//! another.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -20,30 +20,6 @@ impl fmt::Display for ClusterId {
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
 )]
 pub struct RunEpoch(pub u64);
-
-/// Id of a session as the client knows it: the connection id in the gateway's greeting. Bit 31 is
-/// always set, so a KILL that was not mapped can never name a session of the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SessionId(pub u32);
-
-impl SessionId {
-    pub const BIT: u32 = 1 << 31;
-
-    /// The id with this number in its low 31 bits.
-    pub fn new(counter: u32) -> Self {
-        Self(counter | Self::BIT)
-    }
-
-    /// Session id from a number that a client wrote; `None` if bit 31 is not set.
-    pub fn is_ours(id: u64) -> Option<Self> {
-        let id = u32::try_from(id).ok()?;
-        (id & Self::BIT != 0).then_some(Self(id))
-    }
-}
-
-/// Id of a session as the engine knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct EngineSessionId(pub u32);
 
 /// Prefix of a user name, `<prefix>.<user>`: twelve characters that can't be mistaken for one
 /// another and are valid in a DNS label.
@@ -196,12 +172,5 @@ mod tests {
             assert!(ClusterName::parse(bad).is_err(), "{bad:?}");
         }
         assert!(ClusterName::parse("demo-2").is_ok());
-    }
-
-    #[test]
-    fn only_ids_with_bit_31_are_ours() {
-        assert_eq!(SessionId::is_ours(7), None);
-        assert_eq!(SessionId::is_ours(u64::from(u32::MAX) + 1), None);
-        assert_eq!(SessionId::is_ours(0x8000_0007), Some(SessionId::new(7)));
     }
 }

@@ -1,8 +1,9 @@
 //! Events that the server records: a closed list. `cli` forwards each to the log, the metrics and
 //! the console.
 
-use crate::id::{ClusterId, RunEpoch, SessionId};
+use crate::id::{ClusterId, RunEpoch};
 use crate::refusal::RefusalKind;
+use crate::session_id::SessionId;
 use std::net::SocketAddr;
 use std::time::Duration;
 

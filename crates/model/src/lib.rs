@@ -25,6 +25,7 @@ pub mod refusal;
 #[cfg(any(test, feature = "samples"))]
 pub mod sample_kind;
 pub mod server_variables;
+mod session_id;
 pub mod sessions;
 pub mod size;
 pub mod sql_names;
@@ -46,7 +47,7 @@ pub use engine_kind::{
 };
 pub use error_chain::{SharedError, error_chain};
 pub use escape::{printable, printable_lines};
-pub use id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch, SessionId};
+pub use id::{ClusterId, ClusterName, Prefix, RunEpoch};
 pub use journal::{Event, Journal};
 pub use lease::{Activity, Lease, LeaseHandle, Reporter, YieldRequest, YieldVerdict};
 pub use limits::ClusterLimits;
@@ -57,6 +58,7 @@ pub use ports::{
 };
 pub use refusal::{Blame, Refusal, RefusalKind, Retry, Severity};
 pub use server_variables::ServerVariables;
+pub use session_id::{EngineSession, SessionId};
 pub use sessions::{SessionGuard, SessionInfo, Sessions};
 pub use size::{Size, WrongSize};
 pub use sql_names::{DatabaseName, SqlNameError, UserName, UserRole};

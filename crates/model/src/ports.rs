@@ -4,10 +4,11 @@ use crate::account::Account;
 use crate::book::Claim;
 use crate::cluster_settings::LiveSwitch;
 use crate::error_chain::SharedError;
-use crate::id::{ClusterId, ClusterName, EngineSessionId, Prefix, RunEpoch};
+use crate::id::{ClusterId, ClusterName, Prefix};
 use crate::lease::Lease;
 use crate::limits::ClusterLimits;
 use crate::refusal::RefusalKind;
+use crate::session_id::EngineSession;
 use std::pin::Pin;
 use std::time::Instant;
 
@@ -150,8 +151,8 @@ pub trait Waker: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Lease, AttachError>>;
 
     /// Kills the engine's session of a client that is gone while a command was running, so that the
-    /// command stops. Does not wait; does nothing if that run is over.
-    fn end_session(&self, cluster: ClusterId, run: RunEpoch, session: EngineSessionId);
+    /// command stops. Does not wait; does nothing if its run is over.
+    fn end_session(&self, cluster: ClusterId, session: EngineSession);
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

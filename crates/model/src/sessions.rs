@@ -2,7 +2,8 @@
 //!
 //! The gateway writes it; `control` and the console read it. It does no I/O, so it needs no port.
 
-use crate::id::{ClusterId, EngineSessionId, SessionId};
+use crate::id::ClusterId;
+use crate::session_id::{EngineSession, IdCounter, SessionId};
 use futures_util::task::AtomicWaker;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -47,7 +48,7 @@ pub struct Asked {
 #[derive(Debug, Default)]
 struct Inner {
     stopping: bool,
-    next: u32,
+    ids: IdCounter,
     sessions: HashMap<SessionId, SessionEntry>,
     /// Logged-in sessions by cluster, so that a list or a count of one cluster never reads the
     /// others'.
@@ -59,7 +60,7 @@ struct SessionEntry {
     client: SocketAddr,
     opened: Instant,
     identity: Option<Arc<SessionIdentity>>,
-    engine: Option<EngineSessionId>,
+    engine: Option<EngineSession>,
     signal: Arc<Signal>,
 }
 
@@ -69,7 +70,7 @@ struct LoggedIn {
     client: SocketAddr,
     opened: Instant,
     identity: Arc<SessionIdentity>,
-    engine: Option<EngineSessionId>,
+    engine: Option<EngineSession>,
 }
 
 impl SessionEntry {
@@ -114,7 +115,7 @@ pub struct SessionInfo {
     pub cluster: ClusterId,
     pub user: String,
     pub tls: &'static str,
-    pub engine: Option<EngineSessionId>,
+    pub engine: Option<EngineSession>,
     pub age: Duration,
 }
 
@@ -133,14 +134,8 @@ impl Sessions {
     pub fn open(&self, client: SocketAddr) -> SessionGuard {
         let signal = Arc::new(Signal::default());
         let mut inner = self.lock();
-        let id = loop {
-            // The counter starts again after 2^31 connections. No session has the id 0.
-            inner.next = inner.next.wrapping_add(1) & !SessionId::BIT;
-            let id = SessionId::new(inner.next);
-            if inner.next != 0 && !inner.sessions.contains_key(&id) {
-                break id;
-            }
-        };
+        let Inner { ids, sessions, .. } = &mut *inner;
+        let id = ids.next_free(|id| sessions.contains_key(&id));
         inner.sessions.insert(
             id,
             SessionEntry {
@@ -217,18 +212,23 @@ impl Sessions {
             .for_each(|e| e.signal.raise(Signal::STOP));
     }
 
-    /// Returns the engine's id of a session, if it belongs to this cluster and this user. KILL is
-    /// mapped by this only.
-    pub fn engine_id(
+    /// Returns the engine's id of a session that the session `from` may end: one of the same
+    /// cluster and user, in the same run and node of its engine. KILL is mapped by this only.
+    pub fn kill_target(
         &self,
         id: SessionId,
         cluster: ClusterId,
         user: &str,
-    ) -> Option<EngineSessionId> {
+        from: EngineSession,
+    ) -> Option<u64> {
         let inner = self.lock();
         let entry = inner.sessions.get(&id)?;
         let identity = entry.identity.as_ref()?;
-        (identity.cluster == cluster && identity.user == user).then_some(entry.engine)?
+        let EngineSession { run, node, id } = entry.engine?;
+        // A session whose run is over may not have ended here yet. In the current run its id
+        // belongs to another session.
+        let same_engine = (run, node) == (from.run, from.node);
+        (identity.cluster == cluster && identity.user == user && same_engine).then_some(id)
     }
 
     /// Number of logged-in sessions of a cluster.
@@ -284,7 +284,7 @@ impl SessionGuard {
         Ok(())
     }
 
-    pub fn attached(&self, engine: EngineSessionId) {
+    pub fn attached(&self, engine: EngineSession) {
         if let Some(entry) = self.sessions.lock().sessions.get_mut(&self.id) {
             entry.engine = Some(engine);
         }

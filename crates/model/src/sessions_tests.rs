@@ -1,6 +1,13 @@
 //! Registry of sessions: ids, limits, lists, kills and the map of session ids.
 
 use super::*;
+use crate::id::RunEpoch;
+
+const RUN: RunEpoch = RunEpoch(3);
+
+fn engine_session(id: u64) -> EngineSession {
+    EngineSession::of_single(RUN, id)
+}
 
 #[test]
 fn case_83_ids_are_mapped_within_cluster_and_user_only() {
@@ -10,14 +17,35 @@ fn case_83_ids_are_mapped_within_cluster_and_user_only() {
     let b = sessions.open(client);
     a.admit(ClusterId(1), "root", "TLS 1.3", 10).unwrap();
     b.admit(ClusterId(2), "root", "TLS 1.3", 10).unwrap();
-    a.attached(EngineSessionId(5));
-    b.attached(EngineSessionId(5));
-    assert_eq!(
-        sessions.engine_id(a.id(), ClusterId(1), "root"),
-        Some(EngineSessionId(5))
-    );
-    assert_eq!(sessions.engine_id(a.id(), ClusterId(2), "root"), None);
-    assert_eq!(sessions.engine_id(a.id(), ClusterId(1), "app"), None);
+    a.attached(engine_session(5));
+    b.attached(engine_session(5));
+    let from = engine_session(9);
+    for (cluster, user, target) in [(1, "root", Some(5)), (2, "root", None), (1, "app", None)] {
+        let cluster = ClusterId(cluster);
+        assert_eq!(sessions.kill_target(a.id(), cluster, user, from), target);
+    }
+}
+
+#[test]
+fn case_72_an_id_of_another_run_or_node_is_not_mapped() {
+    let sessions = Sessions::default();
+    let client = "127.0.0.1:1".parse().unwrap();
+    let target = sessions.open(client);
+    target.admit(ClusterId(1), "root", "TLS 1.3", 10).unwrap();
+    let same = engine_session(9);
+    let next_run = EngineSession::of_single(RunEpoch(4), 9);
+    let next_node = EngineSession { node: 1, ..same };
+    let id = target.id();
+    // It has no engine yet.
+    assert_eq!(sessions.kill_target(id, ClusterId(1), "root", same), None);
+    target.attached(engine_session(u64::MAX));
+    for (from, found) in [(same, Some(u64::MAX)), (next_run, None), (next_node, None)] {
+        assert_eq!(
+            sessions.kill_target(id, ClusterId(1), "root", from),
+            found,
+            "{from:?}"
+        );
+    }
 }
 
 #[test]

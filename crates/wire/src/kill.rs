@@ -6,8 +6,10 @@ use std::ops::Range;
 /// KILL statement that names a session by a plain number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kill {
-    /// Position of the number in the statement.
+    /// Position of the number in the statement, with its sign.
     pub target_range: Range<usize>,
+    /// A negative number of 32 bits, also if it was extended to 64 bits and is written without
+    /// sign, is taken for the unsigned number with the same 32 bits.
     pub id: u64,
     /// Whether it is KILL QUERY, which ends the statement and keeps the session.
     pub query: bool,
@@ -39,9 +41,17 @@ pub fn parse(statement: &[u8]) -> Option<Kill> {
         scan.blank()?;
     }
     let start = statement.len() - scan.rest.len();
-    let digits = scan.digits()?;
-    let target_range = start..start + digits.len();
-    let id = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let negative = scan.rest.starts_with(b"-");
+    scan.eat(b"-");
+    let digits = std::str::from_utf8(scan.digits()?).ok()?;
+    let target_range = start..statement.len() - scan.rest.len();
+    let id = match negative {
+        false => without_extension(digits.parse().ok()?),
+        true => {
+            let negative = 0i64.checked_sub_unsigned(digits.parse().ok()?)?;
+            u64::from(i32::try_from(negative).ok()?.cast_unsigned())
+        }
+    };
     scan.blank()?;
     scan.eat(b";");
     scan.blank()?;
@@ -50,6 +60,16 @@ pub fn parse(statement: &[u8]) -> Option<Kill> {
         id,
         query,
     })
+}
+
+/// Returns the id with its low 32 bits only, if it is a negative number of 32 bits that a client
+/// has extended to 64 bits.
+fn without_extension(id: u64) -> u64 {
+    const HIGH: u64 = !(i32::MAX as u64);
+    match id & HIGH == HIGH {
+        true => id & u64::from(u32::MAX),
+        false => id,
+    }
 }
 
 /// Returns the statement with another number. A statement that is not a plain KILL is returned
@@ -202,7 +222,18 @@ mod tests {
         ("KILL/* a *//* b */QUERY/**/7/**/", 7, true),
         ("KILL 7 -- bye", 7, false),
         ("KILL 007", 7, false),
-        ("KILL 18446744073709551615", u64::MAX, false),
+        ("KILL 18446744073709551615", 4_294_967_295, false),
+        ("KILL 18446744071562067985", 2_147_483_665, false),
+        (
+            "KILL 18446744071562067967",
+            18_446_744_071_562_067_967,
+            false,
+        ),
+        ("KILL QUERY -2147483631", 2_147_483_665, true),
+        ("KILL -2147483648", 1 << 31, false),
+        ("KILL -1;", 4_294_967_295, false),
+        ("KILL-7", 4_294_967_289, false),
+        ("KILL QUERY/**/-7", 4_294_967_289, true),
     ];
 
     const OTHER: &[&str] = &[
@@ -216,7 +247,13 @@ mod tests {
         "KILL TIDB 7",
         "KILL (7)",
         "KILL 7+1",
-        "KILL -7",
+        "KILL - 7",
+        "KILL +7",
+        "KILL -2147483649",
+        "KILL -4294967295",
+        "KILL -18446744073709551615",
+        "KILL -7.0",
+        "KILL 5-7",
         "KILL 7.0",
         "KILL 7a",
         "KILL 0x7",
@@ -265,6 +302,7 @@ mod tests {
             rewrite(b"/* 7 */ kill query 2147483655 -- 7", 12),
             b"/* 7 */ kill query 12 -- 7"
         );
+        assert_eq!(rewrite(b"KILL -7 -- 7", 12), b"KILL 12 -- 7");
     }
 
     #[test]

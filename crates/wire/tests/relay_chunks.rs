@@ -48,7 +48,7 @@ fn conversation(capabilities: Capabilities) -> Vec<Step> {
         )),
         Client([query("BEGIN"), command(0x0e, b"")].concat()),
         Engine([ok(1, AUTOCOMMIT | IN_TRANS), ok(1, AUTOCOMMIT | IN_TRANS)].concat()),
-        Client(query("KILL QUERY 2147483653")),
+        Client(query("KILL QUERY 1073741829")),
         Engine(err(1, 1094)),
         Client(command(0x0c, &(OURS | 9).to_le_bytes())),
         Engine(ok(1, AUTOCOMMIT)),
@@ -87,7 +87,7 @@ fn conversation(capabilities: Capabilities) -> Vec<Step> {
         Engine(packet(1, b"\xfbf")),
         Client(
             [
-                packet(2, b"\x03KILL 2147483653"),
+                packet(2, b"\x03KILL 1073741829"),
                 packet(3, b"\x11"),
                 packet(4, b""),
             ]

@@ -22,7 +22,7 @@ fn asked() -> Session {
 #[test]
 fn case_59_the_clients_packets_are_a_file_up_to_an_empty_one() {
     let mut s = Session::new(NEW);
-    let kill_as_data = query("KILL 2147483653");
+    let kill_as_data = query("KILL 1073741829");
     for file in [
         &[][..],
         &[b"1\n".to_vec()],
@@ -67,7 +67,7 @@ fn case_59_a_chunk_with_the_number_of_a_command_is_a_chunk() {
         let mut seq = 2u8;
         let mut sent = s.to_engine.clone();
         for _ in 0..600 {
-            let chunk = packet(seq, &[&[first], &b"KILL 2147483653\n"[..]].concat());
+            let chunk = packet(seq, &[&[first], &b"KILL 1073741829\n"[..]].concat());
             assert_eq!(s.client(&chunk), Busy);
             sent.extend(chunk);
             seq = seq.wrapping_add(1);
@@ -111,7 +111,7 @@ fn case_59_after_an_early_error_the_engine_reads_commands_again() {
     assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
     s.client(&command(0x11, b"root\0"));
     assert_eq!(s.seen, [Intercepted::ChangeUser], "never forwarded");
-    assert_eq!(s.client(&query("KILL 2147483653")), Busy);
+    assert_eq!(s.client(&query("KILL 1073741829")), Busy);
     assert!(s.to_engine.ends_with(&query("KILL 5")));
 }
 
@@ -137,7 +137,7 @@ fn case_59_an_early_error_between_two_halves_of_a_chunk() {
 #[test]
 fn case_59_the_rest_of_a_failed_file_is_not_read_as_commands() {
     for rest in [
-        &b"\x03KILL 2147483653"[..],
+        &b"\x03KILL 1073741829"[..],
         b"\x11root\0",
         b"\x01",
         b"1\n",

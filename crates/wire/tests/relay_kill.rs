@@ -8,7 +8,7 @@ use tidegate_wire::relay::Intercepted;
 #[test]
 fn case_72_kill_by_query_and_by_command() {
     let mut s = Session::new(NEW);
-    s.client(&query("/* c */ KILL QUERY 2147483653"));
+    s.client(&query("/* c */ KILL QUERY 1073741829"));
     assert_eq!(s.to_engine, query("/* c */ KILL QUERY 5"));
     assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
     s.to_engine.clear();
@@ -20,7 +20,7 @@ fn case_72_kill_by_query_and_by_command() {
         s.seen,
         [
             Intercepted::Kill {
-                id: (1 << 31) + 5,
+                id: (1 << 30) + 5,
                 query: true
             },
             Intercepted::ProcessKill { id: OURS + 5 }
@@ -40,8 +40,21 @@ fn case_72_kill_by_query_and_by_command() {
 }
 
 #[test]
+fn case_72_an_engines_id_of_more_than_32_bits_goes_as_a_statement() {
+    let mut s = Session::new(NEW);
+    s.engine_bits = 1 << 40;
+    s.client(&command(0x0c, &(OURS | 5).to_le_bytes()));
+    assert_eq!(s.to_engine, query("KILL 1099511627781"));
+    assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
+    s.to_engine.clear();
+    s.client(&query("KILL QUERY 1073741829"));
+    assert_eq!(s.to_engine, query("KILL QUERY 1099511627781"));
+    assert_eq!(s.engine(&err(1, 1094)), Idle);
+}
+
+#[test]
 fn case_72_a_kill_in_pieces_is_held_and_anything_else_is_not() {
-    let kill = query("kill /* now */ 2147483653;");
+    let kill = query("kill /* now */ 1073741829;");
     for cut in 1..kill.len() {
         let mut s = Session::new(NEW);
         // A header alone may be that of a ping.
@@ -53,11 +66,11 @@ fn case_72_a_kill_in_pieces_is_held_and_anything_else_is_not() {
         assert_eq!(s.engine(&ok(1, AUTOCOMMIT)), Idle);
     }
     let mut s = Session::new(NEW);
-    let select = query("SELECT 'KILL 2147483653'");
+    let select = query("SELECT 'KILL 1073741829'");
     s.client(&select[..6]);
     assert_eq!(s.to_engine, select[..6], "its first letter is enough");
     let mut s = Session::new(NEW);
-    let long = query(&format!("KILL /* {} */ 2147483653", "x".repeat(1024)));
+    let long = query(&format!("KILL /* {} */ 1073741829", "x".repeat(1024)));
     s.client(&long[..9]);
     assert_eq!(s.to_engine, long[..9], "too long to be checked");
 }

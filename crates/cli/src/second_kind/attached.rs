@@ -9,7 +9,7 @@ use tidegate_engine::{
     native_hash,
 };
 use tidegate_model::{
-    Abilities, Accounts, BoxFuture, EngineAddress, EngineParameters, EngineSessionId,
+    Abilities, Accounts, BoxFuture, EngineAddress, EngineParameters, EngineSession,
     KindDescription, ParameterDescription, ParameterError, ParameterType, PasswordVerifier,
 };
 use tokio::net::UnixStream;
@@ -159,8 +159,8 @@ impl Run for Attached {
         Box::pin(async move { self.set_root(stage2) })
     }
 
-    fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {
-        let killed = self.administer(&format!("KILL {}", session.0));
+    fn end_session(&self, session: EngineSession) -> BoxFuture<'_, Result<(), RunError>> {
+        let killed = self.administer(&format!("KILL {}", session.id));
         Box::pin(async move { killed.map(drop) })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tidegate_engine::{ClusterSpec, Driver, EngineError, EngineKind, Run, RunError, StartError};
 use tidegate_model::{
-    Abilities, Account, Accounts, BoxFuture, EngineAddress, EngineSessionId, KindDescription,
+    Abilities, Account, Accounts, BoxFuture, EngineAddress, EngineSession, KindDescription,
     PasswordVerifier, Requirement, Verifier,
 };
 
@@ -113,7 +113,7 @@ impl Run for Stub {
         Box::pin(async { Ok(()) })
     }
 
-    fn end_session(&self, _: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {
+    fn end_session(&self, _: EngineSession) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async { Ok(()) })
     }
 

@@ -5,7 +5,7 @@ use crate::error::{EngineError, StartError};
 use crate::limits::OPERATION_MAX;
 use std::sync::Arc;
 use std::time::Instant;
-use tidegate_model::{AttachError, BoxFuture, ClusterId, EngineSessionId, Lease, RunEpoch, Waker};
+use tidegate_model::{AttachError, BoxFuture, ClusterId, EngineSession, Lease, Waker};
 
 impl Waker for Engines {
     fn attach(
@@ -20,11 +20,11 @@ impl Waker for Engines {
         })
     }
 
-    fn end_session(&self, id: ClusterId, run: RunEpoch, session: EngineSessionId) {
+    fn end_session(&self, id: ClusterId, session: EngineSession) {
         let Ok(cluster) = self.cluster(id) else {
             return;
         };
-        let Some(run) = cluster.shared.run(run) else {
+        let Some(run) = cluster.shared.run(session.run) else {
             return;
         };
         let Ok(permit) = Arc::clone(&cluster.shared.kills).try_acquire_owned() else {

@@ -19,7 +19,7 @@ use crate::local::variables::{RunVariables, check_values, lock_rights};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tidegate_model::{
-    Accounts, BoxFuture, ClusterId, ClusterLimits, EngineSessionId, ServerVariables, error_chain,
+    Accounts, BoxFuture, ClusterId, ClusterLimits, EngineSession, ServerVariables, error_chain,
 };
 use tidegate_wire::query::Row;
 use tokio::net::UnixStream;
@@ -271,9 +271,9 @@ impl Run for LocalRun {
         self.process.kill();
     }
 
-    fn end_session(&self, session: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {
+    fn end_session(&self, session: EngineSession) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async move {
-            self.query(&format!("KILL CONNECTION {}", session.0))
+            self.query(&format!("KILL CONNECTION {}", session.id))
                 .await
                 .map(drop)
         })

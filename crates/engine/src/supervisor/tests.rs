@@ -7,8 +7,7 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::readings::ReadingAnswer;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tidegate_model::{
-    AccountBook, Accounts, AttachError, BoxFuture, ClusterId, EngineAddress, EngineSessionId,
-    Journal,
+    AccountBook, Accounts, AttachError, BoxFuture, ClusterId, EngineAddress, EngineSession, Journal,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -111,7 +110,7 @@ impl Run for FaultyRun {
         Box::pin(async { Ok(()) })
     }
 
-    fn end_session(&self, _: EngineSessionId) -> BoxFuture<'_, Result<(), RunError>> {
+    fn end_session(&self, _: EngineSession) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async { Ok(()) })
     }
 

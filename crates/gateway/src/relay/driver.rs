@@ -13,12 +13,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
 use tidegate_model::{
-    Activity, ClusterId, EngineSessionId, LiveSwitch, Refusal, RefusalKind, Reporter, Sessions,
-    Wording, error_chain,
+    Activity, ClusterId, EngineSession, LiveSwitch, Refusal, RefusalKind, Reporter, SessionId,
+    Sessions, Wording, error_chain,
 };
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity, RelayError};
 use tidegate_wire::slices::{head, tail};
+
+/// Largest id of a session that a client can read signed.
+const SIGNED_MAX: u64 = i32::MAX as u64;
 
 /// COM_QUIT packet, for the engine of a client that closed without one.
 const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
@@ -28,7 +31,7 @@ const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
 pub(crate) struct SessionPeers {
     pub cluster: ClusterId,
     pub user: String,
-    pub engine_session: EngineSessionId,
+    pub engine_session: EngineSession,
     pub sessions: Sessions,
     pub wording: Arc<Wording>,
     /// Whether a ping counts as work.
@@ -84,7 +87,7 @@ impl RelayDriver {
         }
     }
 
-    pub fn engine_session(&self) -> EngineSessionId {
+    pub fn engine_session(&self) -> EngineSession {
         self.peers.engine_session
     }
 
@@ -246,9 +249,8 @@ impl RelayDriver {
     }
 
     /// Handles a packet that the relay holds back. The id of a KILL is replaced by the engine's if
-    /// it is a session of the same cluster and user. Any other KILL goes on as it came: the ids of
-    /// the gateway have bit 31 set, which the engine's never have, so the engine answers that there
-    /// is no such session.
+    /// it is a session of the same cluster and user. Any other id goes on: as the engine's own one
+    /// of a session that this user may end, or as one that no session of the engine has.
     fn handle_held(&mut self, cx: &mut Context<'_>, command: Intercepted) -> Result<(), Ending> {
         let id = match command {
             Intercepted::Kill { id, .. } => id,
@@ -263,14 +265,15 @@ impl RelayDriver {
                 return self.client.seal(&out).map_err(|e| client_gone(&e));
             }
         };
-        let ours = tidegate_model::SessionId::is_ours(id);
-        let mapped = ours.and_then(|id| {
-            self.peers
-                .sessions
-                .engine_id(id, self.peers.cluster, &self.peers.user)
+        let mapped = SessionId::is_ours(id).and_then(|id| {
+            let SessionPeers { cluster, user, .. } = &self.peers;
+            let from = self.peers.engine_session;
+            self.peers.sessions.kill_target(id, *cluster, user, from)
         });
+        // A client that reads ids signed writes a large one as a negative number.
+        let unsigned = Some(id).filter(|id| *id > SIGNED_MAX);
         let mut out = Vec::new();
-        self.core.release_held(mapped.map(|id| id.0), &mut out);
+        self.core.release_held(mapped.or(unsigned), &mut out);
         self.send_to_engine(cx, &out)
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{
-    EngineSessionId, Lease, Refusal, RefusalKind, SessionGuard, YieldRequest, YieldVerdict,
+    EngineSession, Lease, Refusal, RefusalKind, SessionGuard, YieldRequest, YieldVerdict,
 };
 use tidegate_tls::RunningSession;
 use tidegate_wire::packet::write_packet;
@@ -91,7 +91,7 @@ impl Relaying {
             session_place,
             ..
         } = connection;
-        let engine_session = EngineSessionId(engine.session);
+        let engine_session = EngineSession::of_single(lease.run, u64::from(engine.session));
         guard.attached(engine_session);
         let peers = SessionPeers {
             cluster: proven.tenant.cluster,
@@ -212,7 +212,7 @@ impl Relaying {
         if outstanding && cut {
             shared
                 .waker
-                .end_session(lease.cluster, lease.run, driver.engine_session());
+                .end_session(lease.cluster, driver.engine_session());
         }
         let last_error = match &ending {
             Ending::Evicted => Some(RefusalKind::ClusterSleeps),

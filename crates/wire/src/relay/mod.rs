@@ -17,7 +17,7 @@ use crate::packet::{HEADER_LEN, Header, write_packet};
 use crate::response::ErrPacket;
 use crate::slices::{OutOfBounds, split_at_most, tail};
 use answers::{Answers, Outstanding};
-use requests::{CommandStart, PacketStart, StreamPosition, read_start};
+use requests::{CommandStart, PacketStart, StreamPosition, read_start, write_process_kill};
 use zeroize::Zeroize;
 
 /// Decision on bytes from the client.
@@ -282,7 +282,7 @@ impl Relay {
     }
 
     /// Writes the held packet for the engine, with another session id if one is given.
-    pub fn release_held(&mut self, rewritten_id: Option<u32>, out: &mut Vec<u8>) {
+    pub fn release_held(&mut self, rewritten_id: Option<u64>, out: &mut Vec<u8>) {
         let held = std::mem::take(&mut self.held);
         let Some((header, body)) = Header::split(&held.0) else {
             return;
@@ -293,15 +293,11 @@ impl Relay {
                 let mut seq = header.seq;
                 // The new id may have another length, so the packet gets a new header.
                 let mut payload = vec![*byte];
-                payload.extend_from_slice(&kill::rewrite(text, u64::from(id)));
+                payload.extend_from_slice(&kill::rewrite(text, id));
                 write_packet(&mut seq, &payload, out);
             }
-            (Some(id), [byte, _, _, _, _, rest @ ..]) if command == Command::PROCESS_KILL => {
-                // An id has four bytes here, so the length stays.
-                out.extend_from_slice(&header.encode());
-                out.push(*byte);
-                out.extend_from_slice(&id.to_le_bytes());
-                out.extend_from_slice(rest);
+            (Some(id), [_, _, _, _, _, rest @ ..]) if command == Command::PROCESS_KILL => {
+                write_process_kill(header, id, rest, out);
             }
             _ => out.extend_from_slice(&held.0),
         }

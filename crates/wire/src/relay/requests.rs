@@ -5,7 +5,7 @@ use super::limits::{CHANGE_USER_MAX, KILL_TEXT_MAX};
 use super::{Intercepted, RelayError};
 use crate::command::Command;
 use crate::kill;
-use crate::packet::{HEADER_LEN, Header, PAYLOAD_MAX, PartialHeader};
+use crate::packet::{HEADER_LEN, Header, PAYLOAD_MAX, PartialHeader, write_packet};
 use crate::slices::split_at_most;
 
 /// Position of the cursor flags in STMT_EXECUTE: behind the command and the statement's id.
@@ -100,6 +100,17 @@ pub(super) fn read_start(packet: &[u8]) -> Result<PacketStart, RelayError> {
         Some(command) => PacketStart::Intercepted(command),
         None => PacketStart::Passes(start),
     })
+}
+
+/// Writes a COM_PROCESS_KILL with this id. An id that has no room in the command's four bytes goes
+/// as a statement, which the engine answers alike.
+pub(super) fn write_process_kill(header: Header, id: u64, rest: &[u8], out: &mut Vec<u8>) {
+    let mut seq = header.seq;
+    let payload = match u32::try_from(id) {
+        Ok(id) => [&[Command::PROCESS_KILL.0], &id.to_le_bytes()[..], rest].concat(),
+        Err(_) => [&[Command::QUERY.0], format!("KILL {id}").as_bytes()].concat(),
+    };
+    write_packet(&mut seq, &payload, out);
 }
 
 /// Position of the client's stream in its current packet.

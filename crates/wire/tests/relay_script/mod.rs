@@ -26,7 +26,7 @@ pub const LAST_ROW: u16 = 128;
 pub const OLD: Capabilities = Capabilities::PROTOCOL_41;
 pub const NEW: Capabilities = Capabilities::PROTOCOL_41.union(Capabilities::DEPRECATE_EOF);
 /// Bit that is set in the ids of the gateway. In these tests, the rest is the engine's id.
-pub const OURS: u32 = 1 << 31;
+pub const OURS: u32 = 1 << 30;
 
 /// Session with a relay, driven as the gateway drives it.
 pub struct Session {
@@ -35,6 +35,8 @@ pub struct Session {
     pub to_client: Vec<u8>,
     stash: Vec<u8>,
     pub seen: Vec<Intercepted>,
+    /// Bits that the engine's ids have beyond those of the client's.
+    pub engine_bits: u64,
 }
 
 impl Session {
@@ -46,6 +48,7 @@ impl Session {
             to_client: vec![],
             stash: vec![],
             seen: vec![],
+            engine_bits: 0,
         }
     }
 
@@ -86,7 +89,8 @@ impl Session {
                     .answer_held(&ErrPacket::new(1105, "HY000", "no"), &mut self.to_client);
             }
         };
-        let mapped = id.filter(|id| id & OURS != 0).map(|id| id & !OURS);
+        let ours = id.filter(|id| id & OURS != 0);
+        let mapped = ours.map(|id| u64::from(id & !OURS) | self.engine_bits);
         self.relay.release_held(mapped, &mut self.to_engine);
     }
 
