@@ -1,4 +1,5 @@
-// mysql2's pool with idle connections. Arguments: seconds, and idle, ping or query. Prints the errors 4031.
+// mysql2's pool with idle connections. Arguments: seconds; idle, ping or query; and options of the pool in JSON. Prints
+// the errors that the application sees.
 const fs = require("fs");
 const mysql = require("mysql2/promise");
 
@@ -23,6 +24,7 @@ async function main() {
   const pool = mysql.createPool({
     host: "localhost", port: Number(port), user, password, connectionLimit: CONNECTIONS,
     ssl: { ca: fs.readFileSync(ca), rejectUnauthorized: true, verifyIdentity: true },
+    ...JSON.parse(process.argv[4] || "{}"),
   });
   const counts = {};
   await Promise.all([1, 2, 3].map(() => pool.query("SELECT SLEEP(0.1)")));

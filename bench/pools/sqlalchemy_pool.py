@@ -1,4 +1,7 @@
-"""SQLAlchemy's pool with idle connections. Arguments: seconds, and idle, ping or query. Prints the errors 4031."""
+"""SQLAlchemy's pool with idle connections. Arguments: seconds; idle, ping or query; and options of the pool in JSON.
+
+Prints the errors that the application sees.
+"""
 
 import json
 import os
@@ -27,10 +30,11 @@ def work(engine, what, counts):
 
 
 def main():
-    seconds, what, checked = float(sys.argv[1]), sys.argv[2], sys.argv[3] == "checked"
+    seconds = float(sys.argv[1])
+    what = sys.argv[2]
     url = URL.create("mysql+pymysql", username=os.environ["TG_USER"], password=os.environ["TG_PASSWORD"],
                      host="127.0.0.1", port=int(os.environ["TG_PORT"]), database="test")
-    engine = create_engine(url, pool_size=CONNECTIONS, pool_pre_ping=checked,
+    engine = create_engine(url, pool_size=CONNECTIONS, **json.loads(sys.argv[3]),
                            connect_args={"ssl_ca": os.environ["TG_CA"], "ssl_verify_identity": True})
     held = [engine.connect() for _ in range(CONNECTIONS)]
     for connection in held:
