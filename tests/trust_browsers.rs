@@ -1,5 +1,5 @@
 //! The local CA in the stores of browsers: those of the user behind sudo, and nobody else's. The
-//! commands run in a private mount namespace; tests/browser proves it with a real Chromium.
+//! commands run in a private mount namespace; tests/browser proves it with real browsers.
 
 #![allow(
     clippy::expect_used,

@@ -23,19 +23,21 @@ store.addCertFromBase64(arguments[0], "C,,");
 
 
 class Firefox:
-    def __init__(self):
-        self.profile = tempfile.TemporaryDirectory(prefix="tg-firefox-")
+    def __init__(self, home=None, profile=None):
+        """Starts it with a new profile, or with one that exists in a home directory."""
+        self.new_profile = None if profile else tempfile.TemporaryDirectory(prefix="tg-firefox-")
+        profile = profile or self.new_profile.name
         port = free_port()
-        Path(self.profile.name, "user.js").write_text(
+        Path(profile, "user.js").write_text(
             f'user_pref("marionette.port", {port});\n'
             # Firefox must not contact Mozilla's servers.
             'user_pref("app.update.enabled", false);\n'
             'user_pref("datareporting.policy.dataSubmissionEnabled", false);\n'
             'user_pref("network.captive-portal-service.enabled", false);\n'
         )
-        command = [FIREFOX, "--headless", "--no-remote", "--marionette", "--remote-allow-system-access", "--profile", self.profile.name]
+        command = [FIREFOX, "--headless", "--no-remote", "--marionette", "--remote-allow-system-access", "--profile", str(profile)]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, env={**os.environ, "HOME": self.profile.name}, **quiet)
+        self.process = subprocess.Popen(command, env={**os.environ, "HOME": str(home or profile)}, **quiet)
         self.ids = itertools.count(1)
         self.wire = self.connect(port)
         self.read()
@@ -126,4 +128,5 @@ class Firefox:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.profile.cleanup()
+        if self.new_profile:
+            self.new_profile.cleanup()

@@ -1,5 +1,5 @@
-"""`tidegate trust install` and Debian's Chromium: it warns before, shows the console without a warning after, and warns again
-after `trust remove`."""
+"""`tidegate trust install` and Debian's Chromium and Firefox: they warn before, show the console without a warning after,
+and warn again after `trust remove`."""
 
 import hashlib
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Error, sync_playwright
 
+from firefox import FIREFOX, Firefox
 from host import OWN_MACHINE, TIDEGATE, the_own_folder
 from walk import steps, with_a_server
 
@@ -36,9 +37,14 @@ class Way:
         self.playwright, self.server = playwright, server
         self.base = f"https://127.0.0.1:{server.console_port}/"
         self.home, self.layers = the_own_folder(), the_own_folder()
-        database = self.home / ".pki" / "nssdb"
-        database.mkdir(parents=True)
-        subprocess.run(["certutil", "-N", "-d", f"sql:{database}", "--empty-password"], check=True)
+        # A profile as Firefox makes it at its first start.
+        self.profile = self.home / ".mozilla/firefox/walker.default"
+        for database in (self.home / ".pki/nssdb", self.profile):
+            database.mkdir(parents=True)
+            subprocess.run(["certutil", "-N", "-d", f"sql:{database}", "--empty-password"], check=True)
+        (self.profile.parent / "profiles.ini").write_text(
+            "[Profile0]\nName=walker\nIsRelative=1\nPath=walker.default\nDefault=1\n"
+        )
 
     def visit(self):
         """Opens the console in a new Chromium of this home directory. Returns the page's title, or the browser's error."""
@@ -53,6 +59,17 @@ class Way:
             return error.message
         finally:
             browser.close()
+
+    def visit_with_firefox(self):
+        """The same in a new Firefox with this home directory's profile."""
+        firefox = Firefox(self.home, self.profile)
+        try:
+            firefox.go(self.base)
+            return firefox.run("return document.title")
+        except RuntimeError as error:
+            return str(error)
+        finally:
+            firefox.close()
 
     def trust(self, *words):
         command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", PRIVATE_STORES, "sh", str(self.layers), TIDEGATE]
@@ -74,16 +91,35 @@ class Way:
         said = self.said_with_a_link()
         assert fingerprint in said and "trust install" in said, said
 
+    def step_a_firefox_with_this_profile_warns_too(self):
+        answer = self.visit_with_firefox()
+        assert "insecure certificate" in answer, answer
+
     def step_after_trust_install_it_does_not_warn(self):
         said = self.trust("install")
-        assert "Chromium's store of" in said, said
+        assert "Chromium's store of" in said and "Firefox" in said, said
         title = self.visit()
         assert "Tidegate" in title and UNKNOWN_ISSUER not in title, title
         assert "warns" not in self.said_with_a_link()
 
+    def step_nor_does_a_firefox_warn(self):
+        title = self.visit_with_firefox()
+        assert "Tidegate" in title and "certificate" not in title, title
+
     def step_after_trust_remove_it_warns_again(self):
         self.trust("remove")
         assert UNKNOWN_ISSUER in self.visit(), self.visit()
+
+    def step_and_so_does_a_firefox(self):
+        answer = self.visit_with_firefox()
+        assert "insecure certificate" in answer, answer
+
+
+def without_firefox():
+    """Leaves out the steps of a browser that is not installed."""
+    print("browser trust firefox: not run: firefox-esr is not installed")
+    for name in [name for name in vars(Way) if name.startswith("step_") and "firefox" in name]:
+        delattr(Way, name)
 
 
 def walk(server):
@@ -96,4 +132,6 @@ if not OWN_MACHINE:
 elif not Path("/usr/bin/certutil").is_file():
     print("browser trust: not run: certutil is not installed")
 else:
+    if not Path(FIREFOX).exists():
+        without_firefox()
     with_a_server(walk)
