@@ -33,6 +33,10 @@ class HikariPool {
         var counts = new TreeMap<String, Integer>();
         try (var pool = new HikariDataSource(config)) {
             query(pool, counts);
+            while (pool.getHikariPoolMXBean().getTotalConnections() < Math.min(3, config.getMinimumIdle())) {
+                Thread.sleep(100);
+            }
+            System.out.println("filled");
             var end = System.nanoTime() + (long) (Double.parseDouble(arguments[0]) * 1e9);
             while (System.nanoTime() < end) {
                 Thread.sleep((long) (Double.parseDouble(System.getenv("TG_EVERY")) * 1000));

@@ -28,6 +28,7 @@ async function main() {
   });
   const counts = {};
   await Promise.all([1, 2, 3].map(() => pool.query("SELECT SLEEP(0.1)")));
+  console.log("filled");
   const end = Date.now() + seconds * 1000;
   while (Date.now() < end) {
     await new Promise((done) => setTimeout(done, Number(every) * 1000));

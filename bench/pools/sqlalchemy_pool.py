@@ -40,6 +40,7 @@ def main():
     for connection in held:
         connection.execute(text("SELECT 1"))
         connection.close()
+    print("filled", flush=True)
     counts = {}
     end = time.monotonic() + seconds
     while time.monotonic() < end:

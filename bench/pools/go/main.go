@@ -86,6 +86,7 @@ func main() {
 	}
 	db := open(os.Args[3])
 	fill(db)
+	fmt.Println("filled")
 	counts := map[string]int{}
 	end := time.Now().Add(time.Duration(seconds * float64(time.Second)))
 	for time.Now().Before(end) {
