@@ -103,7 +103,7 @@ fn say_other_clients(name: &str, chosen: &Client) {
     let others = tidegate_connect::other_clients(name, chosen);
     if !others.is_empty() {
         screen::say(&format!(
-            "{name}: this is --with {}; there are also {}",
+            "these lines are for --with {}; other clients of {name}: {}",
             chosen.id,
             others.join(", ")
         ));
