@@ -233,7 +233,10 @@ mod tests {
         );
         let mut ids = Vec::new();
         for n in 0..3 {
-            let id = live_cluster(&store, &format!("c{n}"), &full(0)).await.id;
+            let id = live_cluster(&store, &format!("c{n}"), &full(0))
+                .await
+                .row
+                .id;
             ids.push(Cluster {
                 id,
                 own: tokio::sync::Mutex::default(),

@@ -2,8 +2,9 @@
 
 use crate::imitation::ReadingSamples;
 use crate::recovery_state::RecoveryState;
-use crate::store::ClusterRow;
+use crate::store::StoredCluster;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidegate_model::{
     ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, LiveSwitch, Prefix,
@@ -23,6 +24,8 @@ pub struct ClusterEntry {
     pub ping_holds: LiveSwitch,
     /// Run that could not take the cluster's server variables; its next one does.
     variables_wait: Mutex<Option<RunEpoch>>,
+    /// Version of its record in the store.
+    version: AtomicU64,
     accounts: Mutex<BookState>,
     pub recovery: RecoveryState,
     /// Durations and results of its last readings.
@@ -47,13 +50,15 @@ pub struct BookState {
 }
 
 impl ClusterEntry {
-    pub fn new(row: ClusterRow) -> Self {
-        let recovery = RecoveryState::new(!row.awake);
+    pub fn new(found: StoredCluster) -> Self {
+        let StoredCluster { row, host } = found;
+        let clean = host.is_settled(row.book);
+        let recovery = RecoveryState::new(clean);
         let accounts = BookState {
-            book_run: row.accounts_run,
-            run: row.run,
-            clean: !row.awake,
-            complete: row.accounts_complete,
+            book_run: row.book.run,
+            run: host.run,
+            clean,
+            complete: row.book.complete,
         };
         let ping_holds = LiveSwitch::default();
         ping_holds.set(row.settings.ping_holds);
@@ -67,6 +72,7 @@ impl ClusterEntry {
             settings: Mutex::new(row.settings),
             ping_holds,
             variables_wait: Mutex::new(None),
+            version: AtomicU64::new(row.version),
             accounts: Mutex::new(accounts),
             recovery,
             samples: ReadingSamples::default(),
@@ -85,6 +91,16 @@ impl ClusterEntry {
     /// Sets the name. The register calls it, which finds the cluster by its name.
     pub fn set_name(&self, name: ClusterName) {
         *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
+    /// Version of the last change of its name, limits or settings.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Sets the version of a change that is stored.
+    pub fn set_version(&self, version: u64) {
+        self.version.store(version, Ordering::Release);
     }
 
     pub fn settings(&self) -> ClusterSettings {

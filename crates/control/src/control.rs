@@ -9,16 +9,19 @@ use crate::error::ControlError;
 use crate::recovery::recover_all;
 use crate::register::Register;
 use crate::settings::{ControlSettings, WebSessionLife};
-use crate::store::{ClusterRow, OPERATOR, Phase, SqliteStore, Store, UnknownFolders};
+use crate::store::{
+    ClusterRow, HostRow, OPERATOR, Phase, SqliteStore, Store, StoreResult, StoredCluster,
+    UnknownFolders,
+};
 use crate::uids::Uids;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidegate_engine::{ClusterSpec, Engines};
-use tidegate_model::{ClusterLimits, Journal, KindDescription, Sessions};
+use tidegate_model::{ClusterId, ClusterLimits, Journal, KindDescription, Sessions};
 use tokio::sync::watch;
 
 /// Records and engines of a server. Cheap to clone.
@@ -54,15 +57,15 @@ impl Control {
     ) -> Result<Self, ControlError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.store()).await?);
         store.ensure_operator(OPERATOR, now_unix()).await?;
-        let mut rows = store.load().await?;
+        let mut rows = load_clusters(&*store).await?;
         let mut engine = settings.engine;
         let uids = Uids::open(&settings.uids, &rows, &dir)?;
+        let strays = find_strays(&dir.engines(), &rows);
         if let Some(uids) = &uids {
             // Before the rows are adopted, so that engines start with the new numbers.
-            uids.move_to_range(&*store, &mut rows).await?;
+            uids.move_to_range(&*store, &mut rows, &strays).await?;
             engine.local.uid_claim = Some(uids.range());
         }
-        let strays = find_strays(&dir.engines(), &rows);
         let register = Arc::new(Register::new(Arc::clone(&store)));
         let engines = Engines::open(engine, Arc::clone(&register) as _, Arc::clone(&journal))
             .await
@@ -104,20 +107,21 @@ impl Control {
     /// that need recovery.
     async fn adopt_rows(
         &self,
-        rows: Vec<ClusterRow>,
+        rows: Vec<StoredCluster>,
     ) -> Result<Vec<Arc<ClusterEntry>>, ControlError> {
         let mut unclean = Vec::new();
         let mut half_made = Vec::new();
-        for row in rows {
+        for found in rows {
+            let StoredCluster { row, host } = &found;
             match row.phase {
                 Phase::Live => {
-                    let clean = !row.awake;
+                    let clean = host.is_settled(row.book);
                     self.inner
                         .engines
-                        .adopt(spec(&row), clean)
+                        .adopt(spec(row, host.uid), clean)
                         .await
                         .map_err(engine_failed)?;
-                    let entry = self.inner.register.insert(row);
+                    let entry = self.inner.register.insert(found);
                     let variables = entry.settings().engine_variables();
                     if !variables.is_empty() {
                         self.keep_variables(&entry, Some(&variables));
@@ -131,7 +135,7 @@ impl Control {
                          interrupted operation left");
                     // Frees its name, whatever happens below.
                     self.inner.store.begin_delete(row.id).await?;
-                    half_made.push(row);
+                    half_made.push(found);
                 }
                 Phase::Gone => {}
             }
@@ -173,9 +177,9 @@ impl Control {
 
     /// Removes the files of clusters that an interrupted operation left. The start doesn't wait for
     /// it, because large clusters take a while.
-    async fn sweep_all(&self, half_made: Vec<ClusterRow>) {
-        for row in half_made {
-            if let Err(e) = self.sweep(&row).await {
+    async fn sweep_all(&self, half_made: Vec<StoredCluster>) {
+        for StoredCluster { row, host } in half_made {
+            if let Err(e) = self.sweep(&row, &host).await {
                 // The cluster stays invisible, and the next start tries again.
                 tracing::warn!(cluster = %row.id, error = %e, "the files of a deleted cluster \
                      could not be removed");
@@ -183,10 +187,10 @@ impl Control {
         }
     }
 
-    async fn sweep(&self, row: &ClusterRow) -> Result<(), ControlError> {
+    async fn sweep(&self, row: &ClusterRow, host: &HostRow) -> Result<(), ControlError> {
         self.inner
             .engines
-            .adopt(spec(row), true)
+            .adopt(spec(row, host.uid), true)
             .await
             .map_err(engine_failed)?;
         self.inner
@@ -194,8 +198,13 @@ impl Control {
             .remove(row.id)
             .await
             .map_err(engine_failed)?;
-        self.inner.store.bury(row.id).await?;
-        Ok(())
+        Ok(self.bury(row.id).await?)
+    }
+
+    /// Forgets a cluster whose files are removed.
+    pub(crate) async fn bury(&self, id: ClusterId) -> StoreResult<()> {
+        self.inner.store.release_cluster(id).await?;
+        self.inner.store.bury(id).await
     }
 
     /// Whether the recovery of every cluster that was found without a clean sleep has ended,
@@ -294,12 +303,25 @@ impl Control {
     }
 }
 
-pub(crate) fn spec(row: &ClusterRow) -> ClusterSpec {
+/// Reads all clusters, each with what this host knows of it.
+async fn load_clusters(store: &dyn Store) -> Result<Vec<StoredCluster>, ControlError> {
+    let rows = store.load().await?.clusters;
+    let hosts = store.host_rows().await?;
+    let mut hosts: HashMap<_, _> = hosts.into_iter().map(|host| (host.cluster, host)).collect();
+    let with_host = |row: ClusterRow| StoredCluster {
+        host: hosts.remove(&row.id).unwrap_or(HostRow::new(row.id)),
+        row,
+    };
+    Ok(rows.into_iter().map(with_host).collect())
+}
+
+/// Parameters of a cluster's engine, with the system user that it runs as.
+pub(crate) fn spec(row: &ClusterRow, uid: Option<u32>) -> ClusterSpec {
     ClusterSpec {
         id: row.id,
         name: row.name.clone(),
         engine: row.engine.clone(),
-        uid: row.uid,
+        uid,
         limits: row.limits,
     }
 }
@@ -313,20 +335,20 @@ pub(crate) fn now_unix() -> i64 {
 
 /// Finds directories of clusters that the store doesn't have: of an older store, or a copy. They
 /// are not touched, but their numbers and owners are not given to new clusters.
-fn find_strays(engines: &Path, rows: &[ClusterRow]) -> UnknownFolders {
-    let known: HashSet<u64> = rows.iter().map(|row| row.id.0).collect();
+fn find_strays(engines: &Path, rows: &[StoredCluster]) -> UnknownFolders {
+    let known: HashSet<ClusterId> = rows.iter().map(|found| found.row.id).collect();
     let mut strays = UnknownFolders::default();
     for entry in std::fs::read_dir(engines).into_iter().flatten().flatten() {
         let id = entry
             .file_name()
             .to_str()
-            .and_then(|name| name.parse::<u64>().ok());
+            .and_then(|name| name.parse::<u64>().ok().map(ClusterId));
         let Some(id) = id.filter(|id| !known.contains(id)) else {
             continue;
         };
         tracing::warn!(path = %entry.path().display(), "this directory belongs to no cluster; it \
              is not touched");
-        strays.id_max = strays.id_max.max(id);
+        strays.ids.insert(id);
         if let Ok(meta) = entry.metadata() {
             strays.uids.insert(meta.uid());
         }

@@ -11,6 +11,13 @@ pub const STORE_BUSY: Duration = Duration::from_secs(5);
 /// memory.
 pub const STORE_READERS: u32 = 4;
 
+/// Most clusters in one answer of the store about changes: a few megabytes.
+pub const CHANGES_MAX: usize = 4_096;
+
+/// Most stored answers to requests with an idempotency key. A program repeats a request within
+/// minutes; a busy one makes a few a second.
+pub const ANSWERS_MAX: usize = 1_000;
+
 /// Most changes in the queue of the store. The caller of each waits; further callers wait for a
 /// place in the queue.
 pub const WRITES_WAITING_MAX: usize = 4_096;

@@ -110,13 +110,13 @@ async fn recover_queue(engines: Engines, mut queue: RecoveryQueue, done: watch::
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_rows::unclean_row;
+    use crate::test_rows::unclean_cluster;
     use futures_util::FutureExt;
     use std::time::Duration;
     use tidegate_model::BoxFuture;
 
     fn unclean(clusters: u64) -> Vec<Arc<ClusterEntry>> {
-        let entry = |id| Arc::new(ClusterEntry::new(unclean_row(id)));
+        let entry = |id| Arc::new(ClusterEntry::new(unclean_cluster(id)));
         (0..clusters).map(entry).collect()
     }
 

@@ -3,7 +3,7 @@
 use crate::books::Books;
 use crate::cluster_entry::ClusterEntry;
 use crate::imitation::choose_twin;
-use crate::store::{ClusterRow, Store, StoreResult};
+use crate::store::{Store, StoreResult, StoredCluster};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -49,8 +49,8 @@ impl Register {
         }
     }
 
-    pub fn insert(&self, row: ClusterRow) -> Arc<ClusterEntry> {
-        let entry = Arc::new(ClusterEntry::new(row));
+    pub fn insert(&self, found: StoredCluster) -> Arc<ClusterEntry> {
+        let entry = Arc::new(ClusterEntry::new(found));
         let mut maps = self.maps.write().unwrap_or_else(PoisonError::into_inner);
         if maps.by_id.insert(entry.id, Arc::clone(&entry)).is_none() {
             maps.ids.push(entry.id);
@@ -207,10 +207,12 @@ impl Ledger for Register {
     ) -> BoxFuture<'_, Result<(), LedgerError>> {
         Box::pin(async move {
             // On disk before in memory: a clean sleep that a crash forgets must not be announced.
-            self.store
-                .end_run(cluster, run, Arc::clone(&accounts))
-                .await
-                .map_err(LedgerError::new)?;
+            // Both at once, so that they share a transaction. After a crash between the two, the
+            // run of the book differs from that of the host, and the cluster is recovered.
+            let saved = self.store.save_accounts(cluster, Arc::clone(&accounts));
+            let ended = self.store.end_run(cluster, run);
+            let (saved, ended) = tokio::join!(saved, ended);
+            saved.and(ended).map_err(LedgerError::new)?;
             if let Some(entry) = self.by_id(cluster) {
                 let complete = accounts.accounts.is_complete();
                 self.books.put(cluster, accounts);

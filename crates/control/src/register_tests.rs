@@ -1,8 +1,8 @@
 //! Tests of the register.
 
 use super::*;
-use crate::store::SqliteStore;
-use crate::test_rows::{live_cluster, unclean_row};
+use crate::store::{ClusterStore, HostStore, SqliteStore};
+use crate::test_rows::{live_cluster, unclean_cluster};
 use futures_util::future::join_all;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -148,9 +148,9 @@ async fn two_thousand_runs_end_together_in_a_few_transactions() {
     }
     store.close().await;
     let store = SqliteStore::open(&file).await.unwrap();
-    let rows = store.load().await.unwrap();
+    let hosts = store.host_rows().await.unwrap();
     assert_eq!(
-        (rows.len(), rows.iter().filter(|row| row.awake).count()),
+        (hosts.len(), hosts.iter().filter(|host| host.awake).count()),
         (CLUSTERS, 0)
     );
     assert_eq!(store.book(ids[7]).await.unwrap().accounts.len(), 20_000);
@@ -175,11 +175,9 @@ async fn a_book_is_read_from_the_store_once_and_again_when_a_later_run_has_repla
     }
     // Makes the store newer than the memory.
     let run = register.begin_run(entry.id).await.unwrap();
-    register
-        .store
-        .end_run(entry.id, run, book(run.0, "last"))
-        .await
-        .unwrap();
+    let last = book(run.0, "last");
+    register.store.save_accounts(entry.id, last).await.unwrap();
+    register.store.end_run(entry.id, run).await.unwrap();
     entry.accounts().book_run = run;
     assert_eq!(reads_after_a_lookup(&register, &entry).await, 3);
     assert_eq!(
@@ -204,9 +202,9 @@ async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
     const LATEST: Duration = Duration::from_secs(1);
     let (_tmp, register, other) = one().await;
     for n in 0..3_000 {
-        register.insert(unclean_row(1_000 + n));
+        register.insert(unclean_cluster(1_000 + n));
     }
-    let busy_row = unclean_row(900);
+    let busy_row = unclean_cluster(900);
     let busy = register.insert(busy_row.clone());
     let prefix = busy.prefix.clone();
     let name = busy.name();

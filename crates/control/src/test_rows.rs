@@ -1,6 +1,9 @@
 //! Rows and clusters for the unit tests of this room.
 
-use crate::store::{ClusterRow, Phase, Reservation, SqliteStore, Store, UnknownFolders};
+use crate::store::{
+    BookHead, ClusterRow, ClusterStore, HostRow, HostStore, Phase, Reservation, SqliteStore,
+    StoredCluster,
+};
 use tidegate_model::{
     AccountBook, ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, Prefix,
     RunEpoch,
@@ -9,6 +12,7 @@ use tidegate_model::{
 /// Record of a new cluster with default limits.
 pub fn reservation(name: &str) -> Reservation {
     Reservation {
+        id: ClusterId::random().unwrap(),
         name: ClusterName::parse(name).unwrap(),
         prefix: Prefix::random().unwrap(),
         created_unix: 0,
@@ -17,37 +21,47 @@ pub fn reservation(name: &str) -> Reservation {
     }
 }
 
-/// Stores a live cluster with these accounts.
-pub async fn live_cluster(store: &SqliteStore, name: &str, book: &AccountBook) -> ClusterRow {
-    let row = store
-        .reserve(&reservation(name), None, &UnknownFolders::default())
-        .await
-        .unwrap();
-    store.publish(row.id, book).await.unwrap()
+/// Stores a live cluster with these accounts, whose engine runs on this host.
+pub async fn live_cluster(store: &SqliteStore, name: &str, book: &AccountBook) -> StoredCluster {
+    let id = store.reserve(reservation(name)).await.unwrap().id;
+    store.take_cluster(id, None).await.unwrap();
+    StoredCluster {
+        row: store.publish(id, book).await.unwrap(),
+        host: HostRow::new(id),
+    }
 }
 
-/// Row of a live cluster that did not go to sleep cleanly.
-pub fn unclean_row(id: u64) -> ClusterRow {
+/// Live cluster that did not go to sleep cleanly.
+pub fn unclean_cluster(id: u64) -> StoredCluster {
     let Reservation {
         name,
         prefix,
         created_unix,
         engine,
         limits,
+        ..
     } = reservation(&format!("c{id}"));
-    ClusterRow {
-        id: ClusterId(id),
-        name,
-        prefix,
-        created_unix,
-        engine,
-        uid: None,
-        limits,
-        settings: ClusterSettings::default(),
-        phase: Phase::Live,
-        run: RunEpoch(1),
-        awake: true,
-        accounts_run: RunEpoch(0),
-        accounts_complete: true,
+    let id = ClusterId(id);
+    StoredCluster {
+        row: ClusterRow {
+            id,
+            name,
+            prefix,
+            created_unix,
+            engine,
+            limits,
+            settings: ClusterSettings::default(),
+            phase: Phase::Live,
+            version: 1,
+            book: BookHead {
+                run: RunEpoch(0),
+                complete: true,
+            },
+        },
+        host: HostRow {
+            run: RunEpoch(1),
+            awake: true,
+            ..HostRow::new(id)
+        },
     }
 }

@@ -4,14 +4,13 @@
 use crate::datadir::DataDir;
 use crate::error::{ControlError, ErrorCode};
 use crate::limits::UIDS_READY_MAX;
-use crate::store::{
-    ClusterRow, Phase, Reservation, Store, StoreError, StoreResult, UnknownFolders,
-};
+use crate::store::{Phase, Store, StoreError, StoreResult, StoredCluster, UnknownFolders};
 use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tidegate_engine::{NoOwnUsers, UidChoice, UidClaim, can_use_files_of, free_uids, own_users};
+use tidegate_model::ClusterId;
 use tokio::sync::Mutex;
 
 /// Source of user numbers.
@@ -29,7 +28,7 @@ impl Uids {
     /// use the files that clusters have already.
     pub fn open(
         choice: &UidChoice,
-        rows: &[ClusterRow],
+        rows: &[StoredCluster],
         dir: &DataDir,
     ) -> Result<Option<Self>, ControlError> {
         match own_users() {
@@ -52,8 +51,12 @@ impl Uids {
     }
 
     /// Claims numbers that no other server on this machine uses.
-    fn claim(choice: &UidChoice, rows: &[ClusterRow], root: PathBuf) -> Result<Self, ControlError> {
-        let in_use: Vec<u32> = rows.iter().filter_map(|row| row.uid).collect();
+    fn claim(
+        choice: &UidChoice,
+        rows: &[StoredCluster],
+        root: PathBuf,
+    ) -> Result<Self, ControlError> {
+        let in_use: Vec<u32> = rows.iter().filter_map(|found| found.host.uid).collect();
         let owner = format!(
             "the server on {}, pid {}",
             root.display(),
@@ -73,28 +76,21 @@ impl Uids {
         Arc::clone(&self.claim)
     }
 
-    /// Reserves a cluster with the free number that was freed longest ago.
-    pub async fn reserve(
+    /// Makes this host run a cluster, with the free number that was freed longest ago. Numbers that
+    /// own a directory of no cluster are not given.
+    pub async fn take(
         &self,
         store: &dyn Store,
-        wanted: &Reservation,
+        cluster: ClusterId,
         strays: &UnknownFolders,
-    ) -> StoreResult<ClusterRow> {
+    ) -> StoreResult<u32> {
         let mut ready = self.ready.lock().await;
-        loop {
-            self.fill(store, &mut ready, 1).await?;
-            // Removed only after the reservation, so that a failed one does not lose the number.
-            let uid = *ready.front().ok_or(StoreError::NoUidLeft)?;
-            match store.reserve(wanted, Some(uid..=uid), strays).await {
-                // The number belongs to a directory that the store doesn't have.
-                Err(StoreError::NoUidLeft) => drop(ready.pop_front()),
-                Err(e) => return Err(e),
-                Ok(row) => {
-                    ready.pop_front();
-                    return Ok(row);
-                }
-            }
-        }
+        self.fill(store, &mut ready, 1, strays).await?;
+        // Removed only after the change, so that a failed one does not lose the number.
+        let uid = *ready.front().ok_or(StoreError::NoUidLeft)?;
+        store.take_cluster(cluster, Some(uid)).await?;
+        ready.pop_front();
+        Ok(uid)
     }
 
     /// Gives numbers of the claimed range to clusters without one: those of a server that did not
@@ -103,19 +99,20 @@ impl Uids {
     pub async fn move_to_range(
         &self,
         store: &dyn Store,
-        rows: &mut [ClusterRow],
+        rows: &mut [StoredCluster],
+        strays: &UnknownFolders,
     ) -> Result<(), ControlError> {
         let ours = self.claim.for_clusters();
-        let mut moving: Vec<&mut ClusterRow> = rows
+        let mut moving: Vec<&mut StoredCluster> = rows
             .iter_mut()
-            .filter(|row| row.phase == Phase::Live)
-            .filter(|row| row.uid.is_none_or(|uid| !ours.contains(&uid)))
+            .filter(|found| found.row.phase == Phase::Live)
+            .filter(|found| found.host.uid.is_none_or(|uid| !ours.contains(&uid)))
             .collect();
         if moving.is_empty() {
             return Ok(());
         }
         let mut ready = self.ready.lock().await;
-        match self.fill(store, &mut ready, moving.len()).await {
+        match self.fill(store, &mut ready, moving.len(), strays).await {
             // The server starts anyway: these clusters keep their numbers.
             Err(StoreError::NoUidLeft) => tracing::warn!(
                 clusters = moving.len(),
@@ -129,13 +126,13 @@ impl Uids {
             .set_uids(
                 moving
                     .iter()
-                    .map(|row| row.id)
+                    .map(|found| found.row.id)
                     .zip(numbers.iter().copied())
                     .collect(),
             )
             .await?;
-        for (row, uid) in moving.iter_mut().zip(numbers) {
-            row.uid = Some(uid);
+        for (found, uid) in moving.iter_mut().zip(numbers) {
+            found.host.uid = Some(uid);
         }
         tracing::info!(
             clusters = given,
@@ -150,9 +147,10 @@ impl Uids {
         store: &dyn Store,
         ready: &mut VecDeque<u32>,
         wanted: usize,
+        strays: &UnknownFolders,
     ) -> StoreResult<()> {
         // A number that was not free is not asked for again, or the loop would not end.
-        let mut tried: BTreeSet<u32> = ready.iter().copied().collect();
+        let mut tried: BTreeSet<u32> = ready.iter().chain(&strays.uids).copied().collect();
         while ready.len() < wanted {
             let limit = wanted.max(UIDS_READY_MAX);
             let candidates = store
@@ -173,8 +171,9 @@ impl Uids {
 
 /// Refuses a start that could not wake a cluster: its files belong to a user that this server can't
 /// become, because it ran with more rights before.
-fn check_owners(rows: &[ClusterRow], dir: &DataDir, reason: &str) -> Result<(), ControlError> {
-    for row in rows.iter().filter(|row| row.phase == Phase::Live) {
+fn check_owners(rows: &[StoredCluster], dir: &DataDir, reason: &str) -> Result<(), ControlError> {
+    let rows = rows.iter().map(|found| &found.row);
+    for row in rows.filter(|row| row.phase == Phase::Live) {
         let data = dir.engines().join(row.id.to_string()).join("data");
         // A folder that is missing is that one cluster's failure.
         let Ok(found) = data.symlink_metadata() else {

@@ -19,6 +19,8 @@ pub struct ClusterView {
     pub id: ClusterId,
     pub name: ClusterName,
     pub prefix: Prefix,
+    /// Version of the last change of its name, limits or settings.
+    pub version: u64,
     pub state: ClusterState,
     /// Reason why its state is `failed`.
     pub failure: Option<String>,

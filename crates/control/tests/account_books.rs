@@ -62,7 +62,7 @@ async fn book_reads() {
 async fn damage(root: &std::path::Path, book_of: ClusterId, row_of: ClusterId) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(root.join("store.sqlite"));
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    let book = "UPDATE books SET accounts = x'FFFFFF' WHERE cluster = ?";
+    let book = "UPDATE book_parts SET accounts = x'FFFFFF' WHERE cluster = ?";
     sqlx::query(book)
         .bind(book_of.0.cast_signed())
         .execute(&pool)

@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test program: a panic is its verdict"
 )]
@@ -14,13 +15,16 @@ use common::{Server, empty_dir, empty_dir_in, until};
 use futures_util::future::join_all;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tidegate_control::DataDir;
-use tidegate_control::store::{Reservation, SqliteStore, Store, UnknownFolders};
+use tidegate_control::store::{
+    ChangeFeed, ClusterStore, HostStore, Reservation, SqliteStore, Store,
+};
 use tidegate_engine::MoreKinds;
 use tidegate_model::{AccountBook, Accounts, ClusterEngine, ClusterState, Directory, RunEpoch};
 
@@ -89,8 +93,8 @@ async fn folder_with_names(
             },
             ..wanted(&name)
         };
-        let strays = UnknownFolders::default();
-        let id = store.reserve(&wanted, None, &strays).await.unwrap().id;
+        let id = store.reserve(wanted).await.unwrap().id;
+        store.take_cluster(id, None).await.unwrap();
         store.publish(id, &book).await.unwrap();
         if !clean {
             store.begin_run(id).await.unwrap();
@@ -132,11 +136,13 @@ async fn stop_many() {
     {
         let dir = DataDir::lock(root.path()).unwrap();
         let store = SqliteStore::open(&dir.store()).await.unwrap();
-        let rows = store.load().await.unwrap();
-        assert_eq!(rows.len(), AWAKE);
-        let unclean = rows
+        let rows = store.load().await.unwrap().clusters;
+        let hosts = store.host_rows().await.unwrap();
+        assert_eq!((rows.len(), hosts.len()), (AWAKE, AWAKE));
+        let books: HashMap<_, _> = rows.iter().map(|row| (row.id, row.book)).collect();
+        let unclean = hosts
             .iter()
-            .filter(|row| row.awake || row.accounts_run != row.run);
+            .filter(|host| !host.is_settled(books[&host.cluster]));
         assert_eq!(
             unclean.count(),
             0,

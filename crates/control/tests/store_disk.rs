@@ -9,11 +9,13 @@
 
 mod common;
 
-use common::store::{live, long_book, open};
+use common::store::{clusters, end_run, live, long_book, open};
 use common::{not_run, until};
 use std::io::Write;
 use std::sync::Arc;
-use tidegate_control::store::{AccessStore, ClusterRow, KeyRow, SqliteStore, Store, StoreError};
+use tidegate_control::store::{
+    AccessStore, ClusterStore, HostRow, HostStore, KeyRow, SqliteStore, Store, StoreError,
+};
 
 /// A separate file system of a few megabytes, mounted while this value exists.
 struct SmallDisk(tempfile::TempDir);
@@ -62,8 +64,8 @@ impl Drop for SmallDisk {
     }
 }
 
-async fn only_row(store: &SqliteStore) -> ClusterRow {
-    store.load().await.unwrap().remove(0)
+async fn only_host(store: &SqliteStore) -> HostRow {
+    store.host_rows().await.unwrap().remove(0)
 }
 
 fn numbered_key(n: usize) -> KeyRow {
@@ -86,13 +88,13 @@ async fn a_sleep_on_a_full_disk_is_recorded_from_the_reserve_or_waits_for_room()
     };
     let store = Arc::new(open(disk.0.path()).await);
     until("the reserve", || disk.reserve()).await;
-    let id = live(&store, "demo").await.id;
+    let id = live(&*store, "demo").await.id;
     let mut run = store.begin_run(id).await.unwrap();
     disk.fill();
     // New accounts, which need space in the journal.
-    store.end_run(id, run, long_book(run, 5_000)).await.unwrap();
+    end_run(&*store, id, run, long_book(run, 5_000)).await;
     assert!(
-        !only_row(&store).await.awake && !disk.reserve(),
+        !only_host(&store).await.awake && !disk.reserve(),
         "the reserve was used"
     );
     assert!(!store.is_disk_full(), "nothing waits");
@@ -103,19 +105,20 @@ async fn a_sleep_on_a_full_disk_is_recorded_from_the_reserve_or_waits_for_room()
     disk.fill();
     let ending = Arc::clone(&store);
     let book = long_book(run, accounts);
-    let waiting = tokio::spawn(async move { ending.end_run(id, run, book).await });
+    let waiting = tokio::spawn(async move { end_run(&*ending, id, run, book).await });
     until("a full disk", || store.is_disk_full()).await;
     assert!(
-        only_row(&store).await.awake,
+        only_host(&store).await.awake,
         "what could not be written has not happened"
     );
     let add = store.add_key(numbered_key(1));
     assert!(!waiting.is_finished());
     disk.free();
-    waiting.await.unwrap().unwrap();
+    waiting.await.unwrap();
     add.await.unwrap();
-    let row = only_row(&store).await;
-    assert_eq!((row.awake, row.run, row.accounts_run), (false, run, run));
+    let host = only_host(&store).await;
+    assert_eq!((host.awake, host.run), (false, run));
+    assert!(host.is_settled(clusters(&*store).await[0].book));
     until("the end of it", || !store.is_disk_full() && disk.reserve()).await;
     store.close().await;
     assert_eq!(

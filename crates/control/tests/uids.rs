@@ -255,7 +255,7 @@ async fn move_in() {
     let options =
         sqlx::sqlite::SqliteConnectOptions::new().filename(root.path().join("store.sqlite"));
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    sqlx::query("UPDATE clusters SET uid = NULL")
+    sqlx::query("DELETE FROM system_users")
         .execute(&pool)
         .await
         .unwrap();

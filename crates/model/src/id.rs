@@ -4,9 +4,22 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Number of a cluster, given by the store. Never reused.
+/// Number of a cluster. Never reused. Those of older versions were counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClusterId(pub u64);
+
+impl ClusterId {
+    /// Bits of a number: a JSON number can have as many.
+    const BITS: u32 = 53;
+
+    /// New number from the system's random source. Gateways that share a store need not agree on
+    /// it.
+    pub fn random() -> Result<Self, RandomError> {
+        let mut bytes = [0u8; 8];
+        getrandom::fill(&mut bytes).map_err(|_| RandomError)?;
+        Ok(Self(u64::from_le_bytes(bytes) >> (u64::BITS - Self::BITS)))
+    }
+}
 
 impl fmt::Display for ClusterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,5 +185,15 @@ mod tests {
             assert!(ClusterName::parse(bad).is_err(), "{bad:?}");
         }
         assert!(ClusterName::parse("demo-2").is_ok());
+    }
+
+    #[test]
+    fn cluster_numbers_are_spread_over_53_bits() {
+        let numbers: Vec<u64> = (0..1_000).map(|_| ClusterId::random().unwrap().0).collect();
+        assert!(numbers.iter().all(|number| *number < 1 << 53));
+        for bit in 0..53 {
+            let set = numbers.iter().filter(|number| *number >> bit & 1 == 1);
+            assert!((300..700).contains(&set.count()), "bit {bit}");
+        }
     }
 }

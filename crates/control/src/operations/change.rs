@@ -40,9 +40,8 @@ impl Control {
             // First, because the engine may refuse a value.
             this.change_variables(&entry, &settings).await?;
             // On disk first: a restart must not forget a limit that already applies.
-            this.store()
-                .set_cluster(entry.id, limits, settings.clone())
-                .await?;
+            let stored = this.store().set_cluster(entry.id, limits, settings.clone());
+            entry.set_version(stored.await?);
             entry.set_limits(limits);
             entry.set_settings(settings);
             this.engines()

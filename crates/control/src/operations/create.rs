@@ -6,14 +6,14 @@ use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
 use crate::limits_check::check_limits;
-use crate::store::{ClusterRow, Reservation, StoreError};
+use crate::store::{ClusterRow, HostRow, Reservation, StoreError, StoreResult, StoredCluster};
 use crate::views::{NewCluster, WithPassword};
 use crate::{names, password};
 use std::error::Error;
 use tidegate_engine::EngineError;
 use tidegate_model::{
-    Account, AccountBook, ClusterEngine, ClusterLimits, ClusterName, EngineParameters, Prefix,
-    Requirement, RunEpoch, Verifier, error_chain,
+    Account, AccountBook, ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineParameters,
+    Prefix, Requirement, RunEpoch, Verifier, error_chain,
 };
 
 impl Control {
@@ -32,9 +32,11 @@ impl Control {
         // 1. A record, before any file. 2. The files. 3. The cluster becomes visible. A start that
         // finds a cluster after step 1 or 2 removes it.
         let row = self.reserve(new.name.as_deref(), engine, limits).await?;
+        let mut host = HostRow::new(row.id);
         let made = async {
+            host.uid = self.take(row.id).await?;
             self.engines()
-                .create(spec(&row), stage2)
+                .create(spec(&row, host.uid), stage2)
                 .await
                 .map_err(|e| engine_error(e, &row.name))?;
             Ok(self
@@ -49,7 +51,7 @@ impl Control {
                 return Err(e);
             }
         };
-        let entry = self.register().insert(row);
+        let entry = self.register().insert(StoredCluster { row, host });
         self.keep_awake(&entry);
         Ok(WithPassword {
             cluster: self.view(&entry),
@@ -95,19 +97,20 @@ impl Control {
                 Some(name) => name.clone(),
                 None => names::generate()?,
             };
+            let id = ClusterId::random()?;
+            if self.strays().ids.contains(&id) {
+                continue;
+            }
             let wanted = Reservation {
+                id,
                 name,
                 prefix: Prefix::random()?,
                 created_unix: now_unix(),
                 engine: engine.clone(),
                 limits,
             };
-            let reserved = match self.uids() {
-                Some(uids) => uids.reserve(self.store(), &wanted, self.strays()).await,
-                None => self.store().reserve(&wanted, None, self.strays()).await,
-            };
-            match reserved {
-                Err(StoreError::PrefixTaken) => {}
+            match self.store().reserve(wanted).await {
+                Err(StoreError::PrefixTaken | StoreError::IdTaken) => {}
                 Err(StoreError::NameTaken(_)) if given.is_none() => {}
                 other => return Ok(other?),
             }
@@ -115,10 +118,24 @@ impl Control {
         Err(ControlError::internal(&NoFreeName))
     }
 
+    /// Makes this host run a new cluster. Returns the system user of its engine, if it has one.
+    async fn take(&self, cluster: ClusterId) -> StoreResult<Option<u32>> {
+        match self.uids() {
+            Some(uids) => {
+                let uid = uids.take(self.store(), cluster, self.strays()).await?;
+                Ok(Some(uid))
+            }
+            None => {
+                self.store().take_cluster(cluster, None).await?;
+                Ok(None)
+            }
+        }
+    }
+
     /// Removes a cluster whose creation failed. The next start removes what can't be removed now.
     async fn discard(&self, row: &ClusterRow) {
         let recorded = match self.engines().remove(row.id).await {
-            Ok(()) | Err(EngineError::Unknown(_)) => self.store().bury(row.id).await,
+            Ok(()) | Err(EngineError::Unknown(_)) => self.bury(row.id).await,
             Err(error) => {
                 warn_of_leftovers(row, &error);
                 self.store().begin_delete(row.id).await

@@ -43,8 +43,7 @@ impl Control {
         })?;
         // Sessions that logged in meanwhile.
         self.end_sessions(&entry);
-        self.store().bury(entry.id).await?;
-        Ok(())
+        Ok(self.bury(entry.id).await?)
     }
 
     fn end_sessions(&self, entry: &ClusterEntry) {

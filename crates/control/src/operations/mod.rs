@@ -98,6 +98,7 @@ impl Control {
             id: entry.id,
             name: entry.name(),
             prefix: entry.prefix.clone(),
+            version: entry.version(),
             state,
             failure: (state == ClusterState::Failed)
                 .then(|| self.engines().failure(entry.id))

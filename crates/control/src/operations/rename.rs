@@ -16,7 +16,7 @@ impl Control {
             let (entry, _held) = this.exclusive(&name).await?;
             if entry.name() != new {
                 // Refused if the name is taken, also by a cluster that is being created.
-                this.store().rename(entry.id, new.clone()).await?;
+                entry.set_version(this.store().rename(entry.id, new.clone()).await?);
                 this.register().rename(&entry, new);
             }
             Ok(this.view(&entry))

@@ -11,8 +11,8 @@ use super::error::{StoreError, StoreResult};
 use super::interface::AccessStore;
 use super::sqlite::SqliteStore;
 use crate::settings::WebSessionLife;
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 use tidegate_model::BoxFuture;
 
 impl AccessStore for SqliteStore {
@@ -31,23 +31,7 @@ impl AccessStore for SqliteStore {
     }
 
     fn load_access(&self) -> BoxFuture<'_, StoreResult<AccessRows>> {
-        Box::pin(async move {
-            let mut tx = self.reads.begin().await?;
-            let links = sqlx::query("SELECT * FROM sign_in_links")
-                .fetch_all(&mut *tx)
-                .await?;
-            let sql =
-                "SELECT s.*, o.name FROM web_sessions s JOIN operators o ON o.id = s.operator";
-            let sessions = sqlx::query(sql).fetch_all(&mut *tx).await?;
-            let keys = sqlx::query("SELECT * FROM api_keys")
-                .fetch_all(&mut *tx)
-                .await?;
-            Ok(AccessRows {
-                links: links.iter().map(link_row).collect::<Result<_, _>>()?,
-                sessions: sessions.iter().map(session_row).collect::<Result<_, _>>()?,
-                keys: keys.iter().map(key_row).collect::<Result<_, _>>()?,
-            })
-        })
+        Box::pin(async move { read_access(&mut *self.reads.begin().await?).await })
     }
 
     fn add_link(&self, link: LinkRow, operator: &str, now: i64) -> BoxFuture<'_, StoreResult<()>> {
@@ -96,6 +80,21 @@ impl AccessStore for SqliteStore {
     fn keys_widened(&self) -> u64 {
         self.keys_widened
     }
+}
+
+/// Reads all links, web sessions and keys.
+pub async fn read_access(db: &mut SqliteConnection) -> StoreResult<AccessRows> {
+    let links = sqlx::query("SELECT * FROM sign_in_links")
+        .fetch_all(&mut *db)
+        .await?;
+    let sql = "SELECT s.*, o.name FROM web_sessions s JOIN operators o ON o.id = s.operator";
+    let sessions = sqlx::query(sql).fetch_all(&mut *db).await?;
+    let keys = sqlx::query("SELECT * FROM api_keys").fetch_all(db).await?;
+    Ok(AccessRows {
+        links: links.iter().map(link_row).collect::<Result<_, _>>()?,
+        sessions: sessions.iter().map(session_row).collect::<Result<_, _>>()?,
+        keys: keys.iter().map(key_row).collect::<Result<_, _>>()?,
+    })
 }
 
 fn hash_of(row: &SqliteRow) -> StoreResult<Hash> {

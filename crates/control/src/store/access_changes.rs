@@ -3,6 +3,7 @@
 use super::access_rows::{Hash, KeyRow, LinkRow};
 use super::change::{ChangeClass, StoreChange};
 use super::error::{StoreError, StoreResult};
+use super::feed::stamp_access;
 use crate::limits;
 use crate::settings::WebSessionLife;
 use sqlx::{Row, SqliteConnection};
@@ -17,13 +18,18 @@ impl StoreChange for EnsureOperator {
     type Out = ();
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
-        let sql = "INSERT INTO operators (name, created_unix) VALUES (?, ?) ON CONFLICT (name) DO \
-                   NOTHING";
-        sqlx::query(sql)
+        let sql = "SELECT 1 AS there FROM operators WHERE name = ?";
+        let there = sqlx::query(sql)
             .bind(&self.name)
-            .bind(self.now)
-            .execute(db)
+            .fetch_optional(&mut *db)
             .await?;
+        if there.is_none() {
+            sqlx::query("INSERT INTO operators (name, created_unix) VALUES (?, ?)")
+                .bind(&self.name)
+                .bind(self.now)
+                .execute(db)
+                .await?;
+        }
         Ok(())
     }
 }
@@ -42,17 +48,25 @@ impl StoreChange for AddLink {
             .bind(self.now)
             .execute(&mut *db)
             .await?;
-        let sql = "DELETE FROM sign_in_links WHERE hash NOT IN \
-                   (SELECT hash FROM sign_in_links ORDER BY expires_unix DESC, rowid DESC LIMIT ?)";
-        sqlx::query(sql)
-            .bind(limits::LINKS_MAX - 1)
-            .execute(&mut *db)
-            .await?;
-        let sql = "INSERT INTO sign_in_links (hash, operator, expires_unix) SELECT ?, id, ? FROM \
-                   operators WHERE name = ?";
+        let version = stamp_access(db).await?;
+        let sql = "SELECT hash FROM sign_in_links ORDER BY expires_unix DESC, version DESC";
+        let links = sqlx::query(sql).fetch_all(&mut *db).await?;
+        // Makes room for the new one.
+        for (_, link) in (1i64..)
+            .zip(&links)
+            .filter(|(n, _)| *n >= limits::LINKS_MAX)
+        {
+            sqlx::query("DELETE FROM sign_in_links WHERE hash = ?")
+                .bind(link.try_get::<Vec<u8>, _>("hash")?)
+                .execute(&mut *db)
+                .await?;
+        }
+        let sql = "INSERT INTO sign_in_links (hash, operator, expires_unix, version) SELECT ?, id, \
+                   ?, ? FROM operators WHERE name = ?";
         let insert = sqlx::query(sql)
             .bind(&self.link.hash[..])
             .bind(self.link.expires_unix)
+            .bind(version)
             .bind(&self.operator);
         match insert.execute(db).await?.rows_affected() {
             1 => Ok(()),
@@ -77,24 +91,32 @@ impl StoreChange for RedeemLink {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<Option<String>> {
-        let sql =
-            "DELETE FROM sign_in_links WHERE hash = ? AND expires_unix > ? RETURNING operator";
-        // One statement finds and deletes the link, so that it is redeemed only once.
-        let redeemed = sqlx::query(sql)
+        let sql = "SELECT operator FROM sign_in_links WHERE hash = ? AND expires_unix > ?";
+        let found = sqlx::query(sql)
             .bind(&self.link[..])
             .bind(self.now)
             .fetch_optional(&mut *db)
             .await?;
-        let Some(row) = redeemed else { return Ok(None) };
+        let Some(row) = found else { return Ok(None) };
         let operator: i64 = row.try_get("operator")?;
+        let deleted = sqlx::query("DELETE FROM sign_in_links WHERE hash = ?")
+            .bind(&self.link[..])
+            .execute(&mut *db)
+            .await?;
+        // The number of deleted rows decides, so that a link is redeemed only once.
+        if deleted.rows_affected() != 1 {
+            return Ok(None);
+        }
+        let version = stamp_access(db).await?;
         forget_old_sessions(db, self.now, self.life).await?;
-        let sql = "INSERT INTO web_sessions (hash, operator, created_unix, seen_unix) VALUES (?, \
-                   ?, ?, ?)";
+        let sql = "INSERT INTO web_sessions (hash, operator, created_unix, seen_unix, version) \
+                   VALUES (?, ?, ?, ?, ?)";
         let insert = sqlx::query(sql)
             .bind(&self.session[..])
             .bind(operator)
             .bind(self.now)
-            .bind(self.now);
+            .bind(self.now)
+            .bind(version);
         insert.execute(&mut *db).await?;
         let name = sqlx::query("SELECT name FROM operators WHERE id = ?")
             .bind(operator)
@@ -119,12 +141,16 @@ async fn forget_old_sessions(
         .bind(before(now, life.most))
         .execute(&mut *db)
         .await?;
-    let sql = "DELETE FROM web_sessions WHERE hash NOT IN \
-               (SELECT hash FROM web_sessions ORDER BY seen_unix DESC, rowid DESC LIMIT ?)";
-    sqlx::query(sql)
-        .bind(limits::WEB_SESSIONS_MAX - 1)
-        .execute(db)
-        .await?;
+    let sql = "SELECT hash FROM web_sessions ORDER BY seen_unix DESC, version DESC";
+    let sessions = sqlx::query(sql).fetch_all(&mut *db).await?;
+    // Makes room for the new one.
+    let too_many = (1i64..).zip(&sessions);
+    for (_, session) in too_many.filter(|(n, _)| *n >= limits::WEB_SESSIONS_MAX) {
+        sqlx::query("DELETE FROM web_sessions WHERE hash = ?")
+            .bind(session.try_get::<Vec<u8>, _>("hash")?)
+            .execute(&mut *db)
+            .await?;
+    }
     Ok(())
 }
 
@@ -160,9 +186,9 @@ impl StoreChange for EndWebSession {
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         sqlx::query("DELETE FROM web_sessions WHERE hash = ?")
             .bind(&self.0[..])
-            .execute(db)
+            .execute(&mut *db)
             .await?;
-        Ok(())
+        stamp_access(db).await.map(drop)
     }
 }
 
@@ -173,11 +199,17 @@ impl StoreChange for AddKey {
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         let key = &self.0;
-        let sql = "SELECT COUNT(*) AS n, COALESCE(SUM(name = ?), 0) AS same FROM api_keys";
-        let row = sqlx::query(sql).bind(&key.name).fetch_one(&mut *db).await?;
-        if row.try_get::<i64, _>("same")? > 0 {
+        stamp_access(db).await?;
+        let same = sqlx::query("SELECT id FROM api_keys WHERE name = ?")
+            .bind(&key.name)
+            .fetch_optional(&mut *db)
+            .await?;
+        if same.is_some() {
             return Err(StoreError::KeyNameTaken);
         }
+        let row = sqlx::query("SELECT COUNT(*) AS n FROM api_keys")
+            .fetch_one(&mut *db)
+            .await?;
         if row.try_get::<i64, _>("n")? >= limits::KEYS_MAX {
             return Err(StoreError::TooManyKeys);
         }
@@ -227,8 +259,8 @@ impl StoreChange for RemoveKey {
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         sqlx::query("DELETE FROM api_keys WHERE id = ?")
             .bind(&self.0)
-            .execute(db)
+            .execute(&mut *db)
             .await?;
-        Ok(())
+        stamp_access(db).await.map(drop)
     }
 }

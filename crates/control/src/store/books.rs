@@ -2,6 +2,7 @@
 
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
+use super::feed::next_version;
 use futures_util::TryStreamExt;
 use sqlx::{Row, SqliteConnection};
 use tidegate_model::limits::BOOK_BYTES_MAX;
@@ -14,9 +15,9 @@ const PART: usize = 64 << 10;
 /// Reads the book of a cluster; empty and incomplete if there is none.
 pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<AccountBook> {
     let cluster = to_i64(id.0);
-    let sql = "SELECT accounts_run, accounts_complete, \
-               (SELECT SUM(LENGTH(accounts)) FROM books WHERE cluster = id) AS size FROM clusters \
-               WHERE id = ?";
+    let sql = "SELECT run, complete, \
+               (SELECT SUM(LENGTH(accounts)) FROM book_parts WHERE cluster = books.cluster) AS \
+               size FROM books WHERE cluster = ?";
     let Some(row) = sqlx::query(sql)
         .bind(cluster)
         .fetch_optional(&mut *db)
@@ -28,10 +29,10 @@ pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<
             read_began: None,
         });
     };
-    let run = RunEpoch(row.try_get::<i64, _>("accounts_run")?.unsigned_abs());
+    let run = RunEpoch(row.try_get::<i64, _>("run")?.unsigned_abs());
     // A column of another type means damage too.
     let complete = row
-        .try_get::<i64, _>("accounts_complete")
+        .try_get::<i64, _>("complete")
         .map_err(|_| damaged_book(cluster))?
         != 0;
     let size = row
@@ -44,7 +45,7 @@ pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<
         .ok_or_else(|| damaged_book(cluster))?;
     // Allocated at once: a vector that grows would leave copies of hashes behind.
     let mut bytes = Vec::with_capacity(size);
-    let sql = "SELECT accounts FROM books WHERE cluster = ? ORDER BY part";
+    let sql = "SELECT accounts FROM book_parts WHERE cluster = ? ORDER BY part";
     let mut parts = sqlx::query(sql).bind(cluster).fetch(db);
     while let Some(part) = parts.try_next().await? {
         let part: &[u8] = part
@@ -70,42 +71,67 @@ fn damaged_book(cluster: i64) -> StoreError {
     }
 }
 
-/// Replaces the book of a cluster. Unchanged parts are not written.
+/// Replaces the book of a cluster, unless the stored one is of a later run. Unchanged parts are not
+/// written.
 pub async fn write_book(
     db: &mut SqliteConnection,
     id: ClusterId,
     book: &AccountBook,
 ) -> StoreResult<()> {
+    let cluster = to_i64(id.0);
+    let version = next_version(db).await?;
+    let complete = i64::from(book.accounts.is_complete());
+    let sql = "UPDATE books SET run = ?, complete = ?, version = ? WHERE cluster = ? AND run <= ?";
+    let done = sqlx::query(sql)
+        .bind(to_i64(book.run.0))
+        .bind(complete)
+        .bind(version)
+        .bind(cluster)
+        .bind(to_i64(book.run.0))
+        .execute(&mut *db)
+        .await?;
+    if done.rows_affected() == 0 {
+        let sql = "SELECT run FROM books WHERE cluster = ?";
+        let later = sqlx::query(sql).bind(cluster).fetch_optional(db).await?;
+        // The reservation of a cluster makes the row.
+        return later.map(drop).ok_or(StoreError::Unknown(id));
+    }
     let parts = book.accounts.as_bytes().chunks(PART);
-    let sql = "DELETE FROM books WHERE cluster = ? AND part >= ?";
+    let sql = "DELETE FROM book_parts WHERE cluster = ? AND part >= ?";
     sqlx::query(sql)
-        .bind(to_i64(id.0))
+        .bind(cluster)
         .bind(to_i64(parts.len() as u64))
         .execute(&mut *db)
         .await?;
     for (part, bytes) in (0i64..).zip(parts) {
-        let sql = "INSERT INTO books (cluster, part, accounts) VALUES (?, ?, ?) ON CONFLICT \
-                   (cluster, part) \
-                   DO UPDATE SET accounts = excluded.accounts WHERE accounts IS NOT \
-                   excluded.accounts";
-        sqlx::query(sql)
-            .bind(to_i64(id.0))
-            .bind(part)
-            .bind(bytes)
-            .execute(&mut *db)
-            .await?;
+        write_part(db, cluster, part, bytes).await?;
     }
-    let sql = "UPDATE clusters SET accounts_run = ?, accounts_complete = ? WHERE id = ?";
-    let complete = i64::from(book.accounts.is_complete());
-    let done = sqlx::query(sql)
-        .bind(to_i64(book.run.0))
-        .bind(complete)
-        .bind(to_i64(id.0))
-        .execute(&mut *db)
+    Ok(())
+}
+
+async fn write_part(
+    db: &mut SqliteConnection,
+    cluster: i64,
+    part: i64,
+    bytes: &[u8],
+) -> StoreResult<()> {
+    let sql = "SELECT accounts = ? AS same FROM book_parts WHERE cluster = ? AND part = ?";
+    let stored = sqlx::query(sql)
+        .bind(bytes)
+        .bind(cluster)
+        .bind(part)
+        .fetch_optional(&mut *db)
         .await?;
-    if done.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Unknown(id))
-    }
+    let sql = match stored {
+        Some(row) if row.try_get::<i64, _>("same")? != 0 => return Ok(()),
+        Some(_) => "UPDATE book_parts SET accounts = ? WHERE cluster = ? AND part = ?",
+        None => "INSERT INTO book_parts (accounts, cluster, part) VALUES (?, ?, ?)",
+    };
+    sqlx::query(sql)
+        .bind(bytes)
+        .bind(cluster)
+        .bind(part)
+        .execute(db)
+        .await?;
+    Ok(())
 }

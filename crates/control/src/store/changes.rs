@@ -2,52 +2,45 @@
 
 use super::books::{read_book, write_book};
 use super::change::{ChangeClass, StoreChange};
-use super::cluster_rows::{expect_one_row, free_uid, next_id, read_one};
+use super::cluster_rows::{expect_one_row, read_one};
 use super::codec::{to_i64, to_ms};
 use super::error::{StoreError, StoreResult};
-use super::rows::{ClusterRow, Reservation, UnknownFolders};
+use super::feed::next_version;
+use super::rows::{ClusterRow, Reservation};
 use sqlx::{Row, SqliteConnection};
-use std::ops::RangeInclusive;
 use tidegate_model::{AccountBook, ClusterId, ClusterLimits, ClusterName, ClusterSettings};
 
-pub struct ReserveCluster {
-    pub wanted: Reservation,
-    pub uids: Option<RangeInclusive<u32>>,
-    pub strays: UnknownFolders,
-}
+pub struct ReserveCluster(pub Reservation);
 
 impl StoreChange for ReserveCluster {
     type Out = ClusterRow;
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<ClusterRow> {
-        let Self {
-            wanted,
-            uids,
-            strays,
-        } = self;
+        let wanted = &self.0;
+        let id = to_i64(wanted.id.0);
         if is_taken(db, "name_taken", wanted.name.as_str()).await? {
             return Err(StoreError::NameTaken(wanted.name.clone()));
         }
         if is_taken(db, "prefix", wanted.prefix.as_str()).await? {
             return Err(StoreError::PrefixTaken);
         }
-        let id = next_id(db, strays).await?;
-        let uid = match uids {
-            Some(range) => Some(free_uid(db, range.clone(), strays).await?),
-            None => None,
-        };
+        let sql = "SELECT id FROM clusters WHERE id = ?";
+        let same = sqlx::query(sql).bind(id).fetch_optional(&mut *db).await?;
+        if same.is_some() {
+            return Err(StoreError::IdTaken);
+        }
+        let version = next_version(db).await?;
         sqlx::query(
-            "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, uid, \
-             connections_max, sleep_after_ms, transaction_idle_max_ms, memory_max_bytes, \
-             disk_max_bytes, cpu_weight, tasks_max, engine, engine_parameters, phase) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating')",
+            "INSERT INTO clusters (id, name, name_taken, prefix, created_unix, connections_max, \
+             sleep_after_ms, transaction_idle_max_ms, memory_max_bytes, disk_max_bytes, \
+             cpu_weight, tasks_max, engine, engine_parameters, version, ip_allow, variables, \
+             phase) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '{}', 'creating')",
         )
-        .bind(to_i64(id))
+        .bind(id)
         .bind(wanted.name.as_str())
         .bind(wanted.name.as_str())
         .bind(wanted.prefix.as_str())
         .bind(wanted.created_unix)
-        .bind(uid.map(i64::from))
         .bind(i64::from(wanted.limits.connections_max))
         .bind(to_ms(wanted.limits.sleep_after))
         .bind(to_ms(wanted.limits.transaction_idle_max))
@@ -57,9 +50,16 @@ impl StoreChange for ReserveCluster {
         .bind(i64::from(wanted.limits.tasks_max))
         .bind(wanted.engine.kind.as_str())
         .bind(wanted.engine.parameters.to_json())
+        .bind(version)
         .execute(&mut *db)
         .await?;
-        read_one(db, ClusterId(id)).await
+        let sql = "INSERT INTO books (cluster, run, complete, version) VALUES (?, 0, 0, ?)";
+        sqlx::query(sql)
+            .bind(id)
+            .bind(version)
+            .execute(&mut *db)
+            .await?;
+        read_one(db, wanted.id).await
     }
 }
 
@@ -95,9 +95,12 @@ impl StoreChange for PublishCluster {
         if read_book(db, id).await?.accounts.is_empty() {
             write_book(db, id, &self.seed).await?;
         }
-        let sql = "UPDATE clusters SET phase = 'live' WHERE id = ? AND phase = 'creating'";
+        let sql = "UPDATE clusters SET phase = 'live', version = ? WHERE id = ? AND phase = \
+                   'creating'";
+        let version = next_version(db).await?;
         expect_one_row(
             sqlx::query(sql)
+                .bind(version)
                 .bind(to_i64(id.0))
                 .execute(&mut *db)
                 .await?
@@ -115,7 +118,7 @@ pub struct SetCluster {
 }
 
 impl StoreChange for SetCluster {
-    type Out = ();
+    type Out = u64;
 
     /// A higher disk limit for a full cluster must also be recorded on a full disk, and the end of
     /// its protection against deletion.
@@ -123,15 +126,16 @@ impl StoreChange for SetCluster {
         ChangeClass::Vital
     }
 
-    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<u64> {
         let limits = self.limits;
         let settings = &self.settings;
+        let version = next_version(db).await?;
         let ranges: Vec<_> = settings.ip_allow.iter().map(ToString::to_string).collect();
         let sql = "UPDATE clusters SET connections_max = ?, sleep_after_ms = ?, \
                    transaction_idle_max_ms = ?, \
                    memory_max_bytes = ?, disk_max_bytes = ?, cpu_weight = ?, tasks_max = ?, \
                    deletion_protection = ?, ping_holds = ?, events = ?, ip_allow = ?, \
-                   variables = ? \
+                   variables = ?, version = ? \
                    WHERE id = ? AND phase = 'live'";
         let change = sqlx::query(sql)
             .bind(i64::from(limits.connections_max))
@@ -146,8 +150,10 @@ impl StoreChange for SetCluster {
             .bind(settings.events)
             .bind(ranges.join(" "))
             .bind(serde_json::json!(settings.variables).to_string())
+            .bind(version)
             .bind(to_i64(self.cluster.0));
-        expect_one_row(change.execute(db).await?.rows_affected(), self.cluster)
+        expect_one_row(change.execute(db).await?.rows_affected(), self.cluster)?;
+        Ok(version.unsigned_abs())
     }
 }
 
@@ -157,18 +163,22 @@ pub struct RenameCluster {
 }
 
 impl StoreChange for RenameCluster {
-    type Out = ();
+    type Out = u64;
 
-    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<u64> {
         if is_taken(db, "name_taken", self.name.as_str()).await? {
             return Err(StoreError::NameTaken(self.name.clone()));
         }
-        let sql = "UPDATE clusters SET name = ?, name_taken = ? WHERE id = ? AND phase = 'live'";
+        let version = next_version(db).await?;
+        let sql = "UPDATE clusters SET name = ?, name_taken = ?, version = ? WHERE id = ? AND \
+                   phase = 'live'";
         let change = sqlx::query(sql)
             .bind(self.name.as_str())
             .bind(self.name.as_str())
+            .bind(version)
             .bind(to_i64(self.cluster.0));
-        expect_one_row(change.execute(db).await?.rows_affected(), self.cluster)
+        expect_one_row(change.execute(db).await?.rows_affected(), self.cluster)?;
+        Ok(version.unsigned_abs())
     }
 }
 
@@ -184,10 +194,12 @@ impl StoreChange for BeginDelete {
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         // The name is free for another cluster at once. The prefix never is.
-        let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL WHERE id = ? AND \
-                   phase <> 'gone'";
+        let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL, version = ? WHERE \
+                   id = ? AND phase <> 'gone'";
+        let version = next_version(db).await?;
         expect_one_row(
             sqlx::query(sql)
+                .bind(version)
                 .bind(to_i64(self.0.0))
                 .execute(db)
                 .await?
@@ -208,13 +220,20 @@ impl StoreChange for BuryCluster {
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         let cluster = to_i64(self.0.0);
-        sqlx::query("DELETE FROM books WHERE cluster = ?")
+        for sql in [
+            "DELETE FROM book_parts WHERE cluster = ?",
+            "DELETE FROM books WHERE cluster = ?",
+        ] {
+            sqlx::query(sql).bind(cluster).execute(&mut *db).await?;
+        }
+        let version = next_version(db).await?;
+        let sql = "UPDATE clusters SET phase = 'gone', name_taken = NULL, version = ? WHERE id = \
+                   ? AND phase <> 'gone'";
+        sqlx::query(sql)
+            .bind(version)
             .bind(cluster)
-            .execute(&mut *db)
+            .execute(db)
             .await?;
-        let sql = "UPDATE clusters SET phase = 'gone', name_taken = NULL, uid = NULL, awake = 0 \
-                   WHERE id = ?";
-        sqlx::query(sql).bind(cluster).execute(db).await?;
         Ok(())
     }
 }

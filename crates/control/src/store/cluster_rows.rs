@@ -2,11 +2,9 @@
 
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
-use super::rows::{ClusterRow, Phase, UnknownFolders};
+use super::rows::{BookHead, ClusterRow, Phase};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
-use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 use tidegate_model::server_variables::check_variable;
 use tidegate_model::{
@@ -23,40 +21,42 @@ pub fn expect_one_row(rows: u64, id: ClusterId) -> StoreResult<()> {
     }
 }
 
-pub async fn next_id(db: &mut SqliteConnection, strays: &UnknownFolders) -> StoreResult<u64> {
-    // Rows of deleted clusters stay, so no number is given twice.
-    let row = sqlx::query("SELECT COALESCE(MAX(id), 0) AS id FROM clusters")
-        .fetch_one(db)
-        .await?;
-    let highest: i64 = row.try_get("id")?;
-    Ok(highest.unsigned_abs().max(strays.id_max).saturating_add(1))
-}
-
-pub async fn free_uid(
-    db: &mut SqliteConnection,
-    range: RangeInclusive<u32>,
-    strays: &UnknownFolders,
-) -> StoreResult<u32> {
-    let rows = sqlx::query("SELECT uid FROM clusters WHERE uid IS NOT NULL")
-        .fetch_all(db)
-        .await?;
-    let mut taken = BTreeSet::new();
-    for row in &rows {
-        taken.insert(row.try_get::<i64, _>("uid")?);
-    }
-    let free = |uid: &u32| !taken.contains(&i64::from(*uid)) && !strays.uids.contains(uid);
-    range.into_iter().find(free).ok_or(StoreError::NoUidLeft)
-}
-
 pub async fn read_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<ClusterRow> {
-    let row = sqlx::query("SELECT * FROM clusters WHERE id = ?")
-        .bind(to_i64(id.0))
-        .fetch_optional(&mut *db)
-        .await?;
+    let row = sqlx::query(
+        "SELECT c.*, b.run AS book_run, b.complete AS book_complete FROM clusters c LEFT JOIN \
+         books b ON b.cluster = c.id WHERE c.id = ?",
+    )
+    .bind(to_i64(id.0))
+    .fetch_optional(&mut *db)
+    .await?;
     match row {
         Some(row) => read_row(&row),
         None => Err(StoreError::Unknown(id)),
     }
+}
+
+/// Reads the clusters whose record or book has changed since this version, at most `limit`. Those
+/// that are gone are left out if all are asked for.
+pub async fn read_changed(
+    db: &mut SqliteConnection,
+    since: u64,
+    limit: usize,
+) -> StoreResult<Vec<SqliteRow>> {
+    let sql = "SELECT c.*, b.run AS book_run, b.complete AS book_complete, changed.at FROM \
+               (SELECT id, MAX(version) AS at FROM \
+               (SELECT id, version FROM clusters WHERE version > ? UNION ALL \
+               SELECT cluster, version FROM books WHERE version > ?) AS marks GROUP BY id) AS \
+               changed JOIN clusters c ON c.id = changed.id LEFT JOIN books b ON b.cluster = c.id \
+               WHERE c.phase <> 'gone' OR ? > 0 ORDER BY changed.at LIMIT ?";
+    let since = to_i64(since);
+    let rows = sqlx::query(sql)
+        .bind(since)
+        .bind(since)
+        .bind(since)
+        .bind(to_i64(limit as u64))
+        .fetch_all(db)
+        .await?;
+    Ok(rows)
 }
 
 pub fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
@@ -71,10 +71,6 @@ pub fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
         "gone" => Phase::Gone,
         _ => return Err(corrupt(id, "unknown phase")),
     };
-    let uid = match row.try_get::<Option<i64>, _>("uid")? {
-        Some(uid) => Some(u32::try_from(uid).map_err(|_| corrupt(id, "bad uid"))?),
-        None => None,
-    };
     Ok(ClusterRow {
         id: ClusterId(id.unsigned_abs()),
         name: ClusterName::parse(&name).map_err(|_| corrupt(id, "bad name"))?,
@@ -85,20 +81,25 @@ pub fn read_row(row: &SqliteRow) -> StoreResult<ClusterRow> {
             parameters: EngineParameters::from_json(&parameters)
                 .map_err(|e| corrupt(id, &format!("bad engine_parameters: {e}")))?,
         },
-        uid,
         limits: read_limits(row).map_err(|error| match error {
             sqlx::Error::ColumnDecode { index, .. } => corrupt(id, &format!("bad {index}")),
             other => other.into(),
         })?,
         settings: read_settings(row)?,
         phase,
-        run: RunEpoch(integer(row, "run")?.unsigned_abs()),
-        awake: integer(row, "awake")? != 0,
-        accounts_run: RunEpoch(integer(row, "accounts_run")?.unsigned_abs()),
-        // A column of another type means that only the book is damaged: the cluster works, except
-        // for logins while it sleeps.
-        accounts_complete: integer(row, "accounts_complete").is_ok_and(|complete| complete != 0),
+        version: integer(row, "version")?.unsigned_abs(),
+        book: read_book_head(row),
     })
+}
+
+/// Reads what is known of the book. Damage there means that only the book is damaged: the cluster
+/// works, except for logins while it sleeps.
+fn read_book_head(row: &SqliteRow) -> BookHead {
+    let run = integer(row, "book_run").unwrap_or(0);
+    BookHead {
+        run: RunEpoch(run.unsigned_abs()),
+        complete: integer(row, "book_complete").is_ok_and(|complete| complete != 0),
+    }
 }
 
 fn read_limits(row: &SqliteRow) -> Result<ClusterLimits, sqlx::Error> {

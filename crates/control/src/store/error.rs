@@ -13,6 +13,8 @@ pub enum StoreError {
     TooManyKeys,
     #[error("the prefix is taken")]
     PrefixTaken,
+    #[error("the number is taken")]
+    IdTaken,
     #[error("no user number is left")]
     NoUidLeft,
     #[error("there is no cluster {0}")]
@@ -21,6 +23,9 @@ pub enum StoreError {
     Newer { found: i64, known: i64 },
     #[error("row of cluster {cluster}: {what}")]
     Corrupt { cluster: i64, what: String },
+    /// The row of versions, which a migration makes, is missing.
+    #[error("the version of the last change is missing")]
+    NoFeed,
     #[error("there is no such operator")]
     NoOperator,
     #[error("the disk is full")]
@@ -53,7 +58,7 @@ impl StoreError {
                 "start the version of Tidegate that wrote it, or a newer one: `tidegate version` \
                  tells this one"
             }
-            Self::Corrupt { .. } | Self::WrongHashSize => damaged,
+            Self::Corrupt { .. } | Self::NoFeed | Self::WrongHashSize => damaged,
             Self::Database(sqlx::Error::Database(error))
                 if error
                     .code()

@@ -1,9 +1,10 @@
-//! Interface of the store, so that a MySQL-compatible database can take the place of SQLite when
-//! several gateways share their records.
+//! Interface of the store, in parts. A MySQL-compatible database can take the place of SQLite for
+//! the parts that several gateways share; what belongs to one host always stays in its SQLite file.
 
 use super::access_rows::{AccessRows, Hash, KeyRow, LinkRow};
+use super::answers::StoredAnswer;
 use super::error::StoreResult;
-use super::rows::{ClusterRow, Reservation, UnknownFolders};
+use super::rows::{ClusterRow, HostRow, Reservation, StoreChanges};
 use crate::settings::WebSessionLife;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -13,20 +14,43 @@ use tidegate_model::{
     AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterSettings, RunEpoch,
 };
 
-/// Records of clusters. Every change is durable when its method returns.
-pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
-    /// Loads all clusters that are not tombstones, without their accounts. A row that can't be read
-    /// is left out and logged, so that one damaged cluster doesn't keep the server from starting.
-    fn load(&self) -> BoxFuture<'_, StoreResult<Vec<ClusterRow>>>;
+/// All records of a server. Every change is durable when its method returns.
+pub trait Store:
+    ChangeFeed + ClusterStore + AccessStore + AnswerStore + HostStore + 'static
+{
+    /// Whether a change waits for disk space.
+    fn is_disk_full(&self) -> bool;
 
-    /// Inserts a cluster in phase `Creating`, with a new number and, from `uids` if given, a user
-    /// number.
-    fn reserve<'a>(
-        &'a self,
-        wanted: &'a Reservation,
-        uids: Option<RangeInclusive<u32>>,
-        strays: &'a UnknownFolders,
-    ) -> BoxFuture<'a, StoreResult<ClusterRow>>;
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Changes of the facts that gateways may share.
+pub trait ChangeFeed: Send + Sync {
+    /// Returns what has changed since this version, up to a bound; 0 for everything. A row that
+    /// can't be read is left out and logged, so that one damaged cluster doesn't keep the server
+    /// from starting.
+    fn changes(&self, since: u64) -> BoxFuture<'_, StoreResult<StoreChanges>>;
+
+    /// Loads everything but tombstones.
+    fn load(&self) -> BoxFuture<'_, StoreResult<StoreChanges>> {
+        Box::pin(async move {
+            let mut all = self.changes(0).await?;
+            while all.more {
+                let page = self.changes(all.version).await?;
+                all.clusters.extend(page.clusters);
+                all.access = page.access;
+                all.version = page.version;
+                all.more = page.more;
+            }
+            Ok(all)
+        })
+    }
+}
+
+/// Shared records of clusters and their accounts.
+pub trait ClusterStore: Send + Sync {
+    /// Inserts a cluster in phase `Creating`.
+    fn reserve(&self, wanted: Reservation) -> BoxFuture<'_, StoreResult<ClusterRow>>;
 
     /// Changes a cluster from `Creating` to `Live`, with its first accounts unless a run has read
     /// some already.
@@ -36,56 +60,39 @@ pub trait Store: AccessStore + UidStore + Send + Sync + 'static {
         seed: &'a AccountBook,
     ) -> BoxFuture<'a, StoreResult<ClusterRow>>;
 
-    /// Changes the limits and settings of a live cluster.
+    /// Changes the limits and settings of a live cluster. Returns the record's new version.
     fn set_cluster(
         &self,
         id: ClusterId,
         limits: ClusterLimits,
         settings: ClusterSettings,
-    ) -> BoxFuture<'_, StoreResult<()>>;
+    ) -> BoxFuture<'_, StoreResult<u64>>;
 
-    /// Gives a live cluster another name, and frees the former one.
-    fn rename(&self, id: ClusterId, name: ClusterName) -> BoxFuture<'_, StoreResult<()>>;
+    /// Gives a live cluster another name, and frees the former one. Returns the record's new
+    /// version.
+    fn rename(&self, id: ClusterId, name: ClusterName) -> BoxFuture<'_, StoreResult<u64>>;
 
-    /// Marks a cluster as being deleted. Frees the name; number, prefix and user number are kept
-    /// until [`Store::bury`].
+    /// Marks a cluster as being deleted. Frees the name; number and prefix are never free.
     fn begin_delete(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>>;
 
-    /// Turns a cluster whose files are removed into a tombstone: frees the user number, deletes the
-    /// accounts.
+    /// Turns a cluster whose files are removed into a tombstone, and deletes its accounts.
     fn bury(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>>;
-
-    /// Increments the run and records that the engine may be running. Waits while the disk is full.
-    fn begin_run(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<RunEpoch>>;
-
-    /// Records the accounts last read in a run and its clean end, both or neither. Waits while the
-    /// disk is full.
-    fn end_run(
-        &self,
-        id: ClusterId,
-        run: RunEpoch,
-        book: Arc<AccountBook>,
-    ) -> BoxFuture<'_, StoreResult<()>>;
 
     /// Reads the copy of a cluster's accounts; empty and incomplete if there is none or no such
     /// cluster.
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>>;
 
-    /// Replaces the copy of a cluster's accounts. Waits while the disk is full.
+    /// Replaces the copy of a cluster's accounts, unless the stored one is of a later run. Waits
+    /// while the disk is full.
     fn save_accounts(
         &self,
         id: ClusterId,
         book: Arc<AccountBook>,
     ) -> BoxFuture<'_, StoreResult<()>>;
-
-    /// Whether a change waits for disk space.
-    fn is_disk_full(&self) -> bool;
-
-    fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// Records of access. Every change is durable when its method returns.
-pub trait AccessStore {
+/// Shared records of access.
+pub trait AccessStore: Send + Sync {
     /// Makes the operator of this name if it is missing.
     fn ensure_operator(&self, name: &str, now: i64) -> BoxFuture<'_, StoreResult<()>>;
 
@@ -116,9 +123,42 @@ pub trait AccessStore {
     fn keys_widened(&self) -> u64;
 }
 
-/// Records of user numbers. Every change is durable when its method returns.
-pub trait UidStore {
-    /// Returns the next numbers of the range to give out, at most `limit` and without those of
+/// Shared answers to requests with an idempotency key.
+pub trait AnswerStore: Send + Sync {
+    /// Reads the answer to the request with this key, unless it has expired.
+    fn answer<'a>(
+        &'a self,
+        key: &'a str,
+        now: i64,
+    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>>;
+
+    /// Stores the answer to a request. Deletes expired answers, and the oldest above the bound.
+    fn save_answer(
+        &self,
+        key: String,
+        answer: StoredAnswer,
+        now: i64,
+    ) -> BoxFuture<'_, StoreResult<()>>;
+}
+
+/// Records of this host: the runs of its engines, and its system users.
+pub trait HostStore: Send + Sync {
+    /// Loads what this host knows of its clusters.
+    fn host_rows(&self) -> BoxFuture<'_, StoreResult<Vec<HostRow>>>;
+
+    /// Makes this host the one that runs a cluster's engine, as this system user. May be repeated.
+    fn take_cluster(&self, id: ClusterId, uid: Option<u32>) -> BoxFuture<'_, StoreResult<()>>;
+
+    /// Forgets a cluster whose files are removed, and frees its system user. May be repeated.
+    fn release_cluster(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>>;
+
+    /// Increments the run and records that the engine may be running. Waits while the disk is full.
+    fn begin_run(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<RunEpoch>>;
+
+    /// Records the clean end of a run. Waits while the disk is full.
+    fn end_run(&self, id: ClusterId, run: RunEpoch) -> BoxFuture<'_, StoreResult<()>>;
+
+    /// Returns the next user numbers of the range to give out, at most `limit` and without those of
     /// `skip`: first those that no cluster ever had, then the ones freed longest ago. The store
     /// doesn't know whether something of the former cluster is left.
     fn uid_candidates<'a>(
@@ -128,6 +168,6 @@ pub trait UidStore {
         skip: &'a BTreeSet<u32>,
     ) -> BoxFuture<'a, StoreResult<Vec<Candidate>>>;
 
-    /// Gives other numbers to clusters, to all of them or none.
+    /// Gives other user numbers to clusters of this host, to all of them or none.
     fn set_uids(&self, changes: Vec<(ClusterId, u32)>) -> BoxFuture<'_, StoreResult<()>>;
 }

@@ -1,13 +1,10 @@
 //! Migration of accounts to schema version 4: from a row per account to one block per cluster.
 
-use super::books::write_book;
 use super::error::{StoreError, StoreResult};
 use serde::Deserialize;
 use sqlx::{Row, SqliteConnection};
 use tidegate_model::limits::BOOK_BYTES_MAX;
-use tidegate_model::{
-    Account, AccountBook, AccountsBuilder, ClusterId, Requirement, RunEpoch, Unsupported, Verifier,
-};
+use tidegate_model::{Account, Accounts, AccountsBuilder, Requirement, Unsupported, Verifier};
 
 /// A verifier in the JSON of those rows.
 #[derive(Deserialize)]
@@ -21,14 +18,12 @@ enum StoredVerifier {
 }
 
 pub async fn accounts_to_books(db: &mut SqliteConnection) -> StoreResult<()> {
-    let clusters = sqlx::query(
-        "SELECT DISTINCT cluster, accounts_run FROM accounts JOIN clusters ON id = cluster",
-    )
-    .fetch_all(&mut *db)
-    .await?;
+    let clusters =
+        sqlx::query("SELECT DISTINCT cluster FROM accounts JOIN clusters ON id = cluster")
+            .fetch_all(&mut *db)
+            .await?;
     for cluster in clusters {
         let id: i64 = cluster.try_get("cluster")?;
-        let run: i64 = cluster.try_get("accounts_run")?;
         let sql = "SELECT user, host, verifiers, locked FROM accounts WHERE cluster = ? ORDER BY \
                    position";
         let rows = sqlx::query(sql).bind(id).fetch_all(&mut *db).await?;
@@ -41,20 +36,30 @@ pub async fn accounts_to_books(db: &mut SqliteConnection) -> StoreResult<()> {
                 Err(_) => builder.set_incomplete(),
             }
         }
-        let id = ClusterId(id.unsigned_abs());
-        let run = RunEpoch(run.unsigned_abs());
-        write_book(
-            db,
-            id,
-            &AccountBook {
-                accounts: builder.finish(),
-                run,
-                read_began: None,
-            },
-        )
-        .await?;
+        write_parts(db, id, &builder.finish()).await?;
     }
     sqlx::raw_sql("DROP TABLE accounts").execute(db).await?;
+    Ok(())
+}
+
+/// Bytes of one part of a block in schema version 4.
+const PART: usize = 64 << 10;
+
+/// Writes the block of a cluster as schema version 4 has it.
+async fn write_parts(db: &mut SqliteConnection, id: i64, accounts: &Accounts) -> StoreResult<()> {
+    for (part, bytes) in (0i64..).zip(accounts.as_bytes().chunks(PART)) {
+        sqlx::query("INSERT INTO books (cluster, part, accounts) VALUES (?, ?, ?)")
+            .bind(id)
+            .bind(part)
+            .bind(bytes)
+            .execute(&mut *db)
+            .await?;
+    }
+    sqlx::query("UPDATE clusters SET accounts_complete = ? WHERE id = ?")
+        .bind(i64::from(accounts.is_complete()))
+        .bind(id)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -104,8 +109,9 @@ fn unhex(text: &str) -> Option<[u8; 20]> {
 #[cfg(test)]
 mod tests {
     use super::super::migrate;
-    use super::super::{SqliteStore, Store};
+    use super::super::{ClusterStore, SqliteStore};
     use super::*;
+    use tidegate_model::{ClusterId, RunEpoch};
 
     #[tokio::test]
     async fn accounts_of_an_older_store_come_along_and_a_broken_one_makes_its_book_incomplete() {

@@ -5,12 +5,14 @@
 mod access;
 mod access_changes;
 mod access_rows;
+mod answers;
 mod books;
 mod change;
 mod changes;
 mod cluster_rows;
 mod codec;
 mod error;
+mod feed;
 mod interface;
 mod migrate;
 mod migrate_books;
@@ -19,11 +21,14 @@ mod reserve;
 mod rows;
 mod runs;
 mod sqlite;
-mod uids;
+mod system_users;
 mod writer;
 
 pub use access_rows::{AccessRows, Hash, KeyRow, LinkRow, OPERATOR, WebSessionRow};
+pub use answers::StoredAnswer;
 pub use error::{StoreError, StoreResult};
-pub use interface::{AccessStore, Store, UidStore};
-pub use rows::{ClusterRow, Phase, Reservation, UnknownFolders};
+pub use interface::{AccessStore, AnswerStore, ChangeFeed, ClusterStore, HostStore, Store};
+pub use rows::{
+    BookHead, ClusterRow, HostRow, Phase, Reservation, StoreChanges, StoredCluster, UnknownFolders,
+};
 pub use sqlite::SqliteStore;

@@ -1,5 +1,6 @@
 //! Rows of the store about clusters.
 
+use super::access_rows::AccessRows;
 use std::collections::BTreeSet;
 use tidegate_model::{
     ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, Prefix, RunEpoch,
@@ -17,7 +18,7 @@ pub enum Phase {
     Gone,
 }
 
-/// A cluster's record.
+/// A cluster's record: the facts that gateways may share.
 #[derive(Debug, Clone)]
 pub struct ClusterRow {
     pub id: ClusterId,
@@ -25,24 +26,64 @@ pub struct ClusterRow {
     pub prefix: Prefix,
     pub created_unix: i64,
     pub engine: ClusterEngine,
-    /// User number of its engine, if the server runs as root.
-    pub uid: Option<u32>,
     pub limits: ClusterLimits,
     pub settings: ClusterSettings,
     pub phase: Phase,
+    /// Version of the last change of the record. Runs and readings of the accounts don't change it.
+    pub version: u64,
+    pub book: BookHead,
+}
+
+/// Facts about the stored accounts of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BookHead {
+    /// Run in which they were read; 0 for those that the cluster was created with.
+    pub run: RunEpoch,
+    /// Whether these are all accounts of the cluster.
+    pub complete: bool,
+}
+
+/// Facts of this host about a cluster whose engine runs on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostRow {
+    pub cluster: ClusterId,
+    /// System user of its engine, if the server runs as root.
+    pub uid: Option<u32>,
     /// Last run that was begun; 0 before the first.
     pub run: RunEpoch,
-    /// Whether a run was begun and has not ended cleanly.
+    /// Whether that run has not ended cleanly.
     pub awake: bool,
-    /// Run in which its stored accounts were read.
-    pub accounts_run: RunEpoch,
-    /// Whether these are all accounts of the cluster.
-    pub accounts_complete: bool,
+}
+
+impl HostRow {
+    /// A cluster whose engine has never run on this host.
+    pub fn new(cluster: ClusterId) -> Self {
+        Self {
+            cluster,
+            uid: None,
+            run: RunEpoch(0),
+            awake: false,
+        }
+    }
+
+    /// Whether the stored accounts are those of the sleeping cluster: its last run has ended
+    /// cleanly, and they were read in it.
+    pub fn is_settled(&self, book: BookHead) -> bool {
+        !self.awake && book.run == self.run
+    }
+}
+
+/// A cluster's record with what this host knows of it.
+#[derive(Debug, Clone)]
+pub struct StoredCluster {
+    pub row: ClusterRow,
+    pub host: HostRow,
 }
 
 /// Record of a new cluster.
 #[derive(Debug, Clone)]
 pub struct Reservation {
+    pub id: ClusterId,
     pub name: ClusterName,
     pub prefix: Prefix,
     pub created_unix: i64,
@@ -50,12 +91,26 @@ pub struct Reservation {
     pub limits: ClusterLimits,
 }
 
+/// Changes of the store since a version.
+#[derive(Debug)]
+pub struct StoreChanges {
+    /// Version to ask for the next changes with.
+    pub version: u64,
+    /// Whether there are more changes than fit into one answer.
+    pub more: bool,
+    /// Clusters whose record or book has changed, with the present one. Those that are gone are
+    /// left out if all clusters were asked for.
+    pub clusters: Vec<ClusterRow>,
+    /// All links, sessions and keys, if one has changed.
+    pub access: Option<AccessRows>,
+}
+
 /// Numbers that must not be given out although no row has them: those of directories that the store
 /// doesn't know.
 #[derive(Debug, Clone, Default)]
 pub struct UnknownFolders {
-    /// Highest number of these directories.
-    pub id_max: u64,
+    /// Numbers of these directories.
+    pub ids: BTreeSet<ClusterId>,
     /// Owners of these directories.
     pub uids: BTreeSet<u32>,
 }

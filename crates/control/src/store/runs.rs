@@ -1,13 +1,39 @@
-//! Changes by the runs of engines: begin, end, and readings of the accounts.
+//! Runs of this host's engines: begin and end. The accounts that they read are changes of books.
 
 use super::books::write_book;
 use super::change::{ChangeClass, StoreChange};
 use super::cluster_rows::expect_one_row;
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
+use super::rows::HostRow;
 use sqlx::{Row, SqliteConnection};
 use std::sync::Arc;
 use tidegate_model::{AccountBook, ClusterId, RunEpoch};
+
+/// Reads what this host knows of its clusters.
+pub async fn read_host_rows(db: &mut SqliteConnection) -> StoreResult<Vec<HostRow>> {
+    let sql = "SELECT r.cluster, r.run, r.awake, u.uid FROM runs r LEFT JOIN system_users u ON \
+               u.cluster = r.cluster";
+    let rows = sqlx::query(sql).fetch_all(db).await?;
+    let mut hosts = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let cluster: i64 = row.try_get("cluster")?;
+        let uid: Option<i64> = row.try_get("uid")?;
+        hosts.push(HostRow {
+            cluster: ClusterId(cluster.unsigned_abs()),
+            uid: uid
+                .map(u32::try_from)
+                .transpose()
+                .map_err(|_| StoreError::Corrupt {
+                    cluster,
+                    what: "bad uid".to_owned(),
+                })?,
+            run: RunEpoch(row.try_get::<i64, _>("run")?.unsigned_abs()),
+            awake: row.try_get::<i64, _>("awake")? != 0,
+        });
+    }
+    Ok(hosts)
+}
 
 pub struct BeginRun(pub ClusterId);
 
@@ -19,22 +45,22 @@ impl StoreChange for BeginRun {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<RunEpoch> {
-        let sql = "UPDATE clusters SET run = run + 1, awake = 1 WHERE id = ? AND phase IN \
-                   ('creating', 'live') \
-                   RETURNING run";
-        let row = sqlx::query(sql)
-            .bind(to_i64(self.0.0))
-            .fetch_optional(db)
+        let cluster = to_i64(self.0.0);
+        let sql = "UPDATE runs SET run = run + 1, awake = 1 WHERE cluster = ?";
+        let done = sqlx::query(sql).bind(cluster).execute(&mut *db).await?;
+        // The row is there from the creation of the cluster until its files are removed.
+        expect_one_row(done.rows_affected(), self.0)?;
+        let row = sqlx::query("SELECT run FROM runs WHERE cluster = ?")
+            .bind(cluster)
+            .fetch_one(db)
             .await?;
-        let run: i64 = row.ok_or(StoreError::Unknown(self.0))?.try_get("run")?;
-        Ok(RunEpoch(run.unsigned_abs()))
+        Ok(RunEpoch(row.try_get::<i64, _>("run")?.unsigned_abs()))
     }
 }
 
 pub struct EndRun {
     pub cluster: ClusterId,
     pub run: RunEpoch,
-    pub book: Arc<AccountBook>,
 }
 
 impl StoreChange for EndRun {
@@ -44,20 +70,15 @@ impl StoreChange for EndRun {
         ChangeClass::Ledger
     }
 
-    fn bytes(&self) -> usize {
-        self.book.accounts.as_bytes().len()
-    }
-
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
         // Changes nothing if a later run has begun meanwhile.
-        let sql = "UPDATE clusters SET awake = 0 WHERE id = ? AND run = ?";
+        let sql = "UPDATE runs SET awake = 0 WHERE cluster = ? AND run = ?";
         let done = sqlx::query(sql)
             .bind(to_i64(self.cluster.0))
             .bind(to_i64(self.run.0))
-            .execute(&mut *db)
+            .execute(db)
             .await?;
-        expect_one_row(done.rows_affected(), self.cluster)?;
-        write_book(db, self.cluster, &self.book).await
+        expect_one_row(done.rows_affected(), self.cluster)
     }
 }
 

@@ -1,24 +1,30 @@
 //! Store in one SQLite file. The lock of the data directory ensures that only one server uses it.
 
+use super::access::read_access;
+use super::answers::{SaveAnswer, StoredAnswer, read_answer};
 use super::books::read_book;
 use super::changes::{
     BeginDelete, BuryCluster, PublishCluster, RenameCluster, ReserveCluster, SetCluster,
 };
-use super::cluster_rows::read_row;
+use super::cluster_rows::{read_changed, read_row};
 use super::error::{StoreError, StoreResult};
-use super::interface::Store;
+use super::feed::{has_access_changed, last_version};
+use super::interface::{AnswerStore, ChangeFeed, ClusterStore, HostStore, Store};
 use super::migrate;
 use super::reserve::Reserve;
-use super::rows::{ClusterRow, Reservation, UnknownFolders};
-use super::runs::{BeginRun, EndRun, SaveAccounts};
+use super::rows::{ClusterRow, HostRow, Reservation, StoreChanges};
+use super::runs::{BeginRun, EndRun, SaveAccounts, read_host_rows};
+use super::system_users::{ReleaseCluster, SetUids, TakeCluster, read_candidates};
 use super::writer::{StoreWriter, is_full};
 use crate::limits;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqlitePool};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use tidegate_engine::Candidate;
 use tidegate_model::{
     AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterSettings, RunEpoch,
 };
@@ -103,23 +109,36 @@ impl SqliteStore {
         self.writer.commits()
     }
 
-    async fn load_rows(&self) -> StoreResult<Vec<ClusterRow>> {
+    async fn read_changes(&self, since: u64) -> StoreResult<StoreChanges> {
+        // One transaction, so that the version is that of the rows.
         let mut tx = self.reads.begin().await?;
-        let rows = sqlx::query("SELECT * FROM clusters WHERE phase <> 'gone' ORDER BY id")
-            .fetch_all(&mut *tx)
-            .await?;
-        let mut out = Vec::with_capacity(rows.len());
+        let rows = read_changed(&mut tx, since, limits::CHANGES_MAX).await?;
+        let more = rows.len() == limits::CHANGES_MAX;
+        let mut version = last_version(&mut tx).await?;
+        let mut clusters = Vec::with_capacity(rows.len());
         for row in &rows {
+            if more {
+                version = row.try_get::<i64, _>("at")?.unsigned_abs();
+            }
             match read_row(row) {
-                Ok(row) => out.push(row),
-                // Its number, prefix and user number stay taken in the store.
+                Ok(row) => clusters.push(row),
+                // Its number and prefix stay taken in the store.
                 Err(error) => {
                     tracing::error!(%error, "a cluster is left out: its row in the store is \
                                              damaged")
                 }
             }
         }
-        Ok(out)
+        let access = match !more && has_access_changed(&mut tx, since).await? {
+            true => Some(read_access(&mut tx).await?),
+            false => None,
+        };
+        Ok(StoreChanges {
+            version,
+            more,
+            clusters,
+            access,
+        })
     }
 }
 
@@ -129,23 +148,15 @@ fn pool_of(connections: u32) -> SqlitePoolOptions {
         .acquire_timeout(limits::STORE_WAIT)
 }
 
-impl Store for SqliteStore {
-    fn load(&self) -> BoxFuture<'_, StoreResult<Vec<ClusterRow>>> {
-        Box::pin(self.load_rows())
+impl ChangeFeed for SqliteStore {
+    fn changes(&self, since: u64) -> BoxFuture<'_, StoreResult<StoreChanges>> {
+        Box::pin(self.read_changes(since))
     }
+}
 
-    fn reserve<'a>(
-        &'a self,
-        wanted: &'a Reservation,
-        uids: Option<RangeInclusive<u32>>,
-        strays: &'a UnknownFolders,
-    ) -> BoxFuture<'a, StoreResult<ClusterRow>> {
-        let change = ReserveCluster {
-            wanted: wanted.clone(),
-            uids,
-            strays: strays.clone(),
-        };
-        Box::pin(self.writer.write(change))
+impl ClusterStore for SqliteStore {
+    fn reserve(&self, wanted: Reservation) -> BoxFuture<'_, StoreResult<ClusterRow>> {
+        Box::pin(self.writer.write(ReserveCluster(wanted)))
     }
 
     fn publish<'a>(
@@ -164,7 +175,7 @@ impl Store for SqliteStore {
         id: ClusterId,
         limits: ClusterLimits,
         settings: ClusterSettings,
-    ) -> BoxFuture<'_, StoreResult<()>> {
+    ) -> BoxFuture<'_, StoreResult<u64>> {
         Box::pin(self.writer.write(SetCluster {
             cluster: id,
             limits,
@@ -172,7 +183,7 @@ impl Store for SqliteStore {
         }))
     }
 
-    fn rename(&self, id: ClusterId, name: ClusterName) -> BoxFuture<'_, StoreResult<()>> {
+    fn rename(&self, id: ClusterId, name: ClusterName) -> BoxFuture<'_, StoreResult<u64>> {
         Box::pin(self.writer.write(RenameCluster { cluster: id, name }))
     }
 
@@ -182,23 +193,6 @@ impl Store for SqliteStore {
 
     fn bury(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>> {
         Box::pin(self.writer.write(BuryCluster(id)))
-    }
-
-    fn begin_run(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<RunEpoch>> {
-        Box::pin(self.writer.write(BeginRun(id)))
-    }
-
-    fn end_run(
-        &self,
-        id: ClusterId,
-        run: RunEpoch,
-        book: Arc<AccountBook>,
-    ) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(self.writer.write(EndRun {
-            cluster: id,
-            run,
-            book,
-        }))
     }
 
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>> {
@@ -216,7 +210,67 @@ impl Store for SqliteStore {
     ) -> BoxFuture<'_, StoreResult<()>> {
         Box::pin(self.writer.write(SaveAccounts { cluster: id, book }))
     }
+}
 
+impl AnswerStore for SqliteStore {
+    fn answer<'a>(
+        &'a self,
+        key: &'a str,
+        now: i64,
+    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
+        Box::pin(async move { read_answer(&mut *self.reads.acquire().await?, key, now).await })
+    }
+
+    fn save_answer(
+        &self,
+        key: String,
+        answer: StoredAnswer,
+        now: i64,
+    ) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(SaveAnswer { key, answer, now }))
+    }
+}
+
+impl HostStore for SqliteStore {
+    fn host_rows(&self) -> BoxFuture<'_, StoreResult<Vec<HostRow>>> {
+        Box::pin(async move { read_host_rows(&mut *self.reads.acquire().await?).await })
+    }
+
+    fn take_cluster(&self, id: ClusterId, uid: Option<u32>) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(TakeCluster { cluster: id, uid }))
+    }
+
+    fn release_cluster(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(ReleaseCluster(id)))
+    }
+
+    fn begin_run(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<RunEpoch>> {
+        Box::pin(self.writer.write(BeginRun(id)))
+    }
+
+    fn end_run(&self, id: ClusterId, run: RunEpoch) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(EndRun { cluster: id, run }))
+    }
+
+    fn uid_candidates<'a>(
+        &'a self,
+        range: RangeInclusive<u32>,
+        limit: usize,
+        skip: &'a BTreeSet<u32>,
+    ) -> BoxFuture<'a, StoreResult<Vec<Candidate>>> {
+        Box::pin(async move {
+            // A transaction, so that a number that is freed meanwhile is in one of the two lists.
+            let mut view = self.reads.begin().await?;
+            read_candidates(&mut view, range, limit, skip).await
+        })
+    }
+
+    fn set_uids(&self, changes: Vec<(ClusterId, u32)>) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(SetUids(changes)))
+    }
+}
+
+impl Store for SqliteStore {
     fn is_disk_full(&self) -> bool {
         self.writer.is_disk_full()
     }

@@ -3,14 +3,66 @@
 use sqlx::{Connection, SqliteConnection};
 use std::path::Path;
 use std::sync::Arc;
-use tidegate_control::store::{ClusterRow, Reservation, SqliteStore, Store, UnknownFolders};
+use tempfile::TempDir;
+use tidegate_control::store::{ClusterRow, HostRow, Reservation, SqliteStore, Store};
 use tidegate_model::{
-    Account, AccountBook, ClusterEngine, ClusterLimits, ClusterName, Prefix, Requirement, RunEpoch,
-    Unsupported, Verifier,
+    Account, AccountBook, ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix,
+    Requirement, RunEpoch, Unsupported, Verifier,
 };
+
+/// A database that stores can be opened on, one after the other.
+pub trait StoreFactory {
+    type Opened: Store;
+
+    fn open(&self) -> impl Future<Output = Self::Opened>;
+}
+
+/// A folder with a SQLite file.
+pub struct SqliteFolder(pub TempDir);
+
+impl SqliteFolder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+impl StoreFactory for SqliteFolder {
+    type Opened = SqliteStore;
+
+    async fn open(&self) -> SqliteStore {
+        open(self.0.path()).await
+    }
+}
+
+/// Runs each test over new folders with a SQLite file.
+#[macro_export]
+macro_rules! over_sqlite {
+    ($($test:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                suite::$test(&$crate::common::store::SqliteFolder::new()).await;
+            }
+        )*
+    };
+}
+
+/// All clusters but tombstones, by name.
+pub async fn clusters(store: &impl Store) -> Vec<ClusterRow> {
+    let mut rows = store.load().await.unwrap().clusters;
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    rows
+}
+
+/// Facts of the host about a cluster.
+pub async fn host_of(store: &impl Store, id: ClusterId) -> Option<HostRow> {
+    let rows = store.host_rows().await.unwrap();
+    rows.into_iter().find(|host| host.cluster == id)
+}
 
 pub fn wanted(name: &str) -> Reservation {
     Reservation {
+        id: ClusterId::random().unwrap(),
         name: ClusterName::parse(name).unwrap(),
         prefix: Prefix::random().unwrap(),
         created_unix: 1_700_000_000,
@@ -66,12 +118,16 @@ pub async fn open(dir: &Path) -> SqliteStore {
     SqliteStore::open(&dir.join("store.sqlite")).await.unwrap()
 }
 
-pub async fn live(store: &SqliteStore, name: &str) -> ClusterRow {
-    let row = store
-        .reserve(&wanted(name), None, &UnknownFolders::default())
-        .await
-        .unwrap();
-    store.publish(row.id, &book(0, "root")).await.unwrap()
+pub async fn live(store: &impl Store, name: &str) -> ClusterRow {
+    let id = store.reserve(wanted(name)).await.unwrap().id;
+    store.take_cluster(id, None).await.unwrap();
+    store.publish(id, &book(0, "root")).await.unwrap()
+}
+
+/// Ends a run with these accounts.
+pub async fn end_run(store: &impl Store, id: ClusterId, run: RunEpoch, book: Arc<AccountBook>) {
+    store.save_accounts(id, book).await.unwrap();
+    store.end_run(id, run).await.unwrap();
 }
 
 /// Takes the store's write lock, as a slow transaction does, until the connection is closed. In
