@@ -87,21 +87,54 @@ pub fn administration_error(
             format!("cluster {name:?} has {count} users with a role already, the most it can have"),
             format!("delete one that nobody needs: `tidegate user list {name}`"),
         ),
-        AdministrationError::ReadOnly => ControlError::new(
+        AdministrationError::DiskLimit => ControlError::new(
             ErrorCode::NoPlace,
-            format!("cluster {name:?} is read-only, as at its disk limit"),
+            format!("cluster {name:?} is read-only: it has reached its disk limit"),
             format!(
                 "raise the limit (`tidegate cluster set {name} --disk-max SIZE`), or delete data"
             ),
         ),
-        AdministrationError::Run(e @ (RunError::Busy(_) | RunError::Lost(_))) => ControlError::new(
+        AdministrationError::ReadOnly => ControlError::new(
             ErrorCode::Busy,
             format!(
-                "the engine of cluster {name:?} was too busy for {what}: {}",
-                error_chain(&e)
+                "cluster {name:?} is read-only: a session has set read_only, not its disk limit"
+            ),
+            format!(
+                "end it as it was begun (`SET GLOBAL read_only = 0`), or with `tidegate cluster \
+                 sleep {name}`: the next start of the engine is not read-only"
+            ),
+        ),
+        AdministrationError::Unfinished { left, source } => ControlError::new(
+            match source {
+                RunError::Busy(_) => ErrorCode::Busy,
+                _ => ErrorCode::EngineFailed,
+            },
+            format!(
+                "the engine of cluster {name:?} did not finish the change of {what}: {left}: {}",
+                error_chain(&source)
+            ),
+            format!(
+                "`tidegate user list {name}` and `tidegate database list {name}` show what there \
+                 is; repeat the command when no session locks tables or accounts"
+            ),
+        ),
+        AdministrationError::Run(RunError::Busy(reason)) => ControlError::new(
+            ErrorCode::Busy,
+            format!(
+                "the engine of cluster {name:?} was too busy for {what}: {reason}; nothing was \
+                 changed"
             ),
             "a session may have locked tables or accounts, as a backup does: wait for it, or end \
              it (`tidegate session list`), then try again",
+        ),
+        AdministrationError::Run(e @ RunError::Lost(_)) => ControlError::new(
+            ErrorCode::EngineFailed,
+            format!(
+                "the engine of cluster {name:?} ended, or closed the connection, twice during the \
+                 work on {what}: {}",
+                error_chain(&e)
+            ),
+            format!("`tidegate logs {name}` shows why; then try again"),
         ),
         AdministrationError::Run(e) => ControlError::new(
             ErrorCode::EngineFailed,

@@ -224,14 +224,22 @@ pub struct UserView {
     pub name: String,
     /// Name to log in with: the cluster's prefix, a dot and the name.
     pub login: String,
-    /// Host patterns of its accounts.
-    pub hosts: Vec<String>,
+    pub accounts: Vec<AccountView>,
+    /// Role of its account at `%`. `None` if SQL created that, or there is none.
+    pub role: Option<UserRole>,
+    /// Whether that account gets databases that are created later.
+    pub every_database: bool,
+    /// Databases of the role. Empty for an administrator, who has all.
+    pub databases: Vec<String>,
+}
+
+/// Account of a user at one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountView {
+    /// Host pattern.
+    pub host: String,
     /// `None` if SQL created it.
     pub role: Option<UserRole>,
-    /// Whether it gets databases that are created later.
-    pub every_database: bool,
-    /// Databases of its role. Empty for an administrator, who has all.
-    pub databases: Vec<String>,
     pub locked: bool,
 }
 

@@ -3,6 +3,7 @@
 
 use crate::driver::Run;
 use crate::error::{EngineError, RunError};
+use crate::status::SharedCluster;
 use std::sync::Arc;
 use tidegate_model::{BoxFuture, DatabaseName, Lease, UserName, UserRole};
 
@@ -26,16 +27,35 @@ pub struct EngineDatabase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineUser {
     pub name: String,
-    /// Host patterns of its accounts.
-    pub hosts: Vec<String>,
+    pub accounts: Vec<EngineAccount>,
+    /// Role of its account at `%`. `None` if SQL created that, or there is none.
+    pub role: Option<UserRole>,
+    /// Whether that account gets databases that an operator creates later.
+    pub every_database: bool,
+    /// Databases of the role. Empty for an administrator, who has all.
+    pub databases: Vec<String>,
+}
+
+/// Account of a user at one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineAccount {
+    pub host: String,
     /// `None` if SQL created it.
     pub role: Option<UserRole>,
-    /// Whether it gets databases that an operator creates later.
-    pub every_database: bool,
-    /// Databases of its role. Empty for an administrator, who has all.
-    pub databases: Vec<String>,
-    /// Whether one of its accounts is locked.
     pub locked: bool,
+}
+
+impl EngineUser {
+    /// A user of which nothing but the name is known.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            accounts: Vec::new(),
+            role: None,
+            every_database: false,
+            databases: Vec::new(),
+        }
+    }
 }
 
 /// Parameters of a new user.
@@ -47,6 +67,8 @@ pub struct NewEngineUser {
     pub role: UserRole,
     /// All databases, and those that are created later, if `None`.
     pub databases: Option<Vec<DatabaseName>>,
+    /// Whether a locked account with this password is one that an earlier try left unfinished.
+    pub replaces_unfinished: bool,
 }
 
 /// Error of an operation on users and databases.
@@ -60,8 +82,13 @@ pub enum AdministrationError {
     MissingDatabase(String),
     #[error("there are {0} already")]
     TooMany(usize),
-    #[error("the cluster is read-only, as at its disk limit")]
+    #[error("the cluster is read-only: it has reached its disk limit")]
+    DiskLimit,
+    #[error("the cluster is read-only: a session has set read_only")]
     ReadOnly,
+    /// A part of the change was made, or may have been.
+    #[error("{left}")]
+    Unfinished { left: String, source: RunError },
     #[error(transparent)]
     Run(#[from] RunError),
 }
@@ -115,13 +142,14 @@ pub trait Administration: Send + Sync {
 
 /// A running engine that stays awake while its users and databases are managed.
 pub struct AdministeredRun {
-    _lease: Lease,
+    lease: Lease,
     run: Arc<dyn Run>,
+    shared: Arc<SharedCluster>,
 }
 
 impl AdministeredRun {
-    pub(crate) fn new(lease: Lease, run: Arc<dyn Run>) -> Self {
-        Self { _lease: lease, run }
+    pub(crate) fn new(lease: Lease, run: Arc<dyn Run>, shared: Arc<SharedCluster>) -> Self {
+        Self { lease, run, shared }
     }
 
     /// An error if this kind of engine manages no users and databases.
@@ -129,5 +157,10 @@ impl AdministeredRun {
         self.run
             .administration()
             .ok_or(EngineError::Unsupported("users and databases to manage"))
+    }
+
+    /// Whether the run has ended, or ends now.
+    pub async fn has_ended(&self) -> bool {
+        self.shared.has_ended(self.lease.run).await
     }
 }

@@ -6,7 +6,8 @@ use crate::error::{EngineError, RunError, StartError};
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::{
-    Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineAddress, EngineSession, ServerVariables,
+    Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineAddress, EngineSession, LiveSwitch,
+    ServerVariables,
 };
 
 /// The engine of one cluster, running or not.
@@ -144,6 +145,22 @@ pub trait Run: Send + Sync + 'static {
     /// with.
     fn set_limits(&self, _limits: &ClusterLimits) -> BoxFuture<'_, Result<(), RunError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// Switch that is on while the engine is read-only because of the cluster's disk limit.
+    fn at_disk_limit(&self) -> LiveSwitch {
+        LiveSwitch::default()
+    }
+
+    /// Drops accounts without a name, which the engine prefers to the operator's own at their
+    /// hosts. Returns how many; 0 for a user that is not the operator's.
+    fn drop_shadows<'a>(&'a self, _user: &'a str) -> BoxFuture<'a, Result<usize, RunError>> {
+        Box::pin(async { Ok(0) })
+    }
+
+    /// Whether the engine still answers. False if that is not known.
+    fn answers(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
     }
 
     /// Users and databases of this run. `None`: this kind of engine does not manage them.

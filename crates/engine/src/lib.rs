@@ -31,7 +31,7 @@ pub mod fuzzing {
 
 pub use administration::{
     AdministeredRun, Administration, AdministrationError, AdministrationResult, BoundedList,
-    EngineDatabase, EngineUser, NewEngineUser,
+    EngineAccount, EngineDatabase, EngineUser, NewEngineUser,
 };
 pub use driver::{Driver, Run, RunUsage};
 pub use engines::Engines;

@@ -55,8 +55,14 @@ pub const ADMIN_STATEMENT_MAX: Duration = Duration::from_secs(12);
 pub const ADMINISTRATION_MAX: Duration = Duration::from_secs(60);
 /// Bytes of one statement of such an operation.
 pub const ADMIN_STATEMENT_BYTES_MAX: usize = 64 << 10;
-/// Users that one GRANT or REVOKE names: at most 25 KB of names that a tenant chose.
-pub const GRANTEES_PER_STATEMENT: usize = 32;
+/// Bytes of the names of users or hosts in one statement: a tenant can limit a packet of all
+/// sessions to 1,024 bytes, and the rest of the longest statement has 550.
+pub const NAMES_PER_STATEMENT_BYTES: usize = 400;
+/// Bytes around each name: its quotes and what belongs to it, such as the hash of a password.
+pub const NAME_OVERHEAD: usize = 120;
+/// Seconds that the other statements of a change wait for a backup lock, after one waited in vain
+/// and was made all the same.
+pub const LATER_LOCK_WAIT_SECONDS: u32 = 1;
 /// Time that the engine may take to drop a database. It removes some thousand tables in it.
 pub const DROP_DATABASE_SECONDS: u32 = 120;
 /// Users with a role that a cluster may have. Each gets a grant with every new database.
@@ -193,6 +199,9 @@ pub const HEALTH_SLICES: u32 = 10;
 
 /// An operator's wake or password change. Recovery of a large data directory may take minutes.
 pub const OPERATION_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// How long an engine that closed a session has to answer a statement of ours.
+pub const ANSWER_MAX: Duration = Duration::from_secs(3);
 
 /// How long the end of an engine that did not answer is awaited, before it is called busy.
 pub const END_KNOWN_MAX: Duration = Duration::from_secs(1);

@@ -2,13 +2,13 @@
 //! nothing: the supervisor opens and closes the gate.
 
 use crate::driver::Run;
-use crate::limits::{ALWAYS_ON, KILLS_AT_ONCE_MAX};
+use crate::limits::{ALWAYS_ON, END_KNOWN_MAX, KILLS_AT_ONCE_MAX, NEXT_RUN_CHECK};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 use tidegate_model::{
     Activity, AttachError, ClusterId, ClusterLimits, ClusterState, EngineAddress, Lease,
-    LeaseHandle, RefusalKind, RunEpoch,
+    LeaseHandle, LiveSwitch, RefusalKind, RunEpoch,
 };
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -43,6 +43,8 @@ impl Status {
 pub struct LeaseGate {
     open: Option<(RunEpoch, EngineAddress)>,
     leases: Vec<LeaseHandle>,
+    /// On while the run is read-only because of the cluster's disk limit.
+    at_disk_limit: LiveSwitch,
     /// Latest activity of dropped leases.
     newest: Option<Instant>,
     /// Number of leases at which detached ones are removed.
@@ -53,7 +55,14 @@ const PRUNE_FIRST: usize = 32;
 
 impl LeaseGate {
     /// Opens the gate. `newest`: the latest activity until a session comes.
-    pub fn open(&mut self, run: RunEpoch, address: EngineAddress, newest: Instant) {
+    pub fn open(
+        &mut self,
+        run: RunEpoch,
+        address: EngineAddress,
+        newest: Instant,
+        at_disk_limit: LiveSwitch,
+    ) {
+        self.at_disk_limit = at_disk_limit;
         self.open = Some((run, address));
         self.newest = Some(newest);
         self.prune_at = PRUNE_FIRST;
@@ -78,7 +87,8 @@ impl LeaseGate {
             // Doubled, so that pruning costs each lease a constant time.
             self.prune_at = (self.leases.len() * 2).max(PRUNE_FIRST);
         }
-        let (lease, handle) = LeaseHandle::pair(cluster, run, address);
+        let (mut lease, handle) = LeaseHandle::pair(cluster, run, address);
+        lease.at_disk_limit = self.at_disk_limit.clone();
         self.leases.push(handle);
         Some(lease)
     }
@@ -210,6 +220,19 @@ impl SharedCluster {
         run.as_ref()
             .filter(|(e, _)| *e == epoch)
             .and_then(|(_, run)| run.upgrade())
+    }
+
+    /// Whether the run has ended, or ends now: its connections close a moment before its end is
+    /// known.
+    pub async fn has_ended(&self, run: RunEpoch) -> bool {
+        let until = Instant::now() + END_KNOWN_MAX;
+        while self.run(run).is_some() {
+            if Instant::now() >= until {
+                return false;
+            }
+            tokio::time::sleep(NEXT_RUN_CHECK).await;
+        }
+        true
     }
 
     /// Returns the engine that is alive, of whichever run.

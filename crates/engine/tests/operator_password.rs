@@ -341,27 +341,25 @@ async fn a_change_whose_commit_waits_for_a_backup_is_told_as_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repair_removes_accounts_without_a_name_which_come_before_root() {
-    let (fixture, id) = besieged(&["CREATE USER ''@localhost IDENTIFIED BY 'x'"]).await;
-    fixture
-        .engines
-        .set_password(id, "root", stage2("new"))
-        .await
-        .unwrap();
-    let lease = fixture.attach(id).await;
-    let shadowed = Client::login(&lease.address, "root", "new").await;
-    assert!(shadowed.is_err(), "the account without a name comes first");
-    let repaired = fixture
-        .engines
-        .repair_password(id, "root", stage2("newer"))
-        .await;
-    assert!(repaired.is_ok(), "{}", repaired.unwrap_err());
-    let lease = fixture.attach(id).await;
-    let mut root = Client::login(&lease.address, "root", "newer")
-        .await
-        .unwrap();
-    is_a_root(&mut root).await;
-    let app = Client::login(&lease.address, "app", "app").await;
-    assert!(app.is_ok(), "other accounts are kept");
-    fixture.engines.shutdown().await;
+async fn accounts_without_a_name_which_come_before_root_are_removed() {
+    for repair in [false, true] {
+        let (fixture, id) = besieged(&["CREATE USER ''@localhost IDENTIFIED BY 'x'"]).await;
+        let lease = fixture.attach(id).await;
+        let shadowed = Client::login(&lease.address, "root", "first").await;
+        assert!(shadowed.is_err(), "the account without a name comes first");
+        let engines = &fixture.engines;
+        let set = match repair {
+            false => engines.set_password(id, "root", stage2("new")).await,
+            true => engines.repair_password(id, "root", stage2("new")).await,
+        };
+        assert!(set.is_ok(), "{}", set.unwrap_err());
+        let lease = fixture.attach(id).await;
+        let mut root = Client::login(&lease.address, "root", "new").await.unwrap();
+        is_a_root(&mut root).await;
+        let starts = if repair { 3 } else { 1 };
+        assert!(fixture.memory.starts() <= starts, "no engine is ended");
+        let app = Client::login(&lease.address, "app", "app").await;
+        assert!(app.is_ok() || !repair, "other accounts are kept");
+        fixture.engines.shutdown().await;
+    }
 }

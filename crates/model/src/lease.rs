@@ -5,6 +5,7 @@
 //! lease detaches the session: the supervisor is notified, and an open yield request is answered
 //! with yes.
 
+use crate::cluster_settings::LiveSwitch;
 use crate::engine_address::EngineAddress;
 use crate::id::{ClusterId, RunEpoch};
 use futures_util::task::AtomicWaker;
@@ -125,6 +126,8 @@ pub struct Lease {
     pub run: RunEpoch,
     /// Address at which the engine accepts sessions.
     pub address: EngineAddress,
+    /// On while the engine is read-only because of the cluster's disk limit.
+    pub at_disk_limit: LiveSwitch,
     shared: Arc<LeaseState>,
 }
 
@@ -222,6 +225,7 @@ impl LeaseHandle {
                 cluster,
                 run,
                 address,
+                at_disk_limit: LiveSwitch::default(),
                 shared: Arc::clone(&shared),
             },
             LeaseHandle { shared },

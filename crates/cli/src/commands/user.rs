@@ -13,7 +13,7 @@ use crate::terminal;
 use anyhow::{Context as _, Result};
 use std::io::{IsTerminal, Read};
 use tidegate_connect::bracketed;
-use tidegate_console::types::{CreateUser, Secret, SetPassword, User};
+use tidegate_console::types::{Account, CreateUser, Role, Secret, SetPassword, User};
 use tidegate_model::printable;
 use zeroize::Zeroizing;
 
@@ -56,13 +56,14 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
         UserCommand::List { cluster } => {
             wake(&client, cluster)?;
             let list = ask(client.users(cluster))?;
-            screen::print_list(
-                context.global.json,
-                &list.users,
-                "no users",
-                &["NAME", "ROLE", "DATABASES", "HOSTS", "USER"],
-                user_row,
-            )?;
+            if context.global.json {
+                return screen::print_json(&list.users);
+            }
+            let rows: Vec<_> = list.users.iter().flat_map(user_rows).collect();
+            match rows.is_empty() {
+                true => screen::say("no users"),
+                false => screen::print(&screen::table(&USER_COLUMNS, &rows))?,
+            }
             if !list.complete {
                 screen::say("there are more users than this list can have");
             }
@@ -147,23 +148,79 @@ fn print_login(context: &Context, cluster: &str, user: &User) -> Result<()> {
     screen::print(&card.render(Paint::stdout()))
 }
 
-fn user_row(user: &User) -> Vec<String> {
-    let role = match (user.role, user.locked) {
-        (Some(role), false) => role.as_str().to_owned(),
-        (Some(role), true) => format!("{} (locked)", role.as_str()),
-        (None, true) => "- (locked)".to_owned(),
-        (None, false) => "-".to_owned(),
-    };
-    let databases = match (user.role, user.every_database) {
-        (None, _) => "-".to_owned(),
-        (Some(_), true) => "all".to_owned(),
-        (Some(_), false) => user.databases.join(","),
-    };
-    vec![
-        user.name.clone(),
-        role,
-        databases,
-        user.hosts.join(","),
-        user.user.clone(),
-    ]
+const USER_COLUMNS: [&str; 5] = ["NAME", "ROLE", "DATABASES", "HOSTS", "USER"];
+
+/// Rows of one user: accounts at different hosts have different rights, so each role has its own.
+fn user_rows(user: &User) -> Vec<Vec<String>> {
+    let mut groups = Vec::<(Option<Role>, bool, Vec<&str>)>::new();
+    for Account { host, role, locked } in &user.accounts {
+        let same = |(other, is_locked, _): &&mut (Option<Role>, bool, Vec<&str>)| {
+            (*other, *is_locked) == (*role, *locked)
+        };
+        match groups.iter_mut().find(same) {
+            Some((_, _, hosts)) => hosts.push(host),
+            None => groups.push((*role, *locked, vec![host])),
+        }
+    }
+    // A role first: it is what Tidegate gave the user.
+    groups.sort_by_key(|(role, _, _)| role.is_none());
+    let rows = groups.into_iter().map(|(role, locked, hosts)| {
+        let name = role.map_or("-", Role::as_str);
+        let databases = match (role, user.every_database) {
+            (None, _) => "-".to_owned(),
+            (Some(_), true) => "all".to_owned(),
+            (Some(_), false) => user.databases.join(","),
+        };
+        vec![
+            user.name.clone(),
+            if locked {
+                format!("{name} (locked)")
+            } else {
+                name.to_owned()
+            },
+            databases,
+            hosts.join(","),
+            user.user.clone(),
+        ]
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(host: &str, role: Option<Role>, locked: bool) -> Account {
+        Account {
+            host: host.to_owned(),
+            role,
+            locked,
+        }
+    }
+
+    #[test]
+    fn a_role_is_shown_for_the_hosts_that_have_it_and_others_by_themselves() {
+        let user = User {
+            name: "app".to_owned(),
+            user: "p.app".to_owned(),
+            password: None,
+            role: Some(Role::ReadOnly),
+            every_database: true,
+            databases: Vec::new(),
+            accounts: vec![
+                account("10.%", None, false),
+                account("::1", None, false),
+                account("localhost", None, true),
+                account("%", Some(Role::ReadOnly), false),
+            ],
+            hosts: Vec::new(),
+            locked: true,
+        };
+        let rows = user_rows(&user);
+        let shown: Vec<_> = rows.iter().map(|row| row[1..4].join(" ")).collect();
+        assert_eq!(
+            shown,
+            ["read-only all %", "- - 10.%,::1", "- (locked) - localhost"]
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use super::json_body::JsonObject;
 use crate::errors::ApiError;
 use crate::state::Api;
-use crate::types::{CreateUser, ErrorBody, Secret, SetPassword, User, UserList};
+use crate::types::{Account, CreateUser, ErrorBody, Secret, SetPassword, User, UserList};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -120,6 +120,12 @@ fn with_password(made: UserWithPassword) -> User {
 }
 
 fn user_body(view: UserView, password: Option<Secret>) -> User {
+    let hosts = view.accounts.iter().map(|account| account.host.clone());
+    let accounts = view.accounts.iter().map(|account| Account {
+        host: account.host.clone(),
+        role: account.role.map(Into::into),
+        locked: account.locked,
+    });
     User {
         name: view.name,
         user: view.login,
@@ -127,7 +133,8 @@ fn user_body(view: UserView, password: Option<Secret>) -> User {
         role: view.role.map(Into::into),
         every_database: view.every_database,
         databases: view.databases,
-        hosts: view.hosts,
-        locked: view.locked,
+        hosts: hosts.collect(),
+        accounts: accounts.collect(),
+        locked: view.accounts.iter().any(|account| account.locked),
     }
 }

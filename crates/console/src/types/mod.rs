@@ -36,5 +36,5 @@ pub use limits::{FILE_SIZE_WAITS, Limits, LimitsWanted, Usage};
 pub use secret::Secret;
 pub use server::{LocalCa, Server};
 pub use session::{Session, SessionList};
-pub use user::{CreateUser, Role, SetPassword, User, UserList};
+pub use user::{Account, CreateUser, Role, SetPassword, User, UserList};
 pub use warning::Warning;

@@ -17,17 +17,31 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     pub password: Option<Secret>,
-    /// `admin`, `read-write` or `read-only`; null if SQL created the user.
+    /// Role of its account at `%`: `admin`, `read-write` or `read-only`; null if SQL created that
+    /// account, or there is none. `accounts` has all of them.
     pub role: Option<Role>,
-    /// Whether it gets databases that are created later with Tidegate.
+    /// Whether that account gets databases that are created later with Tidegate.
     pub every_database: bool,
-    /// Databases of its role. Empty for an administrator, who has all.
+    /// Databases of the role. Empty for an administrator, who has all.
     #[schema(example = json!(["app"]))]
     pub databases: Vec<String>,
+    /// All its accounts.
+    pub accounts: Vec<Account>,
     /// Host patterns of its accounts.
     #[schema(example = json!(["%"]))]
     pub hosts: Vec<String>,
     /// Whether one of its accounts is locked.
+    pub locked: bool,
+}
+
+/// Account of a user at one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Account {
+    /// Host pattern of clients that use it.
+    #[schema(example = "%")]
+    pub host: String,
+    /// Null if SQL created the account: it has the rights that SQL gave it.
+    pub role: Option<Role>,
     pub locked: bool,
 }
 

@@ -5,7 +5,7 @@ use crate::control::Control;
 use crate::engine_error::{administration_error, engine_error};
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use std::sync::Arc;
-use tidegate_engine::{AdministeredRun, Administration, AdministrationError};
+use tidegate_engine::{AdministeredRun, Administration, AdministrationError, RunError};
 use tokio::sync::OwnedMutexGuard;
 
 /// Characters of a wrong name that an error repeats.
@@ -27,6 +27,39 @@ impl Administered {
     /// Error of a statement about a user or a database, which `what` names.
     pub fn error(&self, error: AdministrationError, what: &str) -> ControlError {
         administration_error(error, what, &self.entry.name())
+    }
+}
+
+/// Tries of one operation: two, if the engine ended or closed the connection during the first. A
+/// cluster whose engine ended is woken again.
+#[derive(Default)]
+pub struct Tries {
+    /// Whether this is the second try. What the first one did is found there, and is no error.
+    pub is_second: bool,
+}
+
+impl Tries {
+    /// Ends the operation with the error of a try, which `what` names, or lets it be tried again.
+    pub async fn try_again(
+        &mut self,
+        on: &Administered,
+        error: AdministrationError,
+        what: &str,
+    ) -> ControlResult<()> {
+        let is_lost = matches!(
+            &error,
+            AdministrationError::Run(RunError::Lost(_))
+                | AdministrationError::Unfinished {
+                    source: RunError::Lost(_),
+                    ..
+                }
+        );
+        if !is_lost || std::mem::replace(&mut self.is_second, true) {
+            return Err(on.error(error, what));
+        }
+        // The next lease must be one of the next run.
+        on.run.has_ended().await;
+        Ok(())
     }
 }
 

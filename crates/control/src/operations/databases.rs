@@ -1,10 +1,10 @@
 //! Lists, creates and deletes databases of a cluster, which is woken for it.
 
-use super::administered::{SHOWN_CHARS_MAX, no_such};
+use super::administered::{SHOWN_CHARS_MAX, Tries, no_such};
 use crate::control::Control;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::views::{DatabaseView, ListView};
-use tidegate_engine::EngineDatabase;
+use tidegate_engine::{AdministrationError, EngineDatabase};
 use tidegate_model::{DatabaseName, SqlNameError};
 
 impl Control {
@@ -13,13 +13,19 @@ impl Control {
         let this = self.clone();
         let cluster = cluster.to_owned();
         self.to_its_end(async move {
-            let on = this.administered(&cluster).await?;
-            let list = on.admin()?.databases().await;
-            let list = list.map_err(|e| on.error(e, "the databases"))?;
-            Ok(ListView {
-                rows: list.rows.into_iter().map(database_view).collect(),
-                complete: list.complete,
-            })
+            let mut tries = Tries::default();
+            loop {
+                let on = this.administered(&cluster).await?;
+                match on.admin()?.databases().await {
+                    Ok(list) => {
+                        return Ok(ListView {
+                            rows: list.rows.into_iter().map(database_view).collect(),
+                            complete: list.complete,
+                        });
+                    }
+                    Err(error) => tries.try_again(&on, error, "the databases").await?,
+                }
+            }
         })
         .await
     }
@@ -30,10 +36,26 @@ impl Control {
         let cluster = cluster.to_owned();
         let name = DatabaseName::parse(name).map_err(|e| bad_database(name, e))?;
         self.to_its_end(async move {
-            let on = this.administered(&cluster).await?;
-            let made = on.admin()?.create_database(&name).await;
-            made.map(database_view)
-                .map_err(|e| on.error(e, &named(&name)))
+            let mut tries = Tries::default();
+            loop {
+                let on = this.administered(&cluster).await?;
+                let admin = on.admin()?;
+                match admin.create_database(&name).await {
+                    Ok(made) => return Ok(database_view(made)),
+                    // The first try has made it.
+                    Err(AdministrationError::Exists) if tries.is_second => {
+                        let list = admin.databases().await;
+                        let list = list.map_err(|e| on.error(e, &named(&name)))?;
+                        let mut rows = list.rows.into_iter();
+                        let made = rows.find(|database| database.name == name.as_str());
+                        let missing = AdministrationError::Missing;
+                        return made
+                            .map(database_view)
+                            .ok_or_else(|| on.error(missing, &named(&name)));
+                    }
+                    Err(error) => tries.try_again(&on, error, &named(&name)).await?,
+                }
+            }
         })
         .await
     }
@@ -44,9 +66,15 @@ impl Control {
         let cluster = cluster.to_owned();
         let name = existing_database(name, &cluster)?;
         self.to_its_end(async move {
-            let on = this.administered(&cluster).await?;
-            let deleted = on.admin()?.delete_database(&name).await;
-            deleted.map_err(|e| on.error(e, &named(&name)))
+            let mut tries = Tries::default();
+            loop {
+                let on = this.administered(&cluster).await?;
+                match on.admin()?.delete_database(&name).await {
+                    Ok(()) => return Ok(()),
+                    Err(AdministrationError::Missing) if tries.is_second => return Ok(()),
+                    Err(error) => tries.try_again(&on, error, &named(&name)).await?,
+                }
+            }
         })
         .await
     }

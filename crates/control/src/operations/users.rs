@@ -1,7 +1,7 @@
 //! Lists, creates and deletes users of a cluster and sets their passwords. The cluster is woken for
 //! it. Its account book is read again at once, so that logins see the change.
 
-use super::administered::{Administered, SHOWN_CHARS_MAX, no_such};
+use super::administered::{Administered, SHOWN_CHARS_MAX, Tries, no_such};
 use super::databases::{bad_database, existing_database};
 use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
@@ -9,10 +9,13 @@ use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
 use crate::password;
-use crate::views::{ListView, NewUser, UserView, UserWithPassword};
+use crate::views::{AccountView, ListView, NewUser, UserView, UserWithPassword};
 use std::sync::Arc;
 use std::time::Instant;
-use tidegate_engine::{EngineUser, NewEngineUser};
+use tidegate_engine::{
+    Administration, AdministrationError, AdministrationResult, EngineAccount, EngineUser,
+    NewEngineUser,
+};
 use tidegate_model::{AccountBook, DatabaseName, SqlNameError, UserName, UserRole, Verifier};
 use zeroize::Zeroizing;
 
@@ -22,15 +25,21 @@ impl Control {
         let this = self.clone();
         let cluster = cluster.to_owned();
         self.to_its_end(async move {
-            let on = this.administered(&cluster).await?;
-            let list = on.admin()?.users().await;
-            let list = list.map_err(|e| on.error(e, "the users"))?;
-            let rows = list.rows.into_iter();
-            let rows = rows.map(|user| user_view(&on.entry, user));
-            Ok(ListView {
-                rows: rows.collect(),
-                complete: list.complete,
-            })
+            let mut tries = Tries::default();
+            loop {
+                let on = this.administered(&cluster).await?;
+                match on.admin()?.users().await {
+                    Ok(list) => {
+                        let rows = list.rows.into_iter();
+                        let rows = rows.map(|user| user_view(&on.entry, user));
+                        return Ok(ListView {
+                            rows: rows.collect(),
+                            complete: list.complete,
+                        });
+                    }
+                    Err(error) => tries.try_again(&on, error, "the users").await?,
+                }
+            }
         })
         .await
     }
@@ -51,9 +60,10 @@ impl Control {
             stage2: password.stage2,
             role: new.role,
             databases,
+            replaces_unfinished: false,
         };
         self.to_its_end(async move {
-            let user = this.make_user(&cluster, &new).await?;
+            let user = this.make_user(&cluster, new).await?;
             Ok(UserWithPassword {
                 user,
                 password: password.generated,
@@ -62,25 +72,42 @@ impl Control {
         .await
     }
 
-    async fn make_user(&self, cluster: &str, new: &NewEngineUser) -> ControlResult<UserView> {
+    async fn make_user(&self, cluster: &str, mut new: NewEngineUser) -> ControlResult<UserView> {
         check_prefix(&*self.entry(cluster)?, &new.name)?;
-        let on = self.administered(cluster).await?;
-        let admin = on.admin()?;
-        let databases = admin.create_user(new).await;
-        let databases = databases.map_err(|e| on.error(e, &named(&new.name)))?;
+        let mut tries = Tries::default();
+        loop {
+            let on = self.administered(cluster).await?;
+            new.replaces_unfinished = tries.is_second;
+            match on.admin()?.create_user(&new).await {
+                Ok(databases) => return self.made_user(&on, &new, databases).await,
+                Err(error) => tries.try_again(&on, error, &named(&new.name)).await?,
+            }
+        }
+    }
+
+    /// Checks a user that was created, and returns it.
+    async fn made_user(
+        &self,
+        on: &Administered,
+        new: &NewEngineUser,
+        databases: Vec<String>,
+    ) -> ControlResult<UserView> {
         let seen = self.check_password(&on.entry, &new.name, new.stage2).await;
         if let Err(error) = seen {
             // Nobody knows the password that the engine has, so the account goes.
-            let _ = admin.delete_user(&new.name).await;
+            let _ = on.admin()?.delete_user(&new.name).await;
             return Err(error);
         }
         let made = EngineUser {
             name: new.name.as_str().to_owned(),
-            hosts: vec!["%".to_owned()],
+            accounts: vec![EngineAccount {
+                host: "%".to_owned(),
+                role: Some(new.role),
+                locked: false,
+            }],
             role: Some(new.role),
             every_database: new.role == UserRole::Admin || new.databases.is_none(),
             databases,
-            locked: false,
         };
         Ok(user_view(&on.entry, made))
     }
@@ -97,15 +124,21 @@ impl Control {
         let name = existing_user(name, &cluster)?;
         let password = ChosenPassword::of(password)?;
         self.to_its_end(async move {
-            let on = this.administered(&cluster).await?;
-            let changed = on.admin()?.set_user_password(&name, password.stage2).await;
-            changed.map_err(|e| on.error(e, &named(&name)))?;
-            this.check_password(&on.entry, &name, password.stage2)
-                .await?;
-            Ok(UserWithPassword {
-                user: one_user(&on, &name).await?,
-                password: password.generated,
-            })
+            let mut tries = Tries::default();
+            loop {
+                let on = this.administered(&cluster).await?;
+                match set_password(on.admin()?, &name, password.stage2).await {
+                    Ok(user) => {
+                        this.check_password(&on.entry, &name, password.stage2)
+                            .await?;
+                        return Ok(UserWithPassword {
+                            user: user_view(&on.entry, user),
+                            password: password.generated,
+                        });
+                    }
+                    Err(error) => tries.try_again(&on, error, &named(&name)).await?,
+                }
+            }
         })
         .await
     }
@@ -116,16 +149,30 @@ impl Control {
         let cluster = cluster.to_owned();
         let name = existing_user(name, &cluster)?;
         self.to_its_end(async move {
-            let on = this.administered(&cluster).await?;
-            let deleted = on.admin()?.delete_user(&name).await;
-            deleted.map_err(|e| on.error(e, &named(&name)))?;
-            // The sessions end whether or not the accounts can be read now.
-            let read = this.read_again(&on.entry, &name).await;
+            let mut tries = Tries::default();
+            let on = loop {
+                let on = this.administered(&cluster).await?;
+                match on.admin()?.delete_user(&name).await {
+                    Ok(()) => break on,
+                    Err(AdministrationError::Missing) if tries.is_second => break on,
+                    Err(error) => tries.try_again(&on, error, &named(&name)).await?,
+                }
+            };
+            // An error here costs the book only, and the engine has the last word at a login.
+            let _ = this.read_again(&on.entry, &name).await;
             this.end_user_sessions(&on.entry, &name);
             // Also those that the engine had let in a moment before the account went.
             let ended = on.admin()?.end_user_sessions(&name).await;
-            ended.map_err(|e| on.error(e, &named(&name)))?;
-            read.map(drop)
+            ended.map_err(|error| {
+                let left = "it is deleted, but its sessions may go on".to_owned();
+                let error = match error {
+                    AdministrationError::Run(source) => {
+                        AdministrationError::Unfinished { left, source }
+                    }
+                    other => other,
+                };
+                on.error(error, &named(&name))
+            })
         })
         .await
     }
@@ -156,14 +203,25 @@ impl Control {
     }
 
     /// Checks that the accounts have the new password. Success of the statement is no proof: a
-    /// tenant may have replaced the table of accounts.
+    /// tenant may have replaced the table of accounts. While a session locks them, the engine's
+    /// word is all there is: a password that was set must be told.
     async fn check_password(
         &self,
         entry: &ClusterEntry,
         name: &UserName,
         stage2: [u8; 20],
     ) -> ControlResult<()> {
-        let book = self.read_again(entry, name).await?;
+        let names = login_names(entry, name);
+        let read = self
+            .engines()
+            .accounts(entry.id, names.clone(), Instant::now())
+            .await;
+        let book = match read {
+            Ok(book) => book,
+            Err(error) if error.is_delay() => return Ok(()),
+            Err(error) => return Err(engine_error(error, &entry.name())),
+        };
+        self.register().books().learn(entry.id, &names, &book);
         let taken = book.accounts.iter().any(|account| {
             account.user == name.as_str() && account.verifiers.contains(&Verifier::Native(stage2))
         });
@@ -182,22 +240,19 @@ impl Control {
     }
 }
 
-/// A user as the engine has it now.
-async fn one_user(on: &Administered, name: &UserName) -> ControlResult<UserView> {
-    let users = on.admin()?.users().await;
-    let users = users.map_err(|e| on.error(e, &named(name)))?;
+/// Sets the password of a user, and returns the user. It is read first, because an error after the
+/// change would lose a password that was generated.
+async fn set_password(
+    admin: &dyn Administration,
+    name: &UserName,
+    stage2: [u8; 20],
+) -> AdministrationResult<EngineUser> {
+    let users = admin.users().await?;
     let mut rows = users.rows.into_iter();
     let user = rows.find(|user| user.name == name.as_str());
+    admin.set_user_password(name, stage2).await?;
     // A list has a bound, so the user may be beyond it.
-    let user = user.unwrap_or_else(|| EngineUser {
-        name: name.as_str().to_owned(),
-        hosts: Vec::new(),
-        role: None,
-        every_database: false,
-        databases: Vec::new(),
-        locked: false,
-    });
-    Ok(user_view(&on.entry, user))
+    Ok(user.unwrap_or_else(|| EngineUser::named(name.as_str())))
 }
 
 /// A password, given or generated.
@@ -324,13 +379,17 @@ fn login_names(entry: &ClusterEntry, name: &UserName) -> Vec<String> {
 }
 
 fn user_view(entry: &ClusterEntry, user: EngineUser) -> UserView {
+    let accounts = user.accounts.into_iter().map(|account| AccountView {
+        host: account.host,
+        role: account.role,
+        locked: account.locked,
+    });
     UserView {
         login: format!("{}.{}", entry.prefix, user.name),
         name: user.name,
-        hosts: user.hosts,
+        accounts: accounts.collect(),
         role: user.role,
         every_database: user.every_database,
         databases: user.databases,
-        locked: user.locked,
     }
 }

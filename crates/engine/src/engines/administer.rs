@@ -14,6 +14,6 @@ impl Engines {
         let lease = within(id, cluster.shared.attach()).await?;
         let run = cluster.shared.run(lease.run);
         let run = run.ok_or(EngineError::EndedMeanwhile)?;
-        Ok(AdministeredRun::new(lease, run))
+        Ok(AdministeredRun::new(lease, run, cluster.shared))
     }
 }

@@ -5,7 +5,7 @@ use super::attach::within;
 use super::{Cluster, Engines};
 use crate::driver::Repair;
 use crate::error::{EngineError, RunError};
-use crate::limits::{END_KNOWN_MAX, NEXT_RUN_CHECK, OPERATION_MAX, OTHER_HOSTS_MAX};
+use crate::limits::{NEXT_RUN_CHECK, OPERATION_MAX, OTHER_HOSTS_MAX};
 use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::{AccountBook, ClusterId, Lease, RunEpoch, Verifier};
@@ -31,7 +31,7 @@ impl Engines {
         let lease = within(id, cluster.shared.attach()).await?;
         let mut run = lease.run;
         let mut outcome = self.change_password(&cluster, lease, user, stage2).await;
-        if outcome.is_err() && has_ended(&cluster, run).await {
+        if outcome.is_err() && cluster.shared.has_ended(run).await {
             // Its end may have another cause than its accounts, so the next run gets a chance
             // first.
             let lease = next_run(id, &cluster, run).await?;
@@ -43,7 +43,7 @@ impl Engines {
         for repair in [Repair::Accounts, Repair::Anew] {
             let Err(error) = &outcome else { break };
             // An engine that ended twice can't change its accounts; there is nobody to disconnect.
-            if !error.is_refusal() && !has_ended(&cluster, run).await {
+            if !error.is_refusal() && !cluster.shared.has_ended(run).await {
                 break;
             }
             let cause = error.report();
@@ -107,9 +107,13 @@ impl Engines {
             (Ok(()), read) => read?,
             // Under a backup lock the change is made, and only its commit times out. Who is told
             // that it failed would be locked out by a password that was never shown.
-            (Err(_), Ok(book)) if has_password(&book, user, stage2) => return Ok(book),
+            (Err(_), Ok(book)) if has_password(&book, user, stage2) => {
+                drop_shadows(cluster, lease_run, user).await;
+                return Ok(book);
+            }
             (Err(error), _) => return Err(EngineError::Statement(error)),
         };
+        drop_shadows(cluster, lease_run, user).await;
         if set_for_other_hosts(cluster, lease_run, &book, user, stage2).await {
             book = self
                 .accounts(cluster.shared.id, vec![user.to_owned()], Instant::now())
@@ -132,6 +136,24 @@ fn has_password(book: &AccountBook, user: &str, stage2: [u8; 20]) -> bool {
             && !account.locked
             && account.verifiers.contains(&Verifier::Native(stage2))
     })
+}
+
+/// Drops accounts without a name: at their hosts the engine prefers them to root at any host, so
+/// the operator could not log in from there.
+async fn drop_shadows(cluster: &Cluster, run: RunEpoch, user: &str) {
+    let Some(run) = cluster.shared.run(run) else {
+        return;
+    };
+    match run.drop_shadows(user).await {
+        Ok(0) => {}
+        Ok(count) => tracing::warn!(cluster = %cluster.shared.id, count,
+            "accounts without a name are dropped, which kept root out at their hosts"),
+        Err(error) => {
+            let reason = tidegate_model::error_chain(&error);
+            tracing::warn!(cluster = %cluster.shared.id, reason,
+                "accounts without a name may keep root out at their hosts");
+        }
+    }
 }
 
 /// Sets the password for the same user at other hosts, such as `root@'127.0.0.1'` from a dump: from
@@ -163,18 +185,6 @@ async fn set_for_other_hosts(
         is_changed |= set.is_ok();
     }
     is_changed
-}
-
-/// Whether the run has ended, or ends now: its connections close a moment before its end is known.
-async fn has_ended(cluster: &Cluster, run: RunEpoch) -> bool {
-    let until = Instant::now() + END_KNOWN_MAX;
-    while cluster.shared.run(run).is_some() {
-        if Instant::now() >= until {
-            return false;
-        }
-        tokio::time::sleep(NEXT_RUN_CHECK).await;
-    }
-    true
 }
 
 /// Ends the run, so that the next start repairs the accounts, and waits for that one. `None`: this

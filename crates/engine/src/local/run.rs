@@ -4,12 +4,17 @@ use crate::administration::Administration;
 use crate::bound_task::BoundTask;
 use crate::driver::{Run, RunUsage};
 use crate::error::RunError;
-use crate::limits::{ADMIN_LOGIN_MAX, FORGET_LOOK, OTHERS_MAX, READ_ONLY_WAIT_SECONDS, START_MAX};
-use crate::local::accounts::init_sql::{literal, native_hash};
+use crate::limits::{
+    ADMIN_LOGIN_MAX, FORGET_LOOK, HOST_CHARS_MAX, OTHER_HOSTS_MAX, OTHERS_MAX,
+    READ_ONLY_WAIT_SECONDS, READING_MAX_SECONDS, START_MAX,
+};
+use crate::local::accounts::init_sql::{FIRST_USER, literal, native_hash};
 use crate::local::accounts::secret::AdminSecret;
 use crate::local::admin::Admin;
 use crate::local::admin::admin_line::AdminLine;
 use crate::local::admin::health;
+use crate::local::administration::session::text;
+use crate::local::administration::statements::account;
 use crate::local::cgroup::GroupLimits;
 use crate::local::error::AdminError;
 use crate::local::events::EventCount;
@@ -19,7 +24,8 @@ use crate::local::variables::{RunVariables, check_values, lock_rights};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tidegate_model::{
-    Accounts, BoxFuture, ClusterId, ClusterLimits, EngineSession, ServerVariables, error_chain,
+    Accounts, BoxFuture, ClusterId, ClusterLimits, EngineSession, LiveSwitch, ServerVariables,
+    error_chain,
 };
 use tidegate_wire::query::Row;
 use tokio::net::UnixStream;
@@ -44,6 +50,8 @@ pub struct LocalRun {
     /// Reason why this server ended it.
     killed_because: OnceLock<String>,
     events: Arc<EventCount>,
+    /// On while it is read-only because of the cluster's disk limit.
+    at_disk_limit: LiveSwitch,
     /// Its server variables, if its connection may set them.
     variables: OnceLock<RunVariables>,
 }
@@ -55,6 +63,7 @@ impl LocalRun {
         extra: SocketFile,
         log_watch: BoundTask,
         events: Arc<EventCount>,
+        at_disk_limit: LiveSwitch,
     ) -> Self {
         Self {
             process,
@@ -64,6 +73,7 @@ impl LocalRun {
             disk_watch: OnceLock::new(),
             killed_because: OnceLock::new(),
             events,
+            at_disk_limit,
             variables: OnceLock::new(),
         }
     }
@@ -71,6 +81,12 @@ impl LocalRun {
     /// Runs one statement as the administrator. A lost connection costs the statement only.
     pub async fn query(&self, sql: &str) -> Result<Vec<Row>, RunError> {
         self.admin.run(sql).await
+    }
+
+    /// Switch that is on while the engine is read-only because of the disk limit, and not because a
+    /// tenant set it.
+    pub fn at_disk_limit(&self) -> &LiveSwitch {
+        &self.at_disk_limit
     }
 
     /// Opens another administrative connection, for statements that may take long.
@@ -139,8 +155,10 @@ impl LocalRun {
         );
         let done = self.query(&set).await.map(drop);
         // All statements share this session, and the next ones need their usual time.
-        self.query("SET SESSION lock_wait_timeout = DEFAULT")
-            .await?;
+        self.query(&format!(
+            "SET SESSION lock_wait_timeout = {READING_MAX_SECONDS}"
+        ))
+        .await?;
         done
     }
 
@@ -239,6 +257,37 @@ impl Run for LocalRun {
             .await
             .map(drop)
         })
+    }
+
+    fn drop_shadows<'a>(&'a self, user: &'a str) -> BoxFuture<'a, Result<usize, RunError>> {
+        Box::pin(async move {
+            if user != FIRST_USER {
+                return Ok(0);
+            }
+            let rows = self
+                .query(&format!(
+                    "SELECT LEFT(Host, {}) FROM mysql.global_priv WHERE User = '' AND Host <> '' \
+                     LIMIT {OTHER_HOSTS_MAX}",
+                    HOST_CHARS_MAX + 1
+                ))
+                .await?;
+            let mut dropped = 0;
+            for host in rows.iter().filter_map(|row| text(row, 0)) {
+                let drop = format!("DROP USER IF EXISTS {}", account("", host));
+                self.query(&drop).await?;
+                dropped += 1;
+            }
+            Ok(dropped)
+        })
+    }
+
+    fn at_disk_limit(&self) -> LiveSwitch {
+        self.at_disk_limit.clone()
+    }
+
+    fn answers(&self) -> BoxFuture<'_, bool> {
+        // An error of the engine is an answer too.
+        Box::pin(async { !matches!(self.query("DO 0").await, Err(RunError::Lost(_))) })
     }
 
     fn administration(&self) -> Option<&dyn Administration> {

@@ -8,6 +8,7 @@
 use crate::error::RunError;
 use crate::local::accounts::init_sql::{ADMIN_USER, literal};
 use crate::local::admin::admin_line::AdminLine;
+use crate::local::admin::session_settings::SQL_MODE;
 use std::collections::BTreeMap;
 use tidegate_model::ClusterId;
 use tidegate_model::server_variables::{
@@ -156,15 +157,16 @@ fn in_sql(name: &str, value: &str) -> Result<(&'static ServerVariable, String), 
 pub async fn check_values(line: &AdminLine, wanted: &ServerVariables) -> Result<(), RunError> {
     for (name, value) in wanted {
         let (variable, value) = in_sql(name, value)?;
+        // Not back to DEFAULT, which a tenant may have set.
         let (test, back) = match variable.name {
-            "sql_mode" => ("sql_mode", "sql_mode = 'NO_ENGINE_SUBSTITUTION'"),
-            "time_zone" => ("time_zone", "time_zone = DEFAULT"),
-            "character_set_server" => ("character_set_server", "character_set_server = DEFAULT"),
-            "collation_server" => ("collation_server", "collation_server = DEFAULT"),
+            "sql_mode" => ("sql_mode", SQL_MODE),
+            "time_zone" => ("time_zone", "SYSTEM"),
+            "character_set_server" => ("character_set_server", "utf8mb4"),
+            "collation_server" => ("collation_server", "utf8mb4_general_ci"),
             _ => continue,
         };
         line.run(&format!("SET SESSION {test} = {value}")).await?;
-        line.run(&format!("SET SESSION {back}")).await?;
+        line.run(&format!("SET SESSION {test} = '{back}'")).await?;
     }
     Ok(())
 }

@@ -104,9 +104,12 @@ impl Supervisor {
         } else {
             now
         };
-        self.shared
-            .gate()
-            .open(started.epoch, self.driver.address(), newest);
+        self.shared.gate().open(
+            started.epoch,
+            self.driver.address(),
+            newest,
+            started.run.at_disk_limit(),
+        );
         let health = watch_health(
             Arc::clone(&started.run),
             started.epoch,

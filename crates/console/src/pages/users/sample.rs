@@ -6,7 +6,7 @@ use crate::pages::frame::MenuEntry;
 use crate::pages::samples::{cluster_row, operator_frame};
 use crate::types::Secret;
 use askama::Template;
-use tidegate_control::{DatabaseView, UserView};
+use tidegate_control::{AccountView, DatabaseView, UserView};
 use tidegate_model::{ClusterState, UserRole};
 
 pub fn samples() -> Vec<(&'static str, String)> {
@@ -20,12 +20,19 @@ fn user(name: &str, role: Option<UserRole>) -> UserRow {
     UserRow::of(&UserView {
         name: name.to_owned(),
         login: format!("k7m2q9x4w3tz.{name}"),
-        hosts: vec!["%".to_owned()],
+        accounts: vec![account("%", role, false), account("10.0.0.%", None, true)],
         role,
         every_database: role == Some(UserRole::Admin),
         databases: vec!["orders".to_owned(), "stock".to_owned()],
-        locked: false,
     })
+}
+
+fn account(host: &str, role: Option<UserRole>, locked: bool) -> AccountView {
+    AccountView {
+        host: host.to_owned(),
+        role,
+        locked,
+    }
 }
 
 fn lists(databases: usize) -> Lists {
@@ -71,6 +78,8 @@ fn page(lists: Option<Lists>, made: bool) -> String {
 fn names_from_sql_are_escaped_and_root_has_no_forms() {
     let html = page(Some(lists(1)), false);
     assert!(html.contains("\\u{202e}&#60;b&#62;"), "{html}");
+    // The role is that of one account; the others are told too.
+    assert!(html.contains("read-write") && html.contains("made with SQL, locked at 10.0.0.%"));
     let mut rows = html
         .split("<tr>")
         .filter_map(|row| row.split("</tr>").next());

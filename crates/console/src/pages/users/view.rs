@@ -7,16 +7,18 @@ use crate::pages::words::filters;
 use crate::types::Secret;
 use askama::Template;
 use tidegate_control::{DatabaseView, ROOT, UserView};
-use tidegate_model::printable;
+use tidegate_model::{UserRole, printable};
 
 pub struct UserRow {
     /// Name as the forms send it.
     pub name: String,
     pub shown: String,
-    pub role: &'static str,
+    /// Role of its account at any host.
+    pub role: String,
+    /// Accounts at other hosts.
+    pub others: Vec<String>,
     pub databases: String,
     pub login: String,
-    pub locked: bool,
     /// Root is not managed here.
     pub is_root: bool,
 }
@@ -28,15 +30,32 @@ impl UserRow {
             (Some(_), true) => "all".to_owned(),
             (Some(_), false) => user.databases.join(", "),
         };
+        let (main, others): (Vec<_>, Vec<_>) = user
+            .accounts
+            .iter()
+            .partition(|account| account.host == "%");
+        let main = main.first();
+        let others = others.iter().map(|account| {
+            let role = role_words(account.role, account.locked);
+            format!("{role} at {}", printable(&account.host))
+        });
         Self {
             shown: printable(&user.name).into_owned(),
             name: user.name.clone(),
-            role: user.role.map_or("made with SQL", |role| role.as_str()),
+            role: role_words(user.role, main.is_some_and(|account| account.locked)),
+            others: others.collect(),
             databases: printable(&databases).into_owned(),
             login: printable(&user.login).into_owned(),
-            locked: user.locked,
             is_root: user.name == ROOT,
         }
+    }
+}
+
+fn role_words(role: Option<UserRole>, locked: bool) -> String {
+    let role = role.map_or("made with SQL", |role| role.as_str());
+    match locked {
+        true => format!("{role}, locked"),
+        false => role.to_owned(),
     }
 }
 

@@ -3,8 +3,9 @@
 
 pub(crate) mod admin_line;
 pub(crate) mod health;
+pub(crate) mod session_settings;
 
-use crate::limits::{ADMIN_STATEMENT_MAX, READING_MAX_SECONDS};
+use crate::limits::ADMIN_STATEMENT_MAX;
 use crate::local::accounts::init_sql::ADMIN_USER;
 use crate::local::error::AdminError;
 use std::time::Duration;
@@ -139,22 +140,20 @@ impl Admin {
         }
     }
 
-    /// Sets what a tenant or the operator may have set for all sessions. Ours is idle for as long
-    /// as the cluster is awake; its statements end by themselves before we give them up.
+    /// Sets what a tenant or the operator may have set for all sessions.
     async fn settle_session(&mut self) -> Result<(), AdminError> {
-        let sql = format!(
-            "SET SESSION sql_mode='NO_ENGINE_SUBSTITUTION', wait_timeout=31536000, \
-             max_statement_time={READING_MAX_SECONDS}, \
-             lock_wait_timeout={READING_MAX_SECONDS}, \
-              innodb_lock_wait_timeout={READING_MAX_SECONDS}, autocommit=1"
-        );
-        match self.run(&sql).await {
-            Ok(_) => Ok(()),
-            Err(StatementError::Refused(reason)) => Err(AdminError::Refused(reason)),
-            Err(StatementError::Busy(reason)) => Err(AdminError::Busy(reason)),
-            Err(StatementError::Closed(error)) => Err(error),
-            Err(StatementError::Late) => Err(AdminError::Late("its first statement took too long")),
+        for sql in session_settings::first_statements() {
+            match self.run(&sql).await {
+                Ok(_) => {}
+                Err(StatementError::Refused(reason)) => return Err(AdminError::Refused(reason)),
+                Err(StatementError::Busy(reason)) => return Err(AdminError::Busy(reason)),
+                Err(StatementError::Closed(error)) => return Err(error),
+                Err(StatementError::Late) => {
+                    return Err(AdminError::Late("its first statement took too long"));
+                }
+            }
         }
+        Ok(())
     }
 
     async fn exchange(&mut self, sql: &str) -> Result<Outcome, AdminError> {

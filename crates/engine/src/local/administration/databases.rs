@@ -2,11 +2,12 @@
 
 use super::mark::Mark;
 use super::session::{AdministrationSession, text};
-use super::statements::{any_host, grant, quoted, revoke};
+use super::statements::{grant, name_parts, quoted, revoke};
 use crate::administration::{
     AdministrationError, AdministrationResult, BoundedList, EngineDatabase,
 };
-use crate::limits::{ADMINISTERED_USERS_MAX, DATABASES_LISTED_MAX, GRANTEES_PER_STATEMENT};
+use crate::error::RunError;
+use crate::limits::{ADMINISTERED_USERS_MAX, DATABASES_LISTED_MAX};
 use std::collections::BTreeMap;
 use tidegate_model::login::USER_CHARS_MAX;
 use tidegate_model::sql_names::SYSTEM_DATABASES;
@@ -19,6 +20,14 @@ fn database_of_row(row: &Row) -> Option<EngineDatabase> {
         character_set: text(row, 1)?.to_owned(),
         collation: text(row, 2)?.to_owned(),
     })
+}
+
+/// Error of a change of which nobody can tell now whether it was made.
+pub fn unknown_end(source: RunError) -> AdministrationError {
+    AdministrationError::Unfinished {
+        left: "whether it was made could not be read back".to_owned(),
+        source,
+    }
 }
 
 impl AdministrationSession<'_> {
@@ -74,7 +83,10 @@ impl AdministrationSession<'_> {
         let read_only = self.rows("SELECT @@GLOBAL.read_only").await?;
         // The gateway's account could write all the same.
         if read_only.first().and_then(|row| text(row, 0)) != Some("0") {
-            return Err(AdministrationError::ReadOnly);
+            return Err(match self.at_disk_limit() {
+                true => AdministrationError::DiskLimit,
+                false => AdministrationError::ReadOnly,
+            });
         }
         // What an interrupted deletion may have left.
         self.revoke_from_roles(name).await?;
@@ -82,16 +94,46 @@ impl AdministrationSession<'_> {
         let made = match self.grant_to_roles(name).await {
             Ok(()) => {
                 let create = format!("CREATE DATABASE {}", quoted(name.as_str()));
-                self.execute(&create).await.map_err(Into::into)
+                self.execute(&create).await
             }
-            Err(error) => Err(error),
+            Err(AdministrationError::Run(error)) => Err(error),
+            Err(error) => return Err(error),
         };
         if let Err(error) = made {
-            let _ = self.revoke_from_roles(name).await;
-            return Err(error);
+            return match self.sees_database(name).await {
+                Ok(Some(made)) => Ok(made),
+                Ok(None) => Err(self.take_back_grants(name, error).await),
+                Err(_) => Err(unknown_end(error)),
+            };
         }
         let made = self.database(name).await?;
         made.ok_or(AdministrationError::Missing)
+    }
+
+    /// Takes back the grants on a database that was not created.
+    async fn take_back_grants(
+        &mut self,
+        name: &DatabaseName,
+        error: RunError,
+    ) -> AdministrationError {
+        match self.revoke_from_roles(name).await {
+            Ok(()) => AdministrationError::Run(error),
+            Err(_) => AdministrationError::Unfinished {
+                left: "it was not created, but users with a role may have grants on it, which the \
+                       next `database create` or `database delete` of this name removes"
+                    .to_owned(),
+                source: error,
+            },
+        }
+    }
+
+    /// The database, asked on a connection that works.
+    async fn sees_database(
+        &mut self,
+        name: &DatabaseName,
+    ) -> AdministrationResult<Option<EngineDatabase>> {
+        self.renew().await?;
+        self.database(name).await
     }
 
     pub async fn delete_database(&mut self, name: &DatabaseName) -> AdministrationResult<()> {
@@ -100,8 +142,57 @@ impl AdministrationSession<'_> {
             self.revoke_from_roles(name).await?;
             return Err(AdministrationError::Missing);
         }
-        self.drop_database(&quoted(name.as_str())).await?;
-        self.revoke_from_roles(name).await
+        let tables = self.table_count(name).await?;
+        if let Err(error) = self.drop_database(&quoted(name.as_str())).await {
+            match self.sees_database(name).await {
+                Ok(None) => {}
+                Ok(Some(_)) => return Err(self.partly_deleted(name, tables, error).await),
+                Err(_) => return Err(unknown_end(error)),
+            }
+        }
+        let revoked = self.revoke_from_roles(name).await;
+        revoked.map_err(|error| match error {
+            AdministrationError::Run(source) => AdministrationError::Unfinished {
+                left: "it is deleted, but users with a role may have grants on it, which the next \
+                       `database create` or `database delete` of this name removes"
+                    .to_owned(),
+                source,
+            },
+            other => other,
+        })
+    }
+
+    /// Error of a deletion after which the database is still there.
+    async fn partly_deleted(
+        &mut self,
+        name: &DatabaseName,
+        before: u64,
+        error: RunError,
+    ) -> AdministrationError {
+        let now = match self.table_count(name).await {
+            Ok(now) => now,
+            Err(_) => return unknown_end(error),
+        };
+        if now >= before {
+            return AdministrationError::Run(error);
+        }
+        AdministrationError::Unfinished {
+            left: format!(
+                "it still exists, but {} of its {before} tables are deleted",
+                before - now
+            ),
+            source: error,
+        }
+    }
+
+    async fn table_count(&mut self, name: &DatabaseName) -> AdministrationResult<u64> {
+        let sql = format!(
+            "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = {}",
+            literal(name.as_str())
+        );
+        let rows = self.rows(&sql).await?;
+        let count = rows.first().and_then(|row| text(row, 0));
+        Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
     }
 
     /// Grants a new database to the users that have every database.
@@ -109,13 +200,13 @@ impl AdministrationSession<'_> {
         let mut users = BTreeMap::<UserRole, Vec<String>>::new();
         for (user, mark) in self.marked_users().await? {
             if mark.every_database {
-                users.entry(mark.role).or_default().push(any_host(&user));
+                users.entry(mark.role).or_default().push(user);
             }
         }
-        for (role, accounts) in users {
-            for some in accounts.chunks(GRANTEES_PER_STATEMENT) {
-                if let Some(sql) = grant(role, name, some) {
-                    self.execute(&sql).await?;
+        for (role, users) in users {
+            for some in name_parts(&users) {
+                if let Some(change) = grant(role, name, some) {
+                    self.change(&change).await?;
                 }
             }
         }
@@ -137,11 +228,10 @@ impl AdministrationSession<'_> {
             .await?;
         let users: Vec<String> = rows
             .iter()
-            .filter_map(|row| text(row, 0))
-            .map(any_host)
+            .filter_map(|row| text(row, 0).map(str::to_owned))
             .collect();
-        for some in users.chunks(GRANTEES_PER_STATEMENT) {
-            self.execute(&revoke(name, some)).await?;
+        for some in name_parts(&users) {
+            self.change(&revoke(name, some)).await?;
         }
         Ok(())
     }

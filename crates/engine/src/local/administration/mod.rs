@@ -3,8 +3,8 @@
 
 mod databases;
 mod mark;
-mod session;
-mod statements;
+pub(in crate::local) mod session;
+pub(in crate::local) mod statements;
 mod users;
 
 use crate::administration::{

@@ -4,8 +4,10 @@
 use crate::error::RunError;
 use crate::limits::{
     ADMIN_STATEMENT_BYTES_MAX, ADMIN_STATEMENT_MAX, ADMINISTRATION_MAX, DROP_DATABASE_SECONDS,
+    LATER_LOCK_WAIT_SECONDS,
 };
 use crate::local::admin::{Admin, StatementError};
+use crate::local::administration::statements::Change;
 use crate::local::error::AdminError;
 use crate::local::run::LocalRun;
 use std::time::{Duration, Instant};
@@ -22,17 +24,49 @@ pub struct AdministrationSession<'a> {
 
 impl<'a> AdministrationSession<'a> {
     pub async fn open(run: &'a LocalRun) -> Result<Self, RunError> {
-        let mut session = Self {
+        Ok(Self {
             run,
             admin: Some(run.open_admin().await?),
             until: Instant::now() + ADMINISTRATION_MAX,
+        })
+    }
+
+    /// Makes a change. After an error that does not tell, it is made if its condition is true.
+    pub async fn change(&mut self, change: &Change) -> Result<(), RunError> {
+        let error = match self.execute(&change.sql).await {
+            Err(error @ (RunError::Busy(_) | RunError::Lost(_))) => error,
+            told => return told,
         };
-        // Without NO_AUTO_CREATE_USER a grant to a user that is gone creates one without a
-        // password. A tenant may have changed the mode of all sessions.
-        session
-            .execute("SET SESSION sql_mode = 'NO_AUTO_CREATE_USER'")
-            .await?;
-        Ok(session)
+        if !self.is_true(&change.is_made).await {
+            return Err(error);
+        }
+        self.renew().await?;
+        let _ = self
+            .execute(&format!(
+                "SET SESSION lock_wait_timeout={LATER_LOCK_WAIT_SECONDS}"
+            ))
+            .await;
+        Ok(())
+    }
+
+    /// Whether a condition is known to be true. Asked on the run's own connection, since this one
+    /// may be lost.
+    pub async fn is_true(&self, condition: &str) -> bool {
+        let rows = self.run.query(&format!("SELECT {condition}")).await;
+        rows.is_ok_and(|rows| rows.first().and_then(|row| text(row, 0)) == Some("1"))
+    }
+
+    /// Opens another connection if this one is lost.
+    pub async fn renew(&mut self) -> Result<(), RunError> {
+        if self.admin.is_none() {
+            self.admin = Some(self.run.open_admin().await?);
+        }
+        Ok(())
+    }
+
+    /// Whether the engine is read-only because of the cluster's disk limit.
+    pub fn at_disk_limit(&self) -> bool {
+        self.run.at_disk_limit().is_on()
     }
 
     /// Runs one statement and returns its rows.

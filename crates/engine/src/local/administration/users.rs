@@ -1,23 +1,35 @@
 //! Users: list, create, password, delete.
 
+use super::databases::unknown_end;
 use super::mark::Mark;
 use super::session::{AdministrationSession, text};
 use super::statements::{
-    account, admin_grants, any_host, create_locked, grant, grant_mark, quoted,
+    admin_grants, create_locked, drop_users, grant, grant_mark, is_locked_with, name_parts, quoted,
+    set_passwords, unlock,
 };
 use crate::administration::{
-    AdministrationError, AdministrationResult, BoundedList, EngineUser, NewEngineUser,
+    AdministrationError, AdministrationResult, BoundedList, EngineAccount, EngineUser,
+    NewEngineUser,
 };
+use crate::error::RunError;
 use crate::limits::{
-    ADMINISTERED_USERS_MAX, GRANTEES_PER_STATEMENT, HOST_CHARS_MAX, USER_GRANTS_LISTED_MAX,
-    USERS_LISTED_MAX,
+    ADMINISTERED_USERS_MAX, HOST_CHARS_MAX, USER_GRANTS_LISTED_MAX, USERS_LISTED_MAX,
 };
-use crate::local::accounts::init_sql::{FIRST_USER, native_hash};
+use crate::local::accounts::init_sql::FIRST_USER;
 use std::collections::BTreeMap;
 use tidegate_model::limits::HOSTS_PER_USER_MAX;
 use tidegate_model::login::USER_CHARS_MAX;
 use tidegate_model::{Accounts, DatabaseName, UserName, UserRole};
 use tidegate_wire::query::literal;
+
+/// Host of the accounts that have a role.
+const ANY_HOST: &str = "%";
+/// Condition for accounts: a role has an empty host.
+const NOT_A_ROLE: &str = "AND Host <> ''";
+
+fn at_any_host() -> [String; 1] {
+    [ANY_HOST.to_owned()]
+}
 
 impl AdministrationSession<'_> {
     /// `accounts`: all accounts that clients may log in with.
@@ -34,26 +46,29 @@ impl AdministrationSession<'_> {
                 complete = false;
                 continue;
             }
-            // Root has no mark: it is as old as the cluster.
-            let mark = match account.user == FIRST_USER {
-                true => Some(Mark::new(UserRole::Admin, true)),
-                false => marks.get(&account.user).copied(),
+            let user = users
+                .entry(account.user)
+                .or_insert_with_key(|name| EngineUser::named(name));
+            // A role is recorded for this host alone; SQL created the accounts of others.
+            let mark = match (account.host == ANY_HOST, user.name == FIRST_USER) {
+                (false, _) => None,
+                // Root has no mark: it is as old as the cluster.
+                (true, true) => Some(Mark::new(UserRole::Admin, true)),
+                (true, false) => marks.get(&user.name).copied(),
             };
-            let user = users.entry(account.user).or_insert_with_key(|name| {
-                let listed = mark.is_some_and(|mark| mark.role != UserRole::Admin);
-                let databases = listed.then(|| databases.remove(name)).flatten();
-                EngineUser {
-                    name: name.clone(),
-                    hosts: Vec::new(),
+            if let Some(mark) = mark {
+                user.role = Some(mark.role);
+                user.every_database = mark.every_database;
+                let listed = mark.role != UserRole::Admin;
+                let listed = listed.then(|| databases.remove(&user.name)).flatten();
+                user.databases = listed.unwrap_or_default();
+            }
+            if user.accounts.len() < HOSTS_PER_USER_MAX {
+                user.accounts.push(EngineAccount {
+                    host: account.host,
                     role: mark.map(|mark| mark.role),
-                    every_database: mark.is_some_and(|mark| mark.every_database),
-                    databases: databases.unwrap_or_default(),
-                    locked: false,
-                }
-            });
-            user.locked |= account.locked;
-            if user.hosts.len() < HOSTS_PER_USER_MAX {
-                user.hosts.push(account.host);
+                    locked: account.locked,
+                });
             }
         }
         Ok(BoundedList {
@@ -89,23 +104,54 @@ impl AdministrationSession<'_> {
         let user = new.name.as_str();
         // A role of this name is in the same table.
         if !self.hosts_of(user, "").await?.is_empty() {
-            return Err(AdministrationError::Exists);
+            let is_own =
+                new.replaces_unfinished && self.is_true(&is_locked_with(user, &new.stage2)).await;
+            if !is_own {
+                return Err(AdministrationError::Exists);
+            }
+            self.change(&drop_users(user, &at_any_host())).await?;
         }
         let users = self.marked_users().await?.len();
         if users >= ADMINISTERED_USERS_MAX {
             return Err(AdministrationError::TooMany(users));
         }
         let databases = self.databases_for(new).await?;
-        self.execute(&create_locked(user, &new.stage2)).await?;
-        let made = self.complete_user(new, &databases).await;
+        let made = match self.change(&create_locked(user, &new.stage2)).await {
+            Ok(()) => self.complete_user(new, &databases).await,
+            // Another session has created it meanwhile, say.
+            Err(error @ (RunError::Refused(_) | RunError::ShutOut(_) | RunError::Process(_))) => {
+                return Err(error.into());
+            }
+            Err(error) => Err(error),
+        };
         if let Err(error) = made {
-            // It is locked, so nobody logs in with it if this fails too.
-            let drop = format!("DROP USER IF EXISTS {}", any_host(user));
-            let _ = self.execute(&drop).await;
-            return Err(error);
+            return Err(self.remove_unfinished(new, error).await);
         }
         let names = databases.iter().map(|name| name.as_str().to_owned());
         Ok(names.collect())
+    }
+
+    /// Drops a user that could not be completed.
+    async fn remove_unfinished(
+        &mut self,
+        new: &NewEngineUser,
+        source: RunError,
+    ) -> AdministrationError {
+        let user = new.name.as_str();
+        if self.renew().await.is_ok() && self.is_true(&is_locked_with(user, &new.stage2)).await {
+            // Whether that succeeded is read next.
+            let _ = self.change(&drop_users(user, &at_any_host())).await;
+        }
+        match self.hosts_again(user).await {
+            Ok(hosts) if hosts.is_empty() => source.into(),
+            Ok(_) => AdministrationError::Unfinished {
+                left: "it exists, is locked and does not have all its rights; delete it before it \
+                       is created again"
+                    .to_owned(),
+                source,
+            },
+            Err(_) => unknown_end(source),
+        }
     }
 
     /// Databases that a new user gets now.
@@ -139,23 +185,22 @@ impl AdministrationSession<'_> {
         &mut self,
         new: &NewEngineUser,
         databases: &[DatabaseName],
-    ) -> AdministrationResult<()> {
+    ) -> Result<(), RunError> {
         let user = new.name.as_str();
         let every_database = new.databases.is_none();
         let mark = Mark::new(new.role, every_database || new.role == UserRole::Admin);
-        self.execute(&grant_mark(user, mark)).await?;
+        self.change(&grant_mark(user, mark)).await?;
         if new.role == UserRole::Admin {
-            for sql in admin_grants(user) {
-                self.execute(&sql).await?;
+            for change in admin_grants(user) {
+                self.change(&change).await?;
             }
         }
         for database in databases {
-            if let Some(sql) = grant(new.role, database, &[any_host(user)]) {
-                self.execute(&sql).await?;
+            if let Some(change) = grant(new.role, database, &[user.to_owned()]) {
+                self.change(&change).await?;
             }
         }
-        let unlock = format!("ALTER USER {} ACCOUNT UNLOCK", any_host(user));
-        Ok(self.execute(&unlock).await?)
+        self.change(&unlock(user)).await
     }
 
     pub async fn set_user_password(
@@ -163,32 +208,50 @@ impl AdministrationSession<'_> {
         name: &UserName,
         stage2: [u8; 20],
     ) -> AdministrationResult<()> {
-        let hash = native_hash(&stage2);
-        let accounts: Vec<String> = self
-            .accounts_of(name)
-            .await?
-            .iter()
-            .map(|account| format!("{account} IDENTIFIED VIA mysql_native_password USING '{hash}'"))
-            .collect();
-        for some in accounts.chunks(GRANTEES_PER_STATEMENT) {
-            let sql = format!("ALTER USER {}", some.join(", "));
-            self.execute(&sql).await?;
+        let user = name.as_str();
+        let hosts = self.hosts_of_accounts(name).await?;
+        for (done, some) in name_parts(&hosts).into_iter().enumerate() {
+            let Err(error) = self.change(&set_passwords(user, some, &stage2)).await else {
+                continue;
+            };
+            // One statement changes its accounts one after the other.
+            let mut changed = done;
+            for host in &hosts {
+                let one = set_passwords(user, std::slice::from_ref(host), &stage2);
+                changed += usize::from(self.is_true(&one.is_made).await);
+            }
+            return Err(match changed {
+                0 => error.into(),
+                _ => AdministrationError::Unfinished {
+                    left: "some of its accounts have the new password, others the old one".into(),
+                    source: error,
+                },
+            });
         }
         Ok(())
     }
 
     pub async fn delete_user(&mut self, name: &UserName) -> AdministrationResult<()> {
-        let mut accounts = self.accounts_of(name).await?;
+        let user = name.as_str();
+        let mut hosts = self.hosts_of_accounts(name).await?;
+        let first = hosts.clone();
         // Again, since one reading is bounded and a tenant may have made any number.
-        while !accounts.is_empty() {
-            for some in accounts.chunks(GRANTEES_PER_STATEMENT) {
-                let sql = format!("DROP USER {}", some.join(", "));
-                self.execute(&sql).await?;
+        while !hosts.is_empty() {
+            for some in name_parts(&hosts) {
+                let Err(error) = self.change(&drop_users(user, some)).await else {
+                    continue;
+                };
+                return match self.hosts_again(user).await {
+                    Ok(left) if left.is_empty() => Ok(()),
+                    Ok(left) if left == first => Err(error.into()),
+                    Ok(_) => Err(AdministrationError::Unfinished {
+                        left: "some of its accounts are deleted, others are not".to_owned(),
+                        source: error,
+                    }),
+                    Err(_) => Err(unknown_end(error)),
+                };
             }
-            accounts = match self.accounts_of(name).await {
-                Err(AdministrationError::Missing) => Vec::new(),
-                others => others?,
-            };
+            hosts = self.hosts_of(user, NOT_A_ROLE).await?;
         }
         Ok(())
     }
@@ -198,15 +261,19 @@ impl AdministrationSession<'_> {
         Ok(self.execute(&sql).await?)
     }
 
-    /// Accounts of a user; at least one.
-    async fn accounts_of(&mut self, name: &UserName) -> AdministrationResult<Vec<String>> {
-        let user = name.as_str();
-        // A role has an empty host.
-        let hosts = self.hosts_of(user, "AND Host <> ''").await?;
-        if hosts.is_empty() {
-            return Err(AdministrationError::Missing);
+    /// Hosts of a user's accounts; at least one.
+    async fn hosts_of_accounts(&mut self, name: &UserName) -> AdministrationResult<Vec<String>> {
+        let hosts = self.hosts_of(name.as_str(), NOT_A_ROLE).await?;
+        match hosts.is_empty() {
+            true => Err(AdministrationError::Missing),
+            false => Ok(hosts),
         }
-        Ok(hosts.iter().map(|host| account(user, host)).collect())
+    }
+
+    /// Hosts of a user's accounts, asked on a connection that works.
+    async fn hosts_again(&mut self, user: &str) -> AdministrationResult<Vec<String>> {
+        self.renew().await?;
+        self.hosts_of(user, NOT_A_ROLE).await
     }
 
     async fn hosts_of(&mut self, user: &str, also: &str) -> AdministrationResult<Vec<String>> {

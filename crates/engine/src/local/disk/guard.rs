@@ -13,7 +13,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use tidegate_model::{ClusterId, Size, error_chain};
+use tidegate_model::{ClusterId, LiveSwitch, Size, error_chain};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -33,6 +33,8 @@ pub struct DiskGuard {
     /// The engine that is awake.
     run: Mutex<Option<Weak<LocalRun>>>,
     space: Arc<SpaceWatch>,
+    /// On while the engine is read-only because of the limit.
+    at_limit: LiveSwitch,
     /// A limit changed, deleting was allowed, or free space fell.
     changed: Notify,
 }
@@ -55,6 +57,7 @@ impl DiskGuard {
             first: tokio::sync::Mutex::default(),
             run: Mutex::new(None),
             space,
+            at_limit: LiveSwitch::default(),
             changed: Notify::new(),
         }
     }
@@ -221,8 +224,14 @@ impl DiskGuard {
                 .await?;
         }
         self.state().set_started(level);
+        self.at_limit.set(level == DiskLevel::ReadOnly);
         self.set_quota().await;
         Ok(level)
+    }
+
+    /// Switch that is on while the engine is read-only because of the limit.
+    pub fn at_limit(&self) -> LiveSwitch {
+        self.at_limit.clone()
     }
 
     pub fn started_read_only(&self) -> bool {
@@ -310,7 +319,13 @@ impl DiskGuard {
     /// Sets the engine's level. True if that succeeded.
     async fn apply(&self, run: &LocalRun, level: DiskLevel, before: DiskLevel) -> bool {
         let read_only = level == DiskLevel::ReadOnly;
-        match run.set_read_only(read_only).await {
+        // Before the first statement is refused, which is told why.
+        self.at_limit
+            .set(read_only || before == DiskLevel::ReadOnly);
+        let set = run.set_read_only(read_only).await;
+        let now = if set.is_ok() { level } else { before };
+        self.at_limit.set(now == DiskLevel::ReadOnly);
+        match set {
             Ok(()) if before != level => {
                 let used = self.state().used().map_or(0, |used| used.bytes);
                 tracing::info!(

@@ -125,7 +125,14 @@ impl LocalDriver {
         match admin {
             Ok(admin) => {
                 let admin = AdminLine::new(file.path.clone(), secret, admin);
-                let run = LocalRun::new(process, admin, file, log_watch, Arc::clone(&self.events));
+                let run = LocalRun::new(
+                    process,
+                    admin,
+                    file,
+                    log_watch,
+                    Arc::clone(&self.events),
+                    self.disk.at_limit(),
+                );
                 if let Some(variables) = variables {
                     run.begin_variables(&variables, self.cluster).await;
                 }
