@@ -10,6 +10,7 @@
 )]
 
 use std::io::ErrorKind;
+use std::net::Shutdown;
 use std::sync::LazyLock;
 use tidegate_e2e::limits::{READ_WAIT, soon};
 use tidegate_e2e::not_run;
@@ -278,6 +279,18 @@ fn case_68_a_large_result_to_a_slow_reader_in_flat_memory() {
 }
 
 #[test]
+fn an_answer_is_written_to_a_client_that_has_closed_its_side() {
+    let mut session = Session::open(&CLUSTER);
+    session.send("SELECT SLEEP(1), 5");
+    session.probe.tcp().shutdown(Shutdown::Write).unwrap();
+    let Ok(Outcome::Rows { rows, .. }) = session.outcome() else {
+        panic!("the answer");
+    };
+    assert_eq!(rows[0][1].as_deref(), Some(&b"5"[..]));
+    assert_eq!(session.probe.until_closed(), b"", "and nothing after it");
+}
+
+#[test]
 fn case_69_a_client_that_disappears_stops_its_query() {
     let mut watcher = Session::open(&CLUSTER);
     let count =
@@ -287,7 +300,7 @@ fn case_69_a_client_that_disappears_stops_its_query() {
     soon("the query runs", || {
         (watcher.value(count) == "1").then_some(())
     });
-    leaver.probe.vanish();
+    leaver.probe.reset();
     soon("the query is gone", || {
         (watcher.value(count) == "0").then_some(())
     });

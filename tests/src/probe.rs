@@ -264,6 +264,12 @@ impl Probe {
         }
     }
 
+    /// Resets the connection.
+    pub fn reset(self) {
+        let at_once = Some(std::time::Duration::ZERO);
+        rustix::net::sockopt::set_socket_linger(self.tcp(), at_once).expect("a socket");
+    }
+
     /// Closes the connection without close_notify, like a killed process.
     pub fn vanish(self) {
         let _ = self.tcp().shutdown(Shutdown::Both);

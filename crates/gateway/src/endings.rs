@@ -1,8 +1,9 @@
 //! Endings of connections whose client's stream failed, and of those in which a bug was found.
 
 use std::io;
-use tidegate_model::error_chain;
 use tidegate_model::journal::Ending;
+use tidegate_model::{RefusalKind, error_chain};
+use tidegate_wire::relay::RelayError;
 use tidegate_wire::slices::OutOfBounds;
 
 /// Returns the ending of a session in which this program computed a wrong position: no byte after
@@ -20,6 +21,24 @@ pub(crate) fn client_closed(error: &io::Error) -> Ending {
 /// Returns the ending of a session whose client's socket or TLS session failed.
 pub(crate) fn client_gone(error: &io::Error) -> Ending {
     found_bug(error).map_or_else(|| Ending::ClientGone(error_chain(error)), internal_error)
+}
+
+/// Returns the ending of a session whose client broke the protocol. It reads the refusal where an
+/// error packet fits into its stream.
+pub(crate) fn broken_protocol(error: RelayError) -> Ending {
+    let kind = match error {
+        RelayError::ChangeUserTooLong(_) | RelayError::ChangeUserUntracked => {
+            RefusalKind::ChangeUser
+        }
+        RelayError::FileOutOfOrder { .. } | RelayError::CommandBehindFile => {
+            RefusalKind::PacketsOutOfOrder
+        }
+        RelayError::OutOfBounds(e) => return internal_error(e),
+    };
+    Ending::Refused {
+        kind,
+        detail: Some(error.to_string()),
+    }
 }
 
 fn found_bug(error: &io::Error) -> Option<OutOfBounds> {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant as StdInstant};
 use tidegate_model::{
     Account, Accounts, AttachError, BoxFuture, ClusterLimits, ClusterName, Directory,
-    DirectoryError, EngineSession, Event, Journal, Lease, LiveSwitch, Requirement, Sessions, Waker,
+    DirectoryError, EngineSession, Event, Journal, Lease, LiveSwitch, Requirement, RunEpoch,
+    Sessions, Waker,
 };
 use tidegate_wire::capabilities::OFFERED;
 
@@ -96,6 +97,9 @@ impl Waker for NoEngines {
         Box::pin(async { Err(AttachError::Stopping) })
     }
     fn end_session(&self, _: ClusterId, _: EngineSession) {}
+    fn is_alive(&self, _: ClusterId, _: RunEpoch) -> BoxFuture<'_, bool> {
+        Box::pin(async { false })
+    }
 }
 
 impl Journal for NoEngines {

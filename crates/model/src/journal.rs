@@ -110,8 +110,6 @@ pub enum Ending {
     ClientClosed,
     /// The client's connection broke during a command or a packet.
     ClientGone(String),
-    EngineClosed,
-    EngineGone(String),
     Evicted,
     Killed,
     Shutdown,

@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::book::Claim;
 use crate::cluster_settings::LiveSwitch;
 use crate::error_chain::SharedError;
-use crate::id::{ClusterId, ClusterName, Prefix};
+use crate::id::{ClusterId, ClusterName, Prefix, RunEpoch};
 use crate::lease::Lease;
 use crate::limits::ClusterLimits;
 use crate::refusal::RefusalKind;
@@ -153,6 +153,10 @@ pub trait Waker: Send + Sync + 'static {
     /// Kills the engine's session of a client that is gone while a command was running, so that the
     /// command stops. Does not wait; does nothing if its run is over.
     fn end_session(&self, cluster: ClusterId, session: EngineSession);
+
+    /// Whether the engine of this run is alive, asked after it closed a session. Ends within a few
+    /// seconds.
+    fn is_alive(&self, cluster: ClusterId, run: RunEpoch) -> BoxFuture<'_, bool>;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

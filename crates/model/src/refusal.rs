@@ -207,6 +207,15 @@ refusals! {
     EngineLost = "engine-lost", 1053, "08S01", Cluster, Soon, Warn,
         "The cluster's engine stopped unexpectedly.",
         "Connect again: the engine recovers automatically, and committed data is kept";
+    /// The engine closed a session and goes on, and no KILL of it passed through the gateway.
+    ClosedByEngine = "closed-by-engine", 4031, "HY000", Client, Soon, Info,
+        "The connection was closed by the server: idle timeout or KILL.",
+        "Connect again. wait_timeout and idle_transaction_timeout set how long a connection may be \
+         idle";
+    /// A KILL of the session passed through the gateway, and the engine closed it.
+    KilledInSql = "killed-in-sql", 1927, "70100", Client, Soon, Info,
+        "Connection was killed.",
+        "Connect again; another session of the same user ended this one with KILL";
     ServerStopping = "server-stopping", 1053, "08S01", Gateway, Soon, Info,
         "The server is shutting down.",
         "Connect again in a moment";

@@ -29,6 +29,13 @@ struct Signal {
 impl Signal {
     const KILL: u8 = 1;
     const STOP: u8 = 2;
+    /// A KILL of the session went to the engine.
+    const KILLED_IN_SQL: u8 = 4;
+
+    /// Sets a flag that the session reads when it ends.
+    fn note(&self, flag: u8) {
+        self.flags.fetch_or(flag, Ordering::AcqRel);
+    }
 
     fn raise(&self, flag: u8) {
         self.flags.fetch_or(flag, Ordering::AcqRel);
@@ -231,6 +238,21 @@ impl Sessions {
         (identity.cluster == cluster && identity.user == user && same_engine).then_some(id)
     }
 
+    /// Notes that a KILL of this session goes to its engine, which closes it then. Only of one of
+    /// the same user: whether another may be killed depends on rights.
+    pub fn note_kill(&self, cluster: ClusterId, user: &str, target: EngineSession) {
+        let inner = self.lock();
+        let ids = inner.per_cluster.get(&cluster).into_iter().flatten();
+        let mut entries = ids.filter_map(|id| inner.sessions.get(id));
+        let same_user = |entry: &&SessionEntry| {
+            let identity = entry.identity.as_ref();
+            entry.engine == Some(target) && identity.is_some_and(|identity| identity.user == user)
+        };
+        if let Some(entry) = entries.find(same_user) {
+            entry.signal.note(Signal::KILLED_IN_SQL);
+        }
+    }
+
     /// Number of logged-in sessions of a cluster.
     pub fn count(&self, cluster: ClusterId) -> u32 {
         self.lock().per_cluster.get(&cluster).map_or(0, count)
@@ -297,6 +319,11 @@ impl SessionGuard {
             false => Poll::Pending,
         })
         .await;
+    }
+
+    /// Whether a KILL of this session went to the engine.
+    pub fn is_killed_in_sql(&self) -> bool {
+        self.signal.flags.load(Ordering::Acquire) & Signal::KILLED_IN_SQL != 0
     }
 
     /// Returns the requests to this session; the task is woken when they change.

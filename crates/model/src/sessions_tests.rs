@@ -49,6 +49,27 @@ fn case_72_an_id_of_another_run_or_node_is_not_mapped() {
 }
 
 #[test]
+fn a_kill_is_noted_for_the_session_of_the_same_cluster_user_and_engine_only() {
+    let sessions = Sessions::default();
+    let client = "127.0.0.1:1".parse().unwrap();
+    let target = sessions.open(client);
+    target.admit(ClusterId(1), "root", "TLS 1.3", 10).unwrap();
+    target.attached(engine_session(5));
+    let next_run = EngineSession::of_single(RunEpoch(4), 5);
+    for (cluster, user, engine) in [
+        (2, "root", engine_session(5)),
+        (1, "app", engine_session(5)),
+        (1, "root", engine_session(6)),
+        (1, "root", next_run),
+    ] {
+        sessions.note_kill(ClusterId(cluster), user, engine);
+        assert!(!target.is_killed_in_sql(), "{cluster} {user} {engine:?}");
+    }
+    sessions.note_kill(ClusterId(1), "root", engine_session(5));
+    assert!(target.is_killed_in_sql());
+}
+
+#[test]
 fn places_are_counted_and_given_back() {
     let sessions = Sessions::default();
     let client = "127.0.0.1:1".parse().unwrap();

@@ -102,8 +102,8 @@ impl Wording {
 
     /// Text of the engine's error for a statement that writes while the cluster is above its disk
     /// limit: the engine's own, and behind it the refusal of such a cluster with its link. `None`
-    /// if `said` is another error, or has no room for it. Only the server sets `read_only`, or a
-    /// tenant that has made itself an administrator.
+    /// if `said` is another error, or has no room for it. Not for a cluster whose tenant has made
+    /// itself an administrator and set `read_only`.
     pub fn read_only_text(&self, said: &str) -> Option<String> {
         if !said.contains("--read-only") {
             return None;

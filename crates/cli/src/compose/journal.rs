@@ -151,7 +151,6 @@ fn log_connection(c: &ConnectionClosed) {
 fn severity(end: &Ending) -> Severity {
     match end {
         Ending::InternalError(_) | Ending::Panicked => Severity::Error,
-        Ending::EngineGone(_) => Severity::Warn,
         Ending::Refused { kind, .. } => kind.entry().severity,
         _ => Severity::Info,
     }
@@ -163,8 +162,6 @@ fn ending(end: &Ending) -> (&'static str, Option<String>) {
         Ending::NothingSent => ("nothing sent", None),
         Ending::ClientClosed => ("client closed", None),
         Ending::ClientGone(why) => ("client gone", Some(why.clone())),
-        Ending::EngineClosed => ("engine closed", None),
-        Ending::EngineGone(why) => ("engine gone", Some(why.clone())),
         Ending::Evicted => ("cluster went to sleep", None),
         Ending::Killed => ("killed", None),
         Ending::Shutdown => ("server stopped", None),

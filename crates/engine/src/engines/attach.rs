@@ -2,10 +2,10 @@
 
 use super::Engines;
 use crate::error::{EngineError, StartError};
-use crate::limits::OPERATION_MAX;
+use crate::limits::{ANSWER_MAX, OPERATION_MAX};
 use std::sync::Arc;
 use std::time::Instant;
-use tidegate_model::{AttachError, BoxFuture, ClusterId, EngineSession, Lease, Waker};
+use tidegate_model::{AttachError, BoxFuture, ClusterId, EngineSession, Lease, RunEpoch, Waker};
 
 impl Waker for Engines {
     fn attach(
@@ -39,6 +39,23 @@ impl Waker for Engines {
             let _ = run.end_session(session).await;
             drop(permit);
         });
+    }
+
+    fn is_alive(&self, id: ClusterId, run: RunEpoch) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let Ok(cluster) = self.cluster(id) else {
+                return false;
+            };
+            let Some(alive) = cluster.shared.run(run) else {
+                return false;
+            };
+            // The sockets of a process that ends close before its end is known, so it is asked.
+            match tokio::time::timeout(ANSWER_MAX, alive.answers()).await {
+                Ok(answers) => answers,
+                // A statement of ours waits for a lock, say. The end of a process is known by now.
+                Err(_) => !cluster.shared.has_ended(run).await,
+            }
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Connection to the client: a TLS session over TCP. It is driven without tokio's TLS stream, so
 //! that plain bytes pass through the buffers of the worker thread and a session needs none.
 
+use super::reset_watch::ResetWatch;
 use crate::limits;
 use crate::tls_stream::poll_write_tls;
 use rustls::{ProtocolVersion, ServerConnection};
@@ -52,6 +53,11 @@ impl ClientLeg {
             closed: false,
             ended: false,
         }
+    }
+
+    /// Watches a connection whose client has closed its side.
+    pub fn watch_reset(&self) -> io::Result<ResetWatch> {
+        ResetWatch::new(&self.tcp)
     }
 
     pub fn records_sealed(&self) -> u64 {

@@ -4,20 +4,19 @@
 //! before has been sent to the other, which is all the back-pressure that is needed.
 
 use super::client_leg::ClientRead;
+use super::reset_watch::ResetWatch;
+use super::session_peers::{RelayEnd, SessionPeers};
 use super::{ClientLeg, EngineLeg, SCRATCH, Scratch};
-use crate::endings::{client_gone, internal_error};
+use crate::endings::{broken_protocol, client_gone, internal_error};
 use crate::error_packet::err_packet;
-use crate::held::HeldShare;
 use std::io;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
 use tidegate_model::{
-    Activity, ClusterId, EngineSession, LiveSwitch, Refusal, RefusalKind, Reporter, SessionId,
-    Sessions, Wording, error_chain,
+    Activity, EngineSession, Refusal, RefusalKind, Reporter, SessionId, error_chain,
 };
 use tidegate_wire::packet::write_packet;
-use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity, RelayError};
+use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity};
 use tidegate_wire::slices::{head, tail};
 
 /// Largest id of a session that a client can read signed.
@@ -25,20 +24,6 @@ const SIGNED_MAX: u64 = i32::MAX as u64;
 
 /// COM_QUIT packet, for the engine of a client that closed without one.
 const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
-
-/// Both ends of a session, for the ids in KILL statements, and what the session needs to send its
-/// own errors.
-pub(crate) struct SessionPeers {
-    pub cluster: ClusterId,
-    pub user: String,
-    pub engine_session: EngineSession,
-    pub sessions: Sessions,
-    pub wording: Arc<Wording>,
-    /// Whether a ping counts as work.
-    pub ping_holds: LiveSwitch,
-    /// Share of this session in its cluster's budget of memory.
-    pub held: HeldShare,
-}
 
 /// Driver of one session.
 pub(crate) struct RelayDriver {
@@ -54,6 +39,8 @@ pub(crate) struct RelayDriver {
     /// The client sent COM_QUIT and closed. The engine finishes the commands before it, and its
     /// answers are discarded.
     discards_answers: bool,
+    /// The client closed its side in the middle of a command, and may still read the answer.
+    half_closed: Option<ResetWatch>,
     pub bytes_from_client: u64,
     pub bytes_to_client: u64,
     /// Set when the server stops: the session ends at its next boundary.
@@ -80,6 +67,7 @@ impl RelayDriver {
             stash: Vec::new(),
             records_max,
             discards_answers: false,
+            half_closed: None,
             bytes_from_client: 0,
             bytes_to_client: 0,
             stopping: false,
@@ -104,14 +92,14 @@ impl RelayDriver {
     }
 
     /// Relays until one side closes, or until the session must end.
-    pub fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+    pub fn poll_relay(&mut self, cx: &mut Context<'_>) -> Poll<RelayEnd> {
         SCRATCH.with_borrow_mut(|scratch| match self.step_all(cx, scratch) {
             Ok(()) => Poll::Pending,
-            Err(ending) => Poll::Ready(ending),
+            Err(end) => Poll::Ready(end),
         })
     }
 
-    fn step_all(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Ending> {
+    fn step_all(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), RelayEnd> {
         // Bytes that the client sent together with its login are decrypted already. The socket does
         // not report them again.
         if !self.started {
@@ -144,9 +132,11 @@ impl RelayDriver {
                 && self.stash.is_empty()
                 && !self.engine.write_failed()
                 && !self.discards_answers
+                && self.half_closed.is_none()
             {
                 moved |= self.step_client(cx, scratch)?;
             }
+            self.step_half_closed(cx)?;
             self.report_activity();
             self.check_ends()?;
             let held = self.held_bytes();
@@ -157,7 +147,11 @@ impl RelayDriver {
         }
     }
 
-    fn step_engine(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Ending> {
+    fn step_engine(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<bool, RelayEnd> {
         let n = match self.engine.poll_read(cx, &mut scratch.engine) {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(0)) => return Err(self.engine_closed()),
@@ -191,6 +185,8 @@ impl RelayDriver {
         let said = std::str::from_utf8(&err.message);
         let text = said
             .ok()
+            // A tenant that has set `read_only` itself gets the engine's words.
+            .filter(|_| self.peers.at_disk_limit.is_on())
             .and_then(|said| self.peers.wording.read_only_text(said));
         let Some(text) = text else {
             return self.client.seal(bytes);
@@ -213,6 +209,12 @@ impl RelayDriver {
                 self.discards_answers = true;
                 Ok(true)
             }
+            // As a direct connection does: the engine writes the answer of a command whose client
+            // has closed its side.
+            Poll::Ready(Ok(ClientRead::End)) if self.core.owes_answer() => {
+                self.half_closed = Some(self.client.watch_reset().map_err(|e| client_gone(&e))?);
+                Ok(true)
+            }
             Poll::Ready(Ok(ClientRead::End)) => Err(self.client_closed(cx)),
             Poll::Ready(Err(e)) => Err(client_gone(&e)),
             Poll::Ready(Ok(ClientRead::Plain(n))) => {
@@ -221,6 +223,24 @@ impl RelayDriver {
                 self.take_from_client(cx, bytes)?;
                 Ok(true)
             }
+        }
+    }
+
+    /// Ends a session whose client has closed its side: when its last answer is written, or when
+    /// the connection is reset.
+    fn step_half_closed(&mut self, cx: &mut Context<'_>) -> Result<(), Ending> {
+        let Some(watch) = &mut self.half_closed else {
+            return Ok(());
+        };
+        if watch.poll_reset(cx).is_ready() {
+            return Err(Ending::ClientGone("its connection was reset".to_owned()));
+        }
+        // Of a file that the engine asks for now, nothing can come.
+        let is_unfinished =
+            self.core.owes_answer() || !self.stash.is_empty() || self.client.unsent() > 0;
+        match is_unfinished {
+            true => Ok(()),
+            false => Err(self.client_closed(cx)),
         }
     }
 
@@ -252,11 +272,11 @@ impl RelayDriver {
     /// it is a session of the same cluster and user. Any other id goes on: as the engine's own one
     /// of a session that this user may end, or as one that no session of the engine has.
     fn handle_held(&mut self, cx: &mut Context<'_>, command: Intercepted) -> Result<(), Ending> {
-        let id = match command {
-            Intercepted::Kill { id, .. } => id,
-            Intercepted::ProcessKill { id } => u64::from(id),
+        let (id, ends_session) = match command {
+            Intercepted::Kill { id, query } => (id, !query),
+            Intercepted::ProcessKill { id } => (u64::from(id), true),
             // 0 is no session's id, so it is replaced by none.
-            Intercepted::Other => 0,
+            Intercepted::Other => (0, false),
             Intercepted::ChangeUser => {
                 let refusal = Refusal::new(RefusalKind::ChangeUser);
                 let mut out = Vec::new();
@@ -272,9 +292,24 @@ impl RelayDriver {
         });
         // A client that reads ids signed writes a large one as a negative number.
         let unsigned = Some(id).filter(|id| *id > SIGNED_MAX);
+        // Before the KILL, since the engine closes the session at once.
+        if ends_session {
+            let target = mapped.or(unsigned).unwrap_or(id);
+            self.note_kill(target);
+        }
         let mut out = Vec::new();
         self.core.release_held(mapped.or(unsigned), &mut out);
         self.send_to_engine(cx, &out)
+    }
+
+    /// Notes that a KILL of this session of the engine goes there, so that its end is told as one.
+    fn note_kill(&self, id: u64) {
+        let SessionPeers { cluster, user, .. } = &self.peers;
+        let target = EngineSession {
+            id,
+            ..self.peers.engine_session
+        };
+        self.peers.sessions.note_kill(*cluster, user, target);
     }
 
     fn send_to_engine(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<(), Ending> {
@@ -341,21 +376,24 @@ impl RelayDriver {
         }
     }
 
-    fn engine_closed(&self) -> Ending {
+    fn engine_closed(&self) -> RelayEnd {
         if self.core.quit_seen() {
-            Ending::Quit
-        } else if self.core.at_boundary() {
-            Ending::EngineClosed
+            RelayEnd::Told(Ending::Quit)
         } else {
-            Ending::EngineGone("it closed in the middle of a response".to_owned())
+            RelayEnd::EngineClosed {
+                detail: (!self.core.at_boundary())
+                    .then(|| "it closed in the middle of a response".to_owned()),
+            }
         }
     }
 
-    fn engine_gone(&self, e: &io::Error) -> Ending {
+    fn engine_gone(&self, e: &io::Error) -> RelayEnd {
         match e.kind() {
             // The kernel reports the close of a Unix socket with unread bytes as a reset.
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.engine_closed(),
-            _ => Ending::EngineGone(error_chain(e)),
+            _ => RelayEnd::EngineClosed {
+                detail: Some(error_chain(e)),
+            },
         }
     }
 
@@ -381,23 +419,5 @@ impl RelayDriver {
     /// The engine's last packet told the client why its session ends.
     pub fn engine_said_goodbye(&self) -> bool {
         self.core.engine_said_goodbye()
-    }
-}
-
-/// Returns the ending of a session whose client broke the protocol. It reads the refusal where an
-/// error packet fits into its stream.
-fn broken_protocol(error: RelayError) -> Ending {
-    let kind = match error {
-        RelayError::ChangeUserTooLong(_) | RelayError::ChangeUserUntracked => {
-            RefusalKind::ChangeUser
-        }
-        RelayError::FileOutOfOrder { .. } | RelayError::CommandBehindFile => {
-            RefusalKind::PacketsOutOfOrder
-        }
-        RelayError::OutOfBounds(e) => return internal_error(e),
-    };
-    Ending::Refused {
-        kind,
-        detail: Some(error.to_string()),
     }
 }

@@ -7,10 +7,13 @@
 mod client_leg;
 mod driver;
 mod engine_leg;
+mod reset_watch;
+mod session_peers;
 
 pub(crate) use client_leg::ClientLeg;
-pub(crate) use driver::{RelayDriver, SessionPeers};
+pub(crate) use driver::RelayDriver;
 pub(crate) use engine_leg::EngineLeg;
+pub(crate) use session_peers::{RelayEnd, SessionPeers};
 
 use crate::limits;
 use std::cell::RefCell;

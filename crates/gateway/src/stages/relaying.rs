@@ -5,7 +5,7 @@ use super::attached::Attached;
 use super::identified::Identified;
 use crate::connection::Connection;
 use crate::limits;
-use crate::relay::{ClientLeg, EngineLeg, RelayDriver, SessionPeers};
+use crate::relay::{ClientLeg, EngineLeg, RelayDriver, RelayEnd, SessionPeers};
 use crate::shared::GatewayShared;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -44,7 +44,7 @@ struct OutsideWaits {
 
 /// Event that interrupts the relay.
 enum SessionEvent {
-    Ended(Ending),
+    Ended(RelayEnd),
     Killed,
     Yield(Option<YieldRequest>),
     Stop,
@@ -100,6 +100,7 @@ impl Relaying {
             sessions: shared.sessions.clone(),
             wording: Arc::clone(&shared.settings.wording),
             ping_holds: proven.tenant.ping_holds,
+            at_disk_limit: lease.at_disk_limit.clone(),
             held: shared.held.session(proven.tenant.cluster),
         };
         let (tcp, tls) = tls.into_parts();
@@ -138,7 +139,11 @@ impl Relaying {
         };
         loop {
             match poll_fn(|cx| self.poll_event(cx, &mut waits)).await {
-                SessionEvent::Ended(ending) => return ending,
+                SessionEvent::Ended(RelayEnd::Told(ending)) => return ending,
+                // Boxed, as below.
+                SessionEvent::Ended(RelayEnd::EngineClosed { detail }) => {
+                    return Box::pin(self.closed_by_engine(detail)).await;
+                }
                 SessionEvent::Killed => return Ending::Killed,
                 SessionEvent::Yield(None) if self.lease.yields_memory() => {
                     return Ending::Refused {
@@ -170,11 +175,29 @@ impl Relaying {
         }
     }
 
+    /// Ending of a session that the engine closed: by a KILL that passed through the gateway, by
+    /// itself, or because the engine ended.
+    async fn closed_by_engine(&self, detail: Option<String>) -> Ending {
+        let kind = if self.guard.is_killed_in_sql() {
+            RefusalKind::KilledInSql
+        } else if self
+            .shared
+            .waker
+            .is_alive(self.lease.cluster, self.lease.run)
+            .await
+        {
+            RefusalKind::ClosedByEngine
+        } else {
+            RefusalKind::EngineLost
+        };
+        Ending::Refused { kind, detail }
+    }
+
     /// Moves bytes first, then checks for requests from outside. All of it happens after every
     /// wake-up, which is cheap: it takes no lock and touches nothing that sessions share.
     fn poll_event(&mut self, cx: &mut Context<'_>, waits: &mut OutsideWaits) -> Poll<SessionEvent> {
-        if let Poll::Ready(ending) = self.driver.poll_relay(cx) {
-            return Poll::Ready(SessionEvent::Ended(ending));
+        if let Poll::Ready(end) = self.driver.poll_relay(cx) {
+            return Poll::Ready(SessionEvent::Ended(end));
         }
         let asked = self.guard.poll_asked(cx);
         if asked.killed {
@@ -204,10 +227,11 @@ impl Relaying {
             _place,
         } = self;
         let outstanding = !driver.at_boundary();
-        let cut = matches!(
-            ending,
-            Ending::ClientGone(_) | Ending::Killed | Ending::Shutdown | Ending::Refused { .. }
-        );
+        let cut = match ending {
+            Ending::ClientGone(_) | Ending::Killed | Ending::Shutdown => true,
+            Ending::Refused { kind, .. } => !is_engines_end(kind),
+            _ => false,
+        };
         // Otherwise the engine would finish a long command for a client that is gone.
         if outstanding && cut {
             shared
@@ -219,8 +243,11 @@ impl Relaying {
             Ending::Killed => Some(RefusalKind::SessionKilled),
             Ending::Shutdown => Some(RefusalKind::ServerStopping),
             // Only this session ended, and the client knows why.
-            Ending::EngineClosed | Ending::EngineGone(_) if driver.engine_said_goodbye() => None,
-            Ending::EngineClosed | Ending::EngineGone(_) => Some(RefusalKind::EngineLost),
+            Ending::Refused { kind, .. }
+                if is_engines_end(*kind) && driver.engine_said_goodbye() =>
+            {
+                None
+            }
             Ending::Refused { kind, .. } => Some(*kind),
             _ => None,
         };
@@ -250,7 +277,7 @@ impl Relaying {
         }
         let linger = match (&ending, sent) {
             // The engine's own last error may be on its way to a client that is still sending.
-            (Ending::EngineClosed | Ending::EngineGone(_), _) => Some(limits::LINGER),
+            (Ending::Refused { kind, .. }, _) if is_engines_end(*kind) => Some(limits::LINGER),
             (_, None) => None,
             // A stop of the server must not wait long for idle clients.
             (Ending::Shutdown, _) => Some(limits::LINGER_AT_STOP),
@@ -259,4 +286,12 @@ impl Relaying {
         client.close(linger).await;
         ending
     }
+}
+
+/// Whether the engine has closed the session by itself.
+fn is_engines_end(kind: RefusalKind) -> bool {
+    matches!(
+        kind,
+        RefusalKind::ClosedByEngine | RefusalKind::KilledInSql | RefusalKind::EngineLost
+    )
 }

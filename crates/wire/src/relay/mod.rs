@@ -363,6 +363,15 @@ impl Relay {
         self.answers.is_quiet() && !self.client_mid_packet()
     }
 
+    /// Whether the engine has an answer to write although the client sends nothing more: a whole
+    /// command is in progress, and it waits for no file and no password.
+    pub fn owes_answer(&self) -> bool {
+        // The answers of a stream that can't be tracked have no end, as those of a replica.
+        let waits =
+            self.answers.wants_file() || self.answers.in_dialogue() || self.answers.is_untracked();
+        !self.answers.is_quiet() && !self.client_mid_packet() && !waits
+    }
+
     /// Whether the client has sent COM_QUIT.
     pub fn quit_seen(&self) -> bool {
         self.quit_seen
