@@ -4,18 +4,25 @@
 use libfuzzer_sys::fuzz_target;
 use std::net::{IpAddr, Ipv6Addr};
 use tidegate_model::account::{Account, Requirement};
-use tidegate_model::login::{LoginName, USER_CHARS_MAX};
+use tidegate_model::login::{LoginName, USER_CHARS_MAX, user_bytes};
 
 fuzz_target!(|data: &[u8]| {
-    if let LoginName::Routed {
-        prefix,
-        user,
-        whole,
-    } = LoginName::parse(data)
-    {
-        assert_eq!(format!("{prefix}.{user}"), whole);
-        assert_eq!(whole.as_bytes(), data);
-        assert!(!user.is_empty() && whole.chars().count() <= USER_CHARS_MAX);
+    // utf8mb4 and latin1.
+    for collation in [45, 8] {
+        if let LoginName::Routed {
+            prefix,
+            user,
+            whole,
+        } = LoginName::parse(data, collation)
+        {
+            assert_eq!(format!("{prefix}.{user}"), whole);
+            assert!(!user.is_empty() && user.chars().count() <= USER_CHARS_MAX);
+            assert_eq!(data.len() - user_bytes(data).len(), prefix.as_str().len() + 1);
+            if collation == 45 {
+                assert_eq!(whole.as_bytes(), data);
+                assert_eq!(user.as_bytes(), user_bytes(data));
+            }
+        }
     }
     let Some((address, host)) = data.split_first_chunk::<16>() else {
         return;

@@ -28,7 +28,8 @@ pub(crate) struct ProvenClient<'a> {
     pub client: SocketAddr,
     pub local: SocketAddr,
     pub login: &'a Login,
-    pub user: &'a str,
+    /// Name of the account, in the character set of the login's collation.
+    pub user: &'a [u8],
     /// SHA1(password); `None` for the empty password.
     pub stage1: Option<&'a Zeroizing<[u8; 20]>>,
 }
@@ -80,7 +81,7 @@ pub(crate) async fn log_in(
     let EngineAddress::Unix(path) = address;
     let stream = connect(path, &header).await?;
     let mut machine = ClientLogin::new(ClientIdentity {
-        user: who.user.as_bytes().to_vec(),
+        user: who.user.to_vec(),
         stage1: who.stage1.cloned(),
         database: who.login.database.clone(),
         capabilities: who.login.capabilities,

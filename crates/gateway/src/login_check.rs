@@ -104,7 +104,10 @@ impl LoginCheck<'_> {
         let names = match name {
             // The name as it was sent comes first: an account may have been created in SQL with the
             // prefix in its name.
-            LoginName::Routed { whole, user, .. } => vec![whole.clone(), user.clone()],
+            // Last, accounts without a name, which the engine takes for any user at their hosts.
+            LoginName::Routed { whole, user, .. } => {
+                vec![whole.clone(), user.clone(), String::new()]
+            }
             _ => Vec::new(),
         };
         let reserved = |name: &String| RESERVED.iter().any(|r| r.eq_ignore_ascii_case(name));
@@ -165,7 +168,7 @@ impl LoginCheck<'_> {
         let tenant = found.tenant();
         let first = self.match_account(tenant.map(|t| &*t.accounts), &login.credential);
         if let (Some(tenant), Some(matched)) = (tenant, first) {
-            return proven(tenant.clone(), matched);
+            return proven(tenant.clone(), matched, claim);
         }
         attempt.count_mismatch();
         let denied = match tenant {
@@ -211,7 +214,7 @@ impl LoginCheck<'_> {
         match (tenant, second) {
             (Some(tenant), Some(matched)) => {
                 attempt.take_back();
-                proven(tenant.clone(), matched)
+                proven(tenant.clone(), matched, claim)
             }
             _ => denied,
         }
@@ -311,10 +314,15 @@ fn first_match<'a>(
     })
 }
 
-fn proven(tenant: Tenant, found: AccountMatch) -> LoginVerdict {
+fn proven(tenant: Tenant, found: AccountMatch, claim: &Claim) -> LoginVerdict {
+    // An account without a name is logged in to with the name that the client claims.
+    let user = match found.user.is_empty() {
+        true => claim.names.iter().rfind(|name| !name.is_empty()).cloned(),
+        false => Some(found.user),
+    };
     LoginVerdict::Proven(Box::new(ProvenLogin {
         tenant,
-        user: found.user,
+        user: user.unwrap_or_default(),
         stage1: found.stage1,
     }))
 }

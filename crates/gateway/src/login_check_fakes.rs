@@ -204,7 +204,7 @@ pub(super) async fn check_at(
     credential: Credential,
 ) -> (LoginVerdict, u32) {
     let login = login(user, credential);
-    let name = LoginName::parse(&login.user);
+    let name = LoginName::parse(&login.user, login.collation);
     let client = "203.0.113.9".parse().unwrap();
     let shared = gateway.shared();
     let check = LoginCheck {

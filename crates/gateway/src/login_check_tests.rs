@@ -82,7 +82,11 @@ async fn what_an_account_requires_is_told_by_a_fresh_reading_and_to_nobody_witho
             client: "203.0.113.9".parse().unwrap(),
         };
         let refusal = check
-            .explain_denial(ClusterId(1), &LoginName::parse(&login.user), &login)
+            .explain_denial(
+                ClusterId(1),
+                &LoginName::parse(&login.user, login.collation),
+                &login,
+            )
             .await;
         assert_eq!(refusal.kind, want, "{user} {password}");
     }

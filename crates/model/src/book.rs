@@ -6,7 +6,7 @@
 //! 40,000 ordinary accounts.
 
 use crate::account::Account;
-use crate::book_entry::{AccountEntry, LOCKED, TEXT_MAX, entry_size, write_entry};
+use crate::book_entry::{AccountEntry, TEXT_MAX, entry_size, write_entry};
 use crate::id::RunEpoch;
 use crate::limits::{BOOK_BYTES_MAX, CANDIDATES_MAX, HOSTS_PER_USER_MAX};
 use std::net::IpAddr;
@@ -116,8 +116,9 @@ impl Accounts {
         })
     }
 
-    /// Accounts that this login can mean, in the order of its names: unlocked, with a host pattern
-    /// that matches the client. Takes a binary search per name, also for a name that doesn't exist.
+    /// Accounts that this login can mean, in the order of its names, with a host pattern that
+    /// matches the client. Locked ones too: whoever has the password gets the engine's answer.
+    /// Takes a binary search per name, also for a name that doesn't exist.
     pub fn candidates(&self, claim: &Claim) -> Vec<Account> {
         // A tenant can give a name any number of host patterns; a login is compared with a bounded
         // number.
@@ -125,8 +126,7 @@ impl Accounts {
             .names
             .iter()
             .flat_map(|name| self.of_user(name).take(HOSTS_PER_USER_MAX));
-        let admitted =
-            entries.filter(|entry| entry.flags & LOCKED == 0 && entry.admits(claim.client));
+        let admitted = entries.filter(|entry| entry.admits(claim.client));
         admitted
             .take(CANDIDATES_MAX)
             .map(|entry| entry.account())

@@ -7,7 +7,8 @@ use crate::engine_login::{self, EngineLogin, LoginFailure, ProvenClient};
 use crate::limits;
 use crate::login_check::{LoginCheck, ProvenLogin};
 use tidegate_model::journal::{ConnectionFacts, Ending};
-use tidegate_model::{AttachError, Lease, Refusal, RefusalKind, error_chain};
+use tidegate_model::login::user_bytes;
+use tidegate_model::{AttachError, Lease, LoginName, Refusal, RefusalKind, error_chain};
 use tidegate_wire::response::ErrPacket;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -110,11 +111,16 @@ async fn attach_by(
     identified: &Identified,
     proven: &ProvenLogin,
 ) -> Result<(Lease, EngineLogin), NotAttached> {
+    let raw = &identified.login.user;
     let client = ProvenClient {
         client: identified.connection.client,
         local: identified.connection.local,
         login: &identified.login,
-        user: &proven.user,
+        // As it came: the engine reads it with the login's collation.
+        user: match &identified.name {
+            LoginName::Routed { whole, .. } if *whole == proven.user => raw,
+            _ => user_bytes(raw),
+        },
         stage1: proven.stage1.as_ref(),
     };
     let mut tries_left = 1;

@@ -70,7 +70,7 @@ impl Identified {
         };
         let credential_came = Instant::now();
         facts.tls_to_login = Some(secured.elapsed());
-        let name = LoginName::parse(&login.user);
+        let name = LoginName::parse(&login.user, login.collation);
         // Answered at once: no cluster is meant, so the answer reveals nothing of any.
         if name == LoginName::NoPrefix {
             let kind = RefusalKind::MissingPrefix;

@@ -117,8 +117,12 @@ impl LocalRun {
 
     async fn page_of_users(&self, users: &[String]) -> Result<Vec<Row>, RunError> {
         let names: Vec<String> = users.iter().map(|user| name(user)).collect();
-        self.query(&select(&format!("WHERE User IN ({})", names.join(","))))
-            .await
+        // Accounts without a name last: any number of them must not displace the user's.
+        self.query(&select(&format!(
+            "WHERE User IN ({}) ORDER BY User = ''",
+            names.join(",")
+        )))
+        .await
     }
 }
 
