@@ -19,7 +19,6 @@ use tidegate_connect::{
     ConnectError, Endpoint, RenderOptions, Rendered, TlsMinimum, clients, platforms, render,
 };
 use tidegate_control::{ClusterView, ROOT};
-use tidegate_model::escape::printable_json;
 use utoipa::ToSchema;
 
 #[derive(Debug, Deserialize)]
@@ -126,8 +125,7 @@ pub async fn connect_strings(
     }
     let rendered = render(&asked.with, &endpoint, wish)?;
     let text = serde_json::to_string_pretty(&rendered).map_err(|_| ApiError::unwritable())?;
-    let text = format!("{}\n", printable_json(&text));
-    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], format!("{text}\n")).into_response())
 }
 
 /// Tests a connection: logs in through the public endpoint as a client that verifies the

@@ -10,9 +10,11 @@ use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tidegate_model::LogBudget;
+use tidegate_model::escape::printable_json;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -55,7 +57,9 @@ pub async fn finish_response(request: Request, next: Next) -> Response {
         headers.remove(CONTENT_LENGTH);
         response = (status, Json(body)).into_response();
         response.headers_mut().extend(headers);
+        response = printable_answer(response).await;
     } else {
+        response = printable_answer(response).await;
         tracing::info!(
             request = id,
             %method,
@@ -69,6 +73,27 @@ pub async fn finish_response(request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// Escapes what controls a terminal in an answer of JSON: a person reads it with curl, and tenants
+/// choose some of its text. The only place where the API does so.
+async fn printable_answer(response: Response) -> Response {
+    let is_json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
+    if !response.headers().get(CONTENT_TYPE).is_some_and(is_json) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    // Its whole text is in memory already: lists are bounded.
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        return ApiError::unwritable().into_response();
+    };
+    let escaped = match std::str::from_utf8(&bytes).map(printable_json) {
+        Ok(Cow::Owned(text)) => Some(text),
+        _ => None,
+    };
+    parts.headers.remove(CONTENT_LENGTH);
+    let body = escaped.map_or_else(|| Body::from(bytes), Body::from);
+    Response::from_parts(parts, body)
 }
 
 async fn body_text(body: Body) -> String {
