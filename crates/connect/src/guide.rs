@@ -149,6 +149,7 @@ fn section(client: &Client) -> String {
 fn title(form: &Form) -> String {
     let password = match form.password {
         PasswordFrom::Env => ", password from the environment",
+        PasswordFrom::Apart => ", without the password",
         PasswordFrom::Literal if form.format != Format::Env => ", password in the text",
         _ => "",
     };

@@ -231,7 +231,7 @@ fn form(
                 values.insert("password", Value::from_safe_string(expression.clone()));
             }
         }
-        PasswordFrom::Asked => {}
+        PasswordFrom::Asked | PasswordFrom::Apart => {}
     }
     let mut text =
         fill(syntax, &template.text, &values).map_err(|error| bad_template(client, &error))?;

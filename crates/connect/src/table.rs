@@ -151,8 +151,10 @@ pub enum PasswordFrom {
     Env,
     /// The string contains it.
     Literal,
-    /// The client asks for it, or people type it into a field.
+    /// The client asks for it.
     Asked,
+    /// Neither: the text is a list of values, and the password is entered beside it.
+    Apart,
 }
 
 /// A platform and the path of its roots.

@@ -10,6 +10,7 @@ pub fn forms_text(forms: &[Form], paint: Paint) -> String {
             PasswordFrom::Env => ", password from the environment",
             PasswordFrom::Literal => ", password in the text",
             PasswordFrom::Asked => "",
+            PasswordFrom::Apart => ", without the password",
         };
         let title = paint.dim(&format!("# {}{password}", form.title));
         format!("\n{title}\n{}\n", form.text)

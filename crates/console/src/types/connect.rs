@@ -53,7 +53,7 @@ pub struct ConnectForm {
     pub title: String,
     pub syntax: String,
     pub format: String,
-    /// `env`, `literal` or `asked`.
+    /// `env`, `literal`, `asked` or `apart` (a list of values without it).
     pub password: String,
     pub text: String,
 }

@@ -85,3 +85,12 @@ fn connect(with: &str, password: Option<&str>, trust: Trust, fresh: bool) -> Str
     };
     page.render().unwrap()
 }
+
+#[test]
+fn a_list_of_values_asks_for_nothing() {
+    let html = connect("general", None, Trust::Public, false);
+    assert!(html.contains("without the password, which is entered separately"));
+    assert!(!html.contains("asks for the password"));
+    let html = connect("mysql", None, Trust::Public, false);
+    assert!(html.contains("asks for the password"));
+}

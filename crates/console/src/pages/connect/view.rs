@@ -45,6 +45,7 @@ impl FormView {
             PasswordFrom::Env => "password from an environment variable",
             PasswordFrom::Literal => "password in the string",
             PasswordFrom::Asked => "asks for the password",
+            PasswordFrom::Apart => "without the password, which is entered separately",
         }
     }
 }
