@@ -1,6 +1,6 @@
 //! The helper by itself, for this room's tests: what `tidegate engine-exec` is in the product. With
-//! `hold FOLDER` it is a server that keeps cluster 1 awake until it is killed. It does nothing
-//! else.
+//! `hold FOLDER NUMBER` it is a server that keeps cluster 1 awake until it is killed; its user
+//! numbers begin with NUMBER. It does nothing else.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -11,13 +11,14 @@ use tidegate_model::{ClusterId, ClusterLimits};
 fn main() {
     let args: Vec<_> = std::env::args_os().collect();
     match args.as_slice() {
-        [_, hold, folder] if hold == "hold" => serve(folder.into()),
+        [_, hold, folder, first] if hold == "hold" => serve(folder.into(), first),
         _ => tidegate_engine::engine_exec_main(),
     }
 }
 
 #[expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
-fn serve(folder: std::path::PathBuf) {
+fn serve(folder: std::path::PathBuf, first: &std::ffi::OsStr) {
+    let users = common::UserNumbers::lent(first.to_str().unwrap().parse().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -31,7 +32,7 @@ fn serve(folder: std::path::PathBuf) {
         let memory = Arc::new(common::Memory::default());
         let engines = common::EnginesFixture::engines(&settings, &memory).await;
         engines
-            .adopt(common::spec(1, ClusterLimits::default()), true)
+            .adopt(common::spec(&users, 1, ClusterLimits::default()), true)
             .await
             .unwrap();
         engines.wake(ClusterId(1)).await.unwrap();

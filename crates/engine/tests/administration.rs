@@ -265,14 +265,17 @@ async fn the_number_of_extra_connections_can_t_shut_us_out() {
 
 /// Sessions that each compute until they are ended.
 async fn saturate(lease: &Lease, sessions: usize) -> Vec<tokio::task::JoinHandle<()>> {
-    let mut busy = Vec::new();
+    // All log in before the first one computes: a saturated engine may end a login that is late.
+    let mut idle = Vec::new();
     for _ in 0..sessions {
-        let mut session = Client::root(&lease.address).await;
-        busy.push(tokio::spawn(async move {
-            let _ = session.query("SELECT BENCHMARK(4000000000, MD5(1))").await;
-        }));
+        idle.push(Client::root(&lease.address).await);
     }
-    busy
+    let compute = |mut session: Client| {
+        tokio::spawn(async move {
+            let _ = session.query("SELECT BENCHMARK(4000000000, MD5(1))").await;
+        })
+    };
+    idle.into_iter().map(compute).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{EnginesFixture, eventually, not_run, spec};
+use common::{EnginesFixture, eventually, not_run};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
@@ -99,7 +99,7 @@ async fn the_file_system_ends_the_growth_of_one_cluster_and_of_no_other() {
         LimitsInForce::probe(&fixture.settings.folder, &fixture.settings.local).disk,
         force.disk
     );
-    let id = fixture.create_with(spec(1, limits(64 * MB))).await;
+    let id = fixture.create_limited(1, limits(64 * MB)).await;
     let neighbour = fixture.create(2).await;
     for cluster in [id, neighbour] {
         let (lease, mut client) = fixture.root(cluster).await;

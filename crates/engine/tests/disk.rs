@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, EnginesFixture, almighty, eventually, spec};
+use common::{Client, EnginesFixture, almighty, eventually};
 use std::time::{Duration, Instant};
 use tidegate_model::{AttachError, ClusterId, ClusterLimits, ClusterState, RefusalKind, Waker};
 
@@ -55,7 +55,7 @@ async fn used(fixture: &EnginesFixture, id: ClusterId) -> u64 {
 async fn try_attach(fixture: &EnginesFixture, id: ClusterId) -> Result<(), AttachError> {
     fixture
         .engines
-        .attach(id, Instant::now() + Duration::from_secs(30))
+        .attach(id, Instant::now() + Duration::from_secs(120))
         .await
         .map(drop)
 }
@@ -63,7 +63,7 @@ async fn try_attach(fixture: &EnginesFixture, id: ClusterId) -> Result<(), Attac
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_at_its_soft_limit_is_read_only_until_it_has_deleted() {
     let fixture = EnginesFixture::open().await;
-    let id = fixture.create_with(spec(1, limits(64 * MB))).await;
+    let id = fixture.create_limited(1, limits(64 * MB)).await;
     let neighbour = fixture.create(2).await;
     assert!(
         used(&fixture, id).await < 64 * MB,
@@ -138,7 +138,7 @@ async fn a_cluster_at_its_soft_limit_is_read_only_until_it_has_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_raised_limit_is_valid_for_a_running_engine_and_a_lowered_one_too() {
     let fixture = EnginesFixture::open().await;
-    let id = fixture.create_with(spec(1, limits(1 << 40))).await;
+    let id = fixture.create_limited(1, limits(1 << 40)).await;
     let mut client = login(&fixture, id).await;
     client
         .run("CREATE TABLE t (a VARCHAR(8000)) ENGINE=InnoDB")
@@ -170,7 +170,7 @@ async fn a_raised_limit_is_valid_for_a_running_engine_and_a_lowered_one_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_writes_all_the_same_is_stopped_at_the_hard_limit_and_can_come_back() {
     let fixture = EnginesFixture::open().await;
-    let id = fixture.create_with(spec(1, limits(64 * MB))).await;
+    let id = fixture.create_limited(1, limits(64 * MB)).await;
     // A user with all rights may write to a read-only engine.
     let mut client = almighty(&fixture.attach(id).await.address).await;
     client.run("USE test").await;

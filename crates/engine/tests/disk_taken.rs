@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, EnginesFixture, almighty, eventually, spec};
+use common::{Client, EnginesFixture, almighty, eventually};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -92,7 +92,7 @@ async fn used(fixture: &EnginesFixture, id: ClusterId) -> u64 {
 }
 
 async fn refusal(fixture: &EnginesFixture, id: ClusterId) -> (RefusalKind, String) {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(120);
     match fixture.engines.attach(id, until).await {
         Err(AttachError::Refused { kind, reason }) => (kind, reason),
         other => panic!("{other:?}"),
@@ -123,7 +123,7 @@ async fn file_size_waits(fixture: &EnginesFixture, id: ClusterId) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_statement_takes_no_more_than_the_hard_limit() {
     let fixture = EnginesFixture::open().await;
-    let id = fixture.create_with(spec(1, limits(64 * MB))).await;
+    let id = fixture.create_limited(1, limits(64 * MB)).await;
     let lease = fixture.attach(id).await;
     let mut root = almighty(&lease.address).await;
     let refused = set_redo(&mut root, 1024 * MB).await.unwrap_err();
@@ -172,7 +172,7 @@ async fn the_one_that_takes_the_disk_is_stopped_and_the_operator_gets_it_back() 
     };
     let data = disk.path().join("data");
     let fixture = EnginesFixture::open_with(|s| s.folder = data).await;
-    let evil = fixture.create_with(spec(1, limits(4096 * MB))).await;
+    let evil = fixture.create_limited(1, limits(4096 * MB)).await;
     let good = fixture.create(2).await;
     let sleeping = fixture.create(3).await;
     let lease = fixture.attach(evil).await;

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, EnginesFixture, eventually, spec};
+use common::{Client, EnginesFixture, eventually};
 use std::time::{Duration, Instant};
 use tidegate_model::{
     AttachError, ClusterLimits, ClusterState, EngineSession, Event, RunEpoch, Waker,
@@ -102,7 +102,7 @@ async fn a_second_engine_on_one_data_directory_is_impossible() {
     std::os::unix::fs::symlink(engines_folder, settings.folder.join("engines")).unwrap();
     let second = EnginesFixture::engines(&settings, &other).await;
     second
-        .adopt(spec(1, ClusterLimits::default()), true)
+        .adopt(fixture.spec(1, ClusterLimits::default()), true)
         .await
         .unwrap();
     let refused = second.wake(id).await.unwrap_err().report();

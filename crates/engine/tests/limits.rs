@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, EnginesFixture, eventually, spec};
+use common::{Client, EnginesFixture, eventually};
 use std::path::PathBuf;
 use tidegate_engine::{CgroupChoice, Enforcer, LimitsInForce};
 use tidegate_model::{ClusterId, ClusterLimits, ClusterState, ClusterUsage};
@@ -63,7 +63,7 @@ async fn a_cluster_at_its_memory_limit_gets_an_error_and_lives() {
         memory_max_bytes: 256 << 20,
         ..ClusterLimits::default()
     };
-    let small = fixture.create_with(spec(1, limits)).await;
+    let small = fixture.create_limited(1, limits).await;
     let neighbour = fixture.create(2).await;
     let lease = fixture.attach(small).await;
     let other = fixture.attach(neighbour).await;
@@ -100,7 +100,7 @@ async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
         cpu_weight: 50,
         ..ClusterLimits::default()
     };
-    let id = fixture.create_with(spec(1, limits)).await;
+    let id = fixture.create_limited(1, limits).await;
     let lease = fixture.attach(id).await;
     let pid = fixture.pid(id).unwrap();
     let before = groups(pid);
@@ -169,7 +169,7 @@ async fn without_groups_use_is_measured_and_the_memory_limit_is_kept_by_rlimit()
         memory_max_bytes: 256 << 20,
         ..ClusterLimits::default()
     };
-    let id = fixture.create_with(spec(1, limits)).await;
+    let id = fixture.create_limited(1, limits).await;
     let force = fixture.engines.limits_in_force().unwrap();
     assert_eq!(
         (force.memory.by, force.cpu.by, force.kill.by),

@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Client, EnginesFixture, eventually, spec};
+use common::{Client, EnginesFixture, eventually};
 use std::time::{Duration, Instant};
 use tidegate_model::{Activity, ClusterLimits, ClusterState, Event, Waker, YieldVerdict};
 
@@ -21,7 +21,7 @@ async fn an_idle_cluster_sleeps_and_tells_its_sessions() {
         sleep_after: Duration::from_millis(200),
         ..ClusterLimits::default()
     };
-    let id = fixture.create_with(spec(1, limits)).await;
+    let id = fixture.create_limited(1, limits).await;
     let mut lease = fixture.attach(id).await;
     let root = Client::root(&lease.address).await;
     lease.report(Activity::Idle);
@@ -53,7 +53,7 @@ async fn a_busy_session_or_an_open_transaction_keeps_a_cluster_awake() {
         transaction_idle_max: Duration::from_millis(600),
         ..ClusterLimits::default()
     };
-    let id = fixture.create_with(spec(1, limits)).await;
+    let id = fixture.create_limited(1, limits).await;
     let mut lease = fixture.attach(id).await;
     // A new lease is busy: it is not asked to end, and an operator's command gets an error.
     assert!(
@@ -118,7 +118,7 @@ async fn a_login_while_it_goes_to_sleep_is_served_by_the_next_run() {
     let engines = fixture.engines.clone();
     let login = tokio::spawn(async move {
         engines
-            .attach(id, Instant::now() + Duration::from_secs(30))
+            .attach(id, Instant::now() + Duration::from_secs(120))
             .await
     });
     assert_eq!(request.yes().await, YieldVerdict::Evicted);
@@ -134,13 +134,13 @@ async fn a_login_while_it_goes_to_sleep_is_served_by_the_next_run() {
 async fn new_limits_reach_the_running_engine_and_the_next_one() {
     let fixture = EnginesFixture::open().await;
     let id = fixture
-        .create_with(spec(
+        .create_limited(
             1,
             ClusterLimits {
                 connections_max: 15,
                 ..ClusterLimits::default()
             },
-        ))
+        )
         .await;
     let (lease, mut root) = fixture.root(id).await;
     assert_eq!(root.one("SELECT @@max_connections").await, "15");

@@ -81,7 +81,7 @@ async fn the_process_has_nothing_it_does_not_need() {
     assert_eq!(field(&status, "CapEff:"), ["0000000000000000"]);
     assert_eq!(field(&status, "CapPrm:"), ["0000000000000000"]);
     if rustix::process::geteuid().is_root() {
-        let own = (common::UIDS + 1).to_string();
+        let own = hostile.fixture.users.of(hostile.id).unwrap().to_string();
         assert_eq!(
             (field(&status, "Uid:"), field(&status, "Gid:")),
             (vec![own.as_str(); 4], vec![own.as_str(); 4])

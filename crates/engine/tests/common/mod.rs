@@ -11,9 +11,11 @@
 mod client;
 pub mod hostile_tenant;
 mod ledger;
+mod user_numbers;
 
 pub use client::{Client, almighty};
 pub use ledger::Memory;
+pub use user_numbers::UserNumbers;
 
 use rustix::process::{Pid, Signal, kill_process};
 use sha1::{Digest, Sha1};
@@ -58,6 +60,7 @@ pub struct EnginesFixture {
     pub memory: Arc<Memory>,
     pub settings: EngineSettings,
     pub temp: TempDir,
+    pub users: UserNumbers,
 }
 
 impl EnginesFixture {
@@ -89,6 +92,7 @@ impl EnginesFixture {
             memory,
             settings,
             temp,
+            users: UserNumbers::claim(),
         }
     }
 
@@ -107,7 +111,7 @@ impl EnginesFixture {
     pub async fn with_three(budget: u64, first: ClusterLimits) -> (Self, [ClusterId; 3]) {
         let fixture = Self::open_with(|s| s.awake_memory_max_bytes = budget).await;
         let ids = [
-            fixture.create_with(spec(1, first)).await,
+            fixture.create_limited(1, first).await,
             fixture.create(2).await,
             fixture.create(3).await,
         ];
@@ -125,18 +129,24 @@ impl EnginesFixture {
 
     /// Adds an existing cluster after a restart. `clean`: whether it was put to sleep cleanly.
     pub async fn adopt(&self, id: u64, clean: bool) {
-        let spec = spec(id, ClusterLimits::default());
+        let spec = self.spec(id, ClusterLimits::default());
         self.engines.adopt(spec, clean).await.unwrap();
     }
 
     pub async fn create(&self, id: u64) -> ClusterId {
-        self.create_with(spec(id, ClusterLimits::default())).await
+        self.create_limited(id, ClusterLimits::default()).await
     }
 
-    pub async fn create_with(&self, spec: ClusterSpec) -> ClusterId {
+    /// Creates a cluster with these limits.
+    pub async fn create_limited(&self, id: u64, limits: ClusterLimits) -> ClusterId {
+        let spec = self.spec(id, limits);
         let id = spec.id;
         self.engines.create(spec, stage2("first")).await.unwrap();
         id
+    }
+
+    pub fn spec(&self, id: u64, limits: ClusterLimits) -> ClusterSpec {
+        spec(&self.users, id, limits)
     }
 
     pub fn folder(&self, id: ClusterId) -> PathBuf {
@@ -145,7 +155,7 @@ impl EnginesFixture {
 
     pub async fn attach(&self, id: ClusterId) -> Lease {
         self.engines
-            .attach(id, Instant::now() + Duration::from_secs(30))
+            .attach(id, Instant::now() + Duration::from_secs(120))
             .await
             .unwrap()
     }
@@ -194,18 +204,12 @@ impl EnginesFixture {
     }
 }
 
-/// User numbers of clusters in these tests, which claim none: this plus the cluster's number.
-pub const UIDS: u32 = 2_147_287_040;
-
-pub fn spec(id: u64, limits: ClusterLimits) -> ClusterSpec {
-    let uid = rustix::process::geteuid()
-        .is_root()
-        .then(|| UIDS + u32::try_from(id).unwrap());
+pub fn spec(users: &UserNumbers, id: u64, limits: ClusterLimits) -> ClusterSpec {
     ClusterSpec {
         id: ClusterId(id),
         name: ClusterName::parse(&format!("c{id}")).unwrap(),
         engine: ClusterEngine::default(),
-        uid,
+        uid: users.of(ClusterId(id)),
         limits,
     }
 }
@@ -224,7 +228,7 @@ pub fn send_signal(pid: i32, signal: Signal) {
 
 /// Waits for a condition that becomes true by itself. The limit only ends a test that hangs.
 pub async fn eventually(what: &str, mut is: impl AsyncFnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_secs(120);
     while !is().await {
         assert!(Instant::now() < until, "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -237,6 +241,7 @@ pub fn holder(fixture: &EnginesFixture) -> std::process::Child {
     let mut child = std::process::Command::new(helper().program)
         .arg("hold")
         .arg(&fixture.settings.folder)
+        .arg(fixture.users.first().to_string())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
