@@ -3,7 +3,7 @@
 
 use crate::limits::{READY_WAIT, STOP_WAIT_SECONDS, soon, within};
 use crate::ports::free_port;
-use crate::processes;
+use crate::{processes, templates};
 use serde_json::Value;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -199,6 +199,15 @@ impl Server {
 
     /// Starts it (again) with the same folder and port, and waits for its greeting.
     pub fn run(&mut self) {
+        // Another host, such as a user namespace, may not be able to read the shared template.
+        if self.options.host.is_empty() {
+            templates::lend(&self.data());
+        }
+        self.run_alone();
+    }
+
+    /// Starts it with nothing of other tests.
+    pub fn run_alone(&mut self) {
         let mut command = Command::new("sh");
         command
             .args(["-c", KEEPER, "sh"])

@@ -8,10 +8,13 @@
     reason = "a test that can't go on panics with what it saw"
 )]
 
+#[path = "../../../tests/src/free_port.rs"]
+mod free_port;
 mod service_manager;
 mod shown_logs;
 mod support;
 
+use free_port::free_port;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -335,9 +338,7 @@ fn the_database_port_accepts_only_when_commands_are_answered() {
         let outer = folder();
         let data = outer.path().join("data");
         std::fs::create_dir(&data).unwrap();
-        let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = spare.local_addr().unwrap();
-        drop(spare);
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut child = Running(
             tidegate(&data)
                 .args([
@@ -368,9 +369,7 @@ fn the_database_port_accepts_only_when_commands_are_answered() {
 #[test]
 fn all_addresses_of_both_families_may_have_one_port() {
     let outer = folder();
-    let spare = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = spare.local_addr().unwrap().port();
-    drop(spare);
+    let port = free_port();
     let any4 = format!("0.0.0.0:{port}");
     let any6 = format!("[::]:{port}");
     let console = ["--console", "127.0.0.1:0"];

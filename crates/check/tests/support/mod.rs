@@ -12,6 +12,8 @@ pub mod crooked;
 pub mod haproxy;
 pub mod mariadb;
 pub mod mysql9;
+#[path = "../../../../tests/src/free_port.rs"]
+pub mod ports;
 pub mod process;
 pub mod scan;
 

@@ -1,13 +1,14 @@
 //! A server process that a test has started. It is stopped by its process id when dropped; its
 //! output goes to a file.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+pub use super::ports::free_port;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Timeout of a start.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_secs(180);
 
 pub struct Process {
     child: Child,
@@ -17,14 +18,6 @@ pub struct Process {
 /// Returns the path of a file in the folder, as text for a command line.
 pub fn path_in(folder: &Path, name: &str) -> String {
     folder.join(name).display().to_string()
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// Returns the user who runs the test: servers require a named user if it is root.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Time after which a test that hangs fails. No test asserts how long something takes.
-pub const HANGS_AFTER: Duration = Duration::from_secs(60);
+pub const HANGS_AFTER: Duration = Duration::from_secs(180);
 
 /// Waits until the condition is true.
 pub fn soon(what: &str, so: impl Fn() -> bool) {
