@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidegate_e2e::acme::{Bench, DOMAIN, NAMES, config, directory_keys, ordinary};
-use tidegate_e2e::limits::{soon, within};
+use tidegate_e2e::limits::{SOON, soon, within};
 use tidegate_e2e::pebble::{Pebble, Wanted};
 use tidegate_e2e::probe::{Probe, Verdict};
 use tidegate_e2e::server::write;
@@ -131,20 +131,21 @@ fn ten_renewals_under_load_drop_nothing_though_the_issuer_changes() {
 
 /// Asserts that new handshakes see each new leaf that is on disk, and prints the longest delay.
 fn renew_ten_times(bench: &mut Bench) {
-    let mut seen = bench.login(DOMAIN).unwrap();
+    let mut seen = bench.wait();
     let mut slowest = std::time::Duration::ZERO;
     for renewal in 0..10 {
-        let leaf = within(
-            std::time::Duration::from_secs(120),
-            "the next certificate",
-            || {
-                let leaf = CertificateDer::from_pem_file(bench.pair()).ok()?.to_vec();
-                (leaf != seen).then_some(leaf)
-            },
-        );
+        let leaf = within(SOON, "the next certificate", || {
+            let leaf = CertificateDer::from_pem_file(bench.pair()).ok()?.to_vec();
+            (leaf != seen).then_some(leaf)
+        });
         let since = std::time::Instant::now();
-        soon("new handshakes see it", || {
-            (bench.login(DOMAIN).unwrap() == leaf).then_some(())
+        soon("new handshakes see it", || match bench.login(DOMAIN) {
+            Ok(served) => (served == leaf).then_some(()),
+            // On a busy machine a renewal may come later than the end of such a short life.
+            Err(error) => {
+                assert!(error.contains("xpired"), "{error}");
+                None
+            }
         });
         slowest = slowest.max(since.elapsed());
         seen = leaf;

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use tidegate_e2e::balancer::dial_from;
 use tidegate_e2e::console::Console;
-use tidegate_e2e::limits::{soon, within};
+use tidegate_e2e::limits::{SOON, soon, within};
 use tidegate_e2e::ports::free_port;
 use tidegate_e2e::probe::{Probe, Verdict, frame};
 use tidegate_e2e::server::binary;
@@ -27,8 +27,9 @@ use tidegate_e2e::skipped::not_run;
 use tidegate_e2e::wire::{self, Refused, Response};
 use tidegate_e2e::{Cluster, Options, Server, tls};
 
-/// Time that a login may wait for its cluster to wake. The wakes here take a tenth of a second.
-const ATTACH_AFTER_ACCEPT: Duration = Duration::from_secs(12);
+/// Requests of the flood beside one wake, which takes a tenth of a second; in the time that a login
+/// may wait for its cluster, 12 s, there would be more. A busy machine slows both alike.
+const REQUESTS_BESIDE_A_WAKE: usize = 1000;
 
 fn with(config: &str) -> Server {
     Server::with(Options {
@@ -179,13 +180,13 @@ fn five_hundred_logins_of_a_megabyte_cost_less_than_20_mb_and_it_is_given_back()
     });
     assert_eq!(ended.count(), 0, "all of them were still open");
     held.clear();
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + SOON;
     let mut left = u64::MAX;
     while Instant::now() < until && left > 4 << 10 {
         std::thread::sleep(Duration::from_millis(200));
         left = rss_anon(server.pid()).saturating_sub(before);
     }
-    println!("30 s after the flood: {left} KB");
+    println!("after the flood: {left} KB");
     assert!(left <= 4 << 10, "{left} KB are still held");
     assert_eq!(login_from("127.0.1.1", &cluster), Verdict::In);
 }
@@ -254,6 +255,8 @@ fn a_flood_of_handshakes_waits_and_every_query_of_a_session_is_answered() {
     let metrics = free_port();
     let server = Server::with(Options {
         config: format!("[metrics]\nlisten = \"127.0.0.1:{metrics}\"\n"),
+        // Other tests run at the same time, and its share of the processor is what is tested.
+        host: "renice -n -15 -p $$ >/dev/null 2>&1 || true; exec \"$@\"".into(),
         ..Options::default()
     });
     let cluster = server.create("steady");
@@ -271,7 +274,7 @@ fn a_flood_of_handshakes_waits_and_every_query_of_a_session_is_answered() {
             }
         });
         let _finish = Finish(&done);
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + Duration::from_secs(60);
         let mut queries = 0;
         while metric(metrics, "tidegate_stranger_waits_total") < 100 && Instant::now() < end {
             for _ in 0..20 {
@@ -331,7 +334,7 @@ fn a_flood_of_bare_connections_costs_less_than_the_memory_of_strangers() {
         }
         let _finish = Finish(&over);
         // About six times as many as there are places.
-        within(Duration::from_secs(90), "a flood", || {
+        within(SOON, "a flood", || {
             peak.fetch_max(rss_anon(server.pid()), Ordering::Relaxed);
             (opened.load(Ordering::Relaxed) > 50_000).then_some(())
         });
@@ -385,10 +388,11 @@ fn clusters_wake_beside_a_flood_of_made_up_cookies() {
         }
         let _finish = Finish(&over);
         for _ in 0..5 {
-            let began = Instant::now();
+            let before = asked.load(Ordering::Relaxed);
             assert!(server.cli(&["cluster", "wake", "woken"]).status.success());
-            let took = began.elapsed();
-            assert!(took < ATTACH_AFTER_ACCEPT, "a wake took {took:?}");
+            let beside = asked.load(Ordering::Relaxed) - before;
+            println!("{beside} requests beside a wake");
+            assert!(beside < REQUESTS_BESIDE_A_WAKE, "{beside} beside one wake");
             server.sleep("woken");
             wait_for_more(&asked, 4);
         }
@@ -489,7 +493,12 @@ fn a_flood_leaves_descriptors_for_logins_wakes_and_commands() {
         // Connections of the flood may still wait to be accepted, and take the places of arrivals.
         soon(
             &format!("a login beside the flood\n{}", server.log()),
-            || (login_from(&format!("127.0.90.{n}"), cluster) == Verdict::In).then_some(()),
+            || {
+                // One that has to leave in the middle finds its connection closed, and panics.
+                let login = || login_from(&format!("127.0.90.{n}"), cluster);
+                let verdict = std::panic::catch_unwind(std::panic::AssertUnwindSafe(login)).ok()?;
+                (verdict == Verdict::In).then_some(())
+            },
         );
     }
     assert_eq!(

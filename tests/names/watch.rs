@@ -55,8 +55,9 @@ pub fn watch(server: &Server, cluster: &Cluster, user: &str) -> Seen {
                 // The wait for a recovery starts at accept, so it includes the handshake.
                 let whole =
                     u32::try_from(began.elapsed().as_millis() / TICK.as_millis()).expect("soon");
+                // Rounded to 5 s: on a busy machine the ends of such waits are spread over seconds.
                 let ticks = if ticks > LONG {
-                    (whole + 5) / 10 * 10
+                    (whole + 12) / 25 * 25
                 } else {
                     ticks
                 };

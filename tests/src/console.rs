@@ -25,6 +25,17 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Reads what `curl -i` prints.
+    pub fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").expect("curl gives an answer");
+        let status = head.split_whitespace().nth(1);
+        Self {
+            status: status.and_then(|s| s.parse().ok()).expect("a status"),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head
             .lines()
@@ -91,19 +102,7 @@ impl Console {
             "curl {path}: {}",
             String::from_utf8_lossy(&out.stderr)
         );
-        let text = String::from_utf8(out.stdout).expect("curl gives an answer");
-        let (head, body) = text.split_once("\r\n\r\n").expect("curl gives an answer");
-        let status = head
-            .split_whitespace()
-            .nth(1)
-            .expect("curl gives an answer")
-            .parse()
-            .expect("curl gives an answer");
-        Answer {
-            status,
-            head: head.to_owned(),
-            body: body.to_owned(),
-        }
+        Answer::parse(&String::from_utf8(out.stdout).expect("curl gives an answer"))
     }
 
     pub fn with_key(&self, key: &str, path: &str, more: &[&str]) -> Answer {

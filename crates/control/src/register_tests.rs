@@ -199,7 +199,9 @@ type Work = Box<dyn Fn(&Register) + Send>;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
     const LOGINS: usize = 60;
-    const LATEST: Duration = Duration::from_secs(1);
+    // Half of the logins: the system may give the processor to another thread in the middle of a
+    // few, on a busy machine.
+    const LATEST: Duration = Duration::from_millis(16);
     let (_tmp, register, other) = one().await;
     for n in 0..3_000 {
         register.insert(unclean_cluster(1_000 + n));
@@ -235,7 +237,7 @@ async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
         })
     });
     let stuck = busy.book_read.lock().await;
-    let mut took = Duration::ZERO;
+    let mut took = Vec::new();
     for _ in 0..LOGINS {
         // Each login meets a deletion that has just begun.
         let seen = removals.load(Ordering::Relaxed);
@@ -246,7 +248,7 @@ async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
         let PrefixLookup::Cluster(found) = register.look_up(&other.prefix, PrefixTag(7)) else {
             panic!("it is there");
         };
-        took += began.elapsed();
+        took.push(began.elapsed());
         assert_eq!(found.id, other.id);
     }
     for _ in 0..10 {
@@ -258,5 +260,6 @@ async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
     floods.into_iter().for_each(|thread| thread.join().unwrap());
     drop(stuck);
     assert!(rounds.load(Ordering::Relaxed) > LOGINS as u64, "a flood");
-    assert!(took < LATEST, "{LOGINS} logins took {took:?}");
+    took.sort();
+    assert!(took[LOGINS / 2] < LATEST, "they took {took:?}");
 }

@@ -123,7 +123,10 @@ fn logged_in(sessions: &Sessions, cluster: u64, max: u32) -> SessionGuard {
 #[test]
 fn a_registry_full_of_one_clusters_sessions_delays_no_session_of_another() {
     const SESSIONS: u32 = 10_000;
-    const LATEST: Duration = Duration::from_secs(1);
+    const LOGINS: usize = 20;
+    // Half of the sessions: the system may give the processor to another thread in the middle of a
+    // few, on a busy machine.
+    const LATEST: Duration = Duration::from_millis(50);
     let sessions = Sessions::default();
     let busy: Vec<_> = (0..SESSIONS)
         .map(|_| logged_in(&sessions, 1, SESSIONS))
@@ -147,8 +150,8 @@ fn a_registry_full_of_one_clusters_sessions_delays_no_session_of_another() {
                 sessions.kill(busy[0].id());
             }
         });
-        let mut took = Duration::ZERO;
-        for _ in 0..20 {
+        let mut took = Vec::new();
+        for _ in 0..LOGINS {
             // Each session meets a list that has just begun.
             let seen = lists.load(Ordering::Relaxed);
             while lists.load(Ordering::Relaxed) == seen {
@@ -156,10 +159,11 @@ fn a_registry_full_of_one_clusters_sessions_delays_no_session_of_another() {
             }
             let began = Instant::now();
             drop(logged_in(&sessions, 2, SESSIONS));
-            took += began.elapsed();
+            took.push(began.elapsed());
         }
         done.store(true, Ordering::Relaxed);
+        took.sort();
         took
     });
-    assert!(took < LATEST, "20 sessions took {took:?}");
+    assert!(took[LOGINS / 2] < LATEST, "they took {took:?}");
 }

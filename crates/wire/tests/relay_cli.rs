@@ -183,7 +183,7 @@ fn case_54_55_58_59_72_the_command_line_client() {
          CREATE PROCEDURE p() BEGIN SELECT 'one'; SELECT 'two'; END//
          CALL p()// SELECT 'three'; SELECT 'four'//
          DELIMITER ;
-         KILL QUERY 99999999; KILL 2147483000;
+         KILL QUERY 99999999; KILL 1073741000;
          PREPARE s FROM 'SELECT ?'; EXECUTE s USING 7; SELECT 'the end';\n",
         file.display(),
         "y".repeat(17 << 20),

@@ -204,13 +204,13 @@ fn copy(from: &Path, to: &Path) {
 
 /// Waits until a condition is true. The bound only ends a test that would hang.
 pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    for _ in 0..6_000 {
+    for _ in 0..24_000 {
         if done() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    panic!("not in 30 s: {what}");
+    panic!("not in 120 s: {what}");
 }
 
 pub fn stage2(password: &str) -> [u8; 20] {

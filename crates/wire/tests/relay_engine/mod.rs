@@ -21,7 +21,7 @@ use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
 use tidegate_wire::packet::PacketReader;
 
 /// Time to wait for an answer, enough on any busy machine. A test that reaches it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Engine {
     process: Child,
