@@ -56,19 +56,24 @@ impl Control {
         let token = token::generate("")?;
         let now = now_unix();
         let expires_unix = now.saturating_add(secs(limits::LINK_LIFE));
-        let _changing = self.credentials().changing.lock().await;
         let row = LinkRow {
             hash: token::hash(&token),
             expires_unix,
         };
-        match self.store().add_link(row.clone(), OPERATOR, now).await {
-            // The operator must be able to sign in, in order to free space.
-            Err(StoreError::DiskFull) => self.credentials().keep_link(row, now),
-            added => {
-                added?;
-                self.reload_credentials().await?;
+        let this = self.clone();
+        self.to_its_end(async move {
+            let _changing = this.credentials().changing.lock().await;
+            match this.store().add_link(row.clone(), OPERATOR, now).await {
+                // The operator must be able to sign in, in order to free space.
+                Err(StoreError::DiskFull) => this.credentials().keep_link(row, now),
+                added => {
+                    added?;
+                    this.credentials().add_link(row, now);
+                }
             }
-        }
+            Ok(())
+        })
+        .await?;
         Ok(WithToken {
             made: expires_unix,
             token,
@@ -86,27 +91,36 @@ impl Control {
         }
         let token = token::generate("")?;
         let hash = token::hash(&token);
-        let _changing = self.credentials().changing.lock().await;
         let row = WebSessionRow {
             hash,
             operator: OPERATOR.to_owned(),
             created_unix: now,
             seen_unix: now,
         };
-        if self.credentials().redeem_unstored(&link, row) {
-            return Ok(WithToken {
-                made: session(OPERATOR.to_owned(), &token, hash),
-                token,
-            });
-        }
-        let Some(operator) = self.store().redeem(link, hash, now, self.web()).await? else {
-            return Err(expired_link());
-        };
-        self.reload_credentials().await?;
+        let this = self.clone();
+        let operator = self.to_its_end(this.redeem_for(link, row)).await?;
         Ok(WithToken {
             made: session(operator, &token, hash),
             token,
         })
+    }
+
+    /// Turns a link into this session, for the operator whose name it returns.
+    async fn redeem_for(self, link: Hash, mut row: WebSessionRow) -> ControlResult<String> {
+        let _changing = self.credentials().changing.lock().await;
+        if self.credentials().redeem_unstored(&link, row.clone()) {
+            return Ok(row.operator);
+        }
+        let life = self.web();
+        let redeemed = self
+            .store()
+            .redeem(link, row.hash, row.created_unix, life)
+            .await?;
+        self.credentials().forget_link(&link);
+        row.operator = redeemed.ok_or_else(expired_link)?;
+        let operator = row.operator.clone();
+        self.credentials().add_session(row, life);
+        Ok(operator)
     }
 
     /// Returns the session of a cookie, if it is valid. A page that refreshes itself does not
@@ -136,12 +150,17 @@ impl Control {
     }
 
     pub async fn end_web_session(&self, session: &WebSession) -> ControlResult<()> {
-        let _changing = self.credentials().changing.lock().await;
-        // Memory first: the cookie is invalid from here on, whatever happens to the store.
-        if self.credentials().forget_session(&session.hash) {
-            self.store().end_web_session(session.hash).await?;
-        }
-        Ok(())
+        let this = self.clone();
+        let hash = session.hash;
+        self.to_its_end(async move {
+            let _changing = this.credentials().changing.lock().await;
+            // Memory first: the cookie is invalid from here on, whatever happens to the store.
+            if this.credentials().forget_session(&hash) {
+                this.store().end_web_session(hash).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Makes a key. Its token is in the result and is stored nowhere.
@@ -173,9 +192,15 @@ impl Control {
             expires_unix: life.map(|life| now.saturating_add(secs(life).max(1))),
             used_unix: None,
         };
-        let _changing = self.credentials().changing.lock().await;
-        self.store().add_key(row.clone()).await?;
-        self.reload_credentials().await?;
+        let this = self.clone();
+        let added = row.clone();
+        self.to_its_end(async move {
+            let _changing = this.credentials().changing.lock().await;
+            this.store().add_key(added.clone()).await?;
+            this.credentials().add_key(added);
+            Ok(())
+        })
+        .await?;
         let made = ApiKey::try_from(row).map_err(|e| ControlError::internal(&e))?;
         Ok(WithToken { made, token })
     }
@@ -191,18 +216,18 @@ impl Control {
 
     /// Revokes a key, by id or name.
     pub async fn revoke_key(&self, key: &str) -> ControlResult<()> {
-        let _changing = self.credentials().changing.lock().await;
-        let Some(row) = self.credentials().find_key(key) else {
-            let shown: String = key.chars().take(limits::KEY_NAME_MAX).collect();
-            let message = format!("there is no key {shown:?}");
-            return Err(ControlError::new(
-                ErrorCode::NotFound,
-                message,
-                "`tidegate key list` shows those that exist",
-            ));
-        };
-        self.store().remove_key(row.id).await?;
-        self.reload_credentials().await
+        let this = self.clone();
+        let key = key.to_owned();
+        self.to_its_end(async move {
+            let _changing = this.credentials().changing.lock().await;
+            let Some(row) = this.credentials().find_key(&key) else {
+                return Err(no_such_key(&key));
+            };
+            this.store().remove_key(row.id).await?;
+            this.credentials().forget_key(&row.hash);
+            Ok(())
+        })
+        .await
     }
 
     /// Returns the key of a token, if it is valid.
@@ -225,8 +250,8 @@ impl Control {
         ApiKey::try_from(row).ok()
     }
 
-    /// Loads the store's links, sessions and keys into memory.
-    pub(crate) async fn reload_credentials(&self) -> ControlResult<()> {
+    /// Loads the store's links, sessions and keys into memory, at the start.
+    pub(crate) async fn load_credentials(&self) -> ControlResult<()> {
         self.credentials().load(self.store().load_access().await?);
         Ok(())
     }
@@ -246,6 +271,15 @@ fn session(operator: String, token: &str, hash: Hash) -> WebSession {
         csrf: token::csrf(token),
         hash,
     }
+}
+
+fn no_such_key(key: &str) -> ControlError {
+    let shown: String = key.chars().take(limits::KEY_NAME_MAX).collect();
+    ControlError::new(
+        ErrorCode::NotFound,
+        format!("there is no key {shown:?}"),
+        "`tidegate key list` shows those that exist",
+    )
 }
 
 fn expired_link() -> ControlError {

@@ -89,7 +89,7 @@ impl Control {
         let control = Self {
             inner: Arc::new(inner),
         };
-        control.reload_credentials().await?;
+        control.load_credentials().await?;
         control.warn_of_widened_keys();
         let unclean = control.adopt_rows(rows).await?;
         let recovered = recover_all(control.inner.engines.clone(), unclean, done);

@@ -1,11 +1,14 @@
-//! Links, web sessions and API keys in memory, kept equal to the store. Tokens of requests are
-//! looked up here only, so an invented token costs a hash and a lookup and never reaches the store.
-//! Links and sessions made on a full disk exist only here.
+//! Links, web sessions and API keys in memory. The store is read at the start; from then on, each
+//! change is made in the store and then here. Tokens of requests are looked up here only, so an
+//! invented token costs a hash and a lookup and never reaches the store. Links and sessions made on
+//! a full disk exist only here.
 
 use crate::limits;
+use crate::settings::WebSessionLife;
 use crate::store::{AccessRows, Hash, KeyRow, LinkRow, WebSessionRow};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Credentials in memory. Bounded as in the store: a few links, sessions and keys of operators, and
 /// nothing of unknown clients.
@@ -18,37 +21,61 @@ pub struct Credentials {
 
 #[derive(Debug, Default)]
 struct Inner {
-    links: HashMap<Hash, LinkRow>,
-    sessions: HashMap<Hash, WebSessionRow>,
+    stored: ExpiringCredentials,
     keys: HashMap<Hash, KeyRow>,
     /// Links and sessions that could not be stored on a full disk. A restart forgets them.
-    unstored: MemoryOnlyCredentials,
+    unstored: ExpiringCredentials,
 }
 
-/// Links and sessions that are in memory only.
+/// Links and sessions, each with the number of its insertion.
 #[derive(Debug, Default)]
-struct MemoryOnlyCredentials {
-    links: HashMap<Hash, LinkRow>,
-    sessions: HashMap<Hash, WebSessionRow>,
+struct ExpiringCredentials {
+    links: HashMap<Hash, (u64, LinkRow)>,
+    sessions: HashMap<Hash, (u64, WebSessionRow)>,
+    inserted: u64,
 }
 
-impl Inner {
-    fn session_mut(&mut self, hash: &Hash) -> Option<&mut WebSessionRow> {
-        match self.sessions.get_mut(hash) {
-            Some(session) => Some(session),
-            None => self.unstored.sessions.get_mut(hash),
-        }
+impl ExpiringCredentials {
+    /// Adds a link. Removes expired ones, and the oldest above the bound, as the store does.
+    fn add_link(&mut self, link: LinkRow, now: i64) {
+        self.links.retain(|_, (_, link)| link.expires_unix > now);
+        make_room(&mut self.links, limits::LINKS_MAX, |link| link.expires_unix);
+        self.inserted += 1;
+        self.links.insert(link.hash, (self.inserted, link));
+    }
+
+    /// Adds a session. Removes the one that was used longest ago above the bound, as the store
+    /// does.
+    fn add_session(&mut self, session: WebSessionRow) {
+        make_room(&mut self.sessions, limits::WEB_SESSIONS_MAX, |session| {
+            session.seen_unix
+        });
+        self.inserted += 1;
+        self.sessions.insert(session.hash, (self.inserted, session));
     }
 }
 
-/// Makes room for one more row below `most`, by removing the rows with the smallest `age`.
-fn make_room<T>(rows: &mut HashMap<Hash, T>, most: i64, age: impl Fn(&T) -> i64) {
+/// Makes room for one more row below `most`, by removing the rows with the smallest `age`, of those
+/// of the same age the one that was inserted first.
+fn make_room<T>(rows: &mut HashMap<Hash, (u64, T)>, most: i64, age: impl Fn(&T) -> i64) {
     while i64::try_from(rows.len()).is_ok_and(|len| len >= most) {
-        let oldest = rows.iter().min_by_key(|(_, row)| age(row));
+        let oldest = rows
+            .iter()
+            .min_by_key(|(_, (inserted, row))| (age(row), *inserted));
         let Some(hash) = oldest.map(|(hash, _)| *hash) else {
             return;
         };
         rows.remove(&hash);
+    }
+}
+
+impl Inner {
+    fn session_mut(&mut self, hash: &Hash) -> Option<&mut WebSessionRow> {
+        let found = match self.stored.sessions.get_mut(hash) {
+            Some(session) => Some(session),
+            None => self.unstored.sessions.get_mut(hash),
+        };
+        found.map(|(_, session)| session)
     }
 }
 
@@ -58,45 +85,54 @@ impl Credentials {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Loads the store's rows. Later times of use that were noted here stay.
+    /// Adds the store's rows, at the start.
     pub fn load(&self, rows: AccessRows) {
         let mut inner = self.lock();
-        let mut sessions = HashMap::new();
-        for mut row in rows.sessions {
-            if let Some(old) = inner.sessions.get(&row.hash) {
-                row.seen_unix = row.seen_unix.max(old.seen_unix);
-            }
-            sessions.insert(row.hash, row);
+        let stored = &mut inner.stored;
+        for row in rows.links {
+            stored.inserted += 1;
+            stored.links.insert(row.hash, (stored.inserted, row));
         }
-        let mut keys = HashMap::new();
-        for mut row in rows.keys {
-            if let Some(old) = inner.keys.get(&row.hash) {
-                row.used_unix = row.used_unix.max(old.used_unix);
-            }
-            keys.insert(row.hash, row);
+        for row in rows.sessions {
+            stored.inserted += 1;
+            stored.sessions.insert(row.hash, (stored.inserted, row));
         }
-        let links = rows.links.into_iter().map(|row| (row.hash, row)).collect();
-        let unstored = std::mem::take(&mut inner.unstored);
-        *inner = Inner {
-            links,
-            sessions,
-            keys,
-            unstored,
-        };
+        inner
+            .keys
+            .extend(rows.keys.into_iter().map(|row| (row.hash, row)));
     }
 
     pub fn has_link(&self, hash: &Hash, now: i64) -> bool {
         let inner = self.lock();
-        let link = inner.links.get(hash).or(inner.unstored.links.get(hash));
-        link.is_some_and(|link| link.expires_unix > now)
+        let stored = inner.stored.links.get(hash);
+        stored
+            .or(inner.unstored.links.get(hash))
+            .is_some_and(|(_, link)| link.expires_unix > now)
+    }
+
+    /// Adds a link that the store has.
+    pub fn add_link(&self, link: LinkRow, now: i64) {
+        self.lock().stored.add_link(link, now);
     }
 
     /// Keeps a link in memory only, because the disk is full. Bounded as in the store.
     pub fn keep_link(&self, link: LinkRow, now: i64) {
-        let links = &mut self.lock().unstored.links;
-        links.retain(|_, link| link.expires_unix > now);
-        make_room(links, limits::LINKS_MAX, |link| link.expires_unix);
-        links.insert(link.hash, link);
+        self.lock().unstored.add_link(link, now);
+    }
+
+    /// Removes a link that the store has used or has no more.
+    pub fn forget_link(&self, hash: &Hash) {
+        self.lock().stored.links.remove(hash);
+    }
+
+    /// Adds a session that the store has, and removes those that the store removed with it.
+    pub fn add_session(&self, session: WebSessionRow, life: WebSessionLife) {
+        let now = session.created_unix;
+        let sessions = &mut self.lock().stored;
+        sessions.sessions.retain(|_, (_, row)| {
+            row.seen_unix > before(now, life.idle) && row.created_unix > before(now, life.most)
+        });
+        sessions.add_session(session);
     }
 
     /// Turns a link that is not stored into a session that is not stored. False if there is no such
@@ -104,17 +140,13 @@ impl Credentials {
     pub fn redeem_unstored(&self, link: &Hash, session: WebSessionRow) -> bool {
         let unstored = &mut self.lock().unstored;
         // Removed in any case: a link is used once, even if it has expired.
-        let Some(link) = unstored.links.remove(link) else {
+        let Some((_, link)) = unstored.links.remove(link) else {
             return false;
         };
         if link.expires_unix <= session.created_unix {
             return false;
         }
-        let sessions = &mut unstored.sessions;
-        make_room(sessions, limits::WEB_SESSIONS_MAX, |session| {
-            session.seen_unix
-        });
-        sessions.insert(session.hash, session);
+        unstored.add_session(session);
         true
     }
 
@@ -131,12 +163,22 @@ impl Credentials {
     /// Removes a session from memory. Returns false if the store doesn't have it.
     pub fn forget_session(&self, hash: &Hash) -> bool {
         let mut inner = self.lock();
-        inner.sessions.remove(hash);
+        inner.stored.sessions.remove(hash);
         inner.unstored.sessions.remove(hash).is_none()
     }
 
     pub fn key(&self, hash: &Hash) -> Option<KeyRow> {
         self.lock().keys.get(hash).cloned()
+    }
+
+    /// Adds a key that the store has.
+    pub fn add_key(&self, key: KeyRow) {
+        self.lock().keys.insert(key.hash, key);
+    }
+
+    /// Removes a key that the store has removed.
+    pub fn forget_key(&self, hash: &Hash) {
+        self.lock().keys.remove(hash);
     }
 
     pub fn saw_key(&self, hash: &Hash, now: i64) {
@@ -163,6 +205,11 @@ impl Credentials {
     }
 }
 
+/// Time this long before another, in seconds since 1970.
+fn before(unix: i64, time: Duration) -> i64 {
+    unix.saturating_sub(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,7 +230,45 @@ mod tests {
     }
 
     #[test]
-    fn what_a_full_disk_keeps_out_of_the_store_is_bounded_and_survives_a_reload() {
+    fn of_links_of_the_same_second_the_first_makes_room() {
+        let credentials = Credentials::default();
+        for n in 0..=limits::LINKS_MAX {
+            let link = LinkRow {
+                hash: hash(n),
+                expires_unix: 900,
+            };
+            credentials.add_link(link, 0);
+        }
+        let gone: Vec<i64> = (0..=limits::LINKS_MAX)
+            .filter(|n| !credentials.has_link(&hash(*n), 0))
+            .collect();
+        assert_eq!(gone, [0]);
+    }
+
+    #[test]
+    fn a_new_session_removes_expired_ones_and_the_one_used_longest_ago() {
+        let credentials = Credentials::default();
+        let life = WebSessionLife {
+            idle: Duration::from_secs(100),
+            most: Duration::from_secs(1_000),
+        };
+        credentials.add_session(session(0), life);
+        for n in 100..100 + limits::WEB_SESSIONS_MAX {
+            credentials.add_session(session(n), life);
+        }
+        assert!(
+            credentials.session(&hash(1_000)).is_none(),
+            "idle for 100 s"
+        );
+        assert!(credentials.session(&hash(1_100)).is_some());
+        credentials.saw_session(&hash(1_100), 170);
+        credentials.add_session(session(170), life);
+        assert!(credentials.session(&hash(1_100)).is_some(), "used since");
+        assert!(credentials.session(&hash(1_101)).is_none());
+    }
+
+    #[test]
+    fn what_a_full_disk_keeps_out_of_the_store_is_bounded() {
         let credentials = Credentials::default();
         for n in 0..limits::LINKS_MAX + 5 {
             let link = LinkRow {
@@ -192,7 +277,6 @@ mod tests {
             };
             credentials.keep_link(link, 0);
         }
-        credentials.load(AccessRows::default());
         assert!(!credentials.has_link(&hash(4), 0) && credentials.has_link(&hash(5), 0));
         assert!(!credentials.has_link(&hash(5), 10_005), "it has expired");
         assert!(credentials.redeem_unstored(&hash(5), session(0)));
@@ -205,7 +289,6 @@ mod tests {
             credentials.keep_link(link, 0);
             assert!(credentials.redeem_unstored(&hash(n), session(n)));
         }
-        credentials.load(AccessRows::default());
         assert!(
             credentials.session(&hash(1_000)).is_none(),
             "the oldest went"

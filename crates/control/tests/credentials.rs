@@ -31,6 +31,10 @@ fn main() {
             held_up_change,
         ),
         common::test(
+            "a_change_whose_caller_is_gone_is_made_in_the_store_and_in_memory",
+            abandoned_changes,
+        ),
+        common::test(
             "keys_and_sessions_are_after_a_restart_what_they_were_before",
             credentials_last,
         ),
@@ -178,6 +182,34 @@ async fn held_up_change() {
     held.close().await.unwrap();
     let second = change.await;
     assert!(control.key_of(&second.token).is_some());
+    server.stop().await;
+}
+
+/// A client closes its connection while the store can't write, which drops the request's future.
+async fn abandoned_changes() {
+    let mut server = Server::start().await;
+    let control = &server.control;
+    let key = create_key(control, "real", "all").await;
+    let held = hold_writer(&control.data().store()).await;
+    let mut changes = Box::pin(async {
+        tokio::join!(
+            control.revoke_key("real"),
+            create_key(control, "second", "all"),
+        )
+    });
+    let begun = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(changes.as_mut().poll(context).is_pending())
+    });
+    assert!(begun.await, "they wait for the store");
+    drop(changes);
+    held.close().await.unwrap();
+    while control.keys().iter().map(|key| &*key.name).ne(["second"]) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(control.key_of(&key.token).is_none());
+    server = server.restart().await;
+    assert!(server.control.key_of(&key.token).is_none());
+    assert_eq!(server.control.keys().len(), 1);
     server.stop().await;
 }
 

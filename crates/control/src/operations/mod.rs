@@ -146,7 +146,7 @@ impl Control {
     }
 
     /// Runs the work in its own task, so that it goes on if the caller is dropped.
-    async fn to_its_end<T: Send + 'static>(
+    pub(crate) async fn to_its_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = ControlResult<T>> + Send + 'static,
     ) -> ControlResult<T> {
