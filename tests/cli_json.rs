@@ -100,6 +100,7 @@ fn command_lines() -> Vec<(&'static str, &'static str, Outcome)> {
         ("key list", "", Lists),
         ("key revoke", "one", Answers),
         ("key revoke", "nosuch", Fails),
+        ("key rotate-master", "", Answers),
         ("version", "", Answers),
         ("open", "", Answers),
         ("operator link", "", Answers),

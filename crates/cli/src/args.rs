@@ -304,6 +304,13 @@ pub enum KeyCommand {
         /// Name or id of the key
         key: String,
     },
+    /// Replace the master key and encrypt everything again that it encrypted
+    ///
+    /// The master key is the file `master.key` in the data directory. It encrypts the server's own
+    /// secrets: session ticket keys and ACME accounts. Works with or without a running server, and
+    /// interrupts nothing. If a crash interrupts it, the next start completes it. Back up the new
+    /// `master.key` afterwards: the former one opens nothing any more.
+    RotateMaster,
 }
 
 #[derive(Debug, Subcommand)]

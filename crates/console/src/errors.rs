@@ -257,6 +257,18 @@ impl From<TlsError> for ApiError {
                 "not_taken",
                 "give the whole chain, leaf first, for all names in acme.domains, and its key",
             ),
+            TlsError::MasterKeyGiven(_) => (
+                StatusCode::CONFLICT,
+                "master_key_given",
+                "put a new key in front of the current one in the credential's source and restart; \
+                 then remove the current one and restart again",
+            ),
+            TlsError::FormerAccount(_) => (
+                StatusCode::CONFLICT,
+                "former_account",
+                "configure that CA and restart the server, or remove the file, which gives up the \
+                 account",
+            ),
             _ => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",

@@ -3,21 +3,27 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use std::sync::{PoisonError, RwLock};
 use tidegate_model::{Prefix, PrefixTag};
 use zeroize::Zeroizing;
 
 /// Source of made-up data.
 pub(crate) struct Decoy {
-    key: Zeroizing<[u8; 32]>,
+    key: RwLock<Zeroizing<[u8; 32]>>,
     prefix: Prefix,
 }
 
 impl Decoy {
     pub fn new(key: Zeroizing<[u8; 32]>) -> Result<Self, tidegate_model::id::RandomError> {
         Ok(Self {
-            key,
+            key: RwLock::new(key),
             prefix: Prefix::random()?,
         })
+    }
+
+    /// Replaces the key, which gives every unknown prefix another behaviour.
+    pub fn set_key(&self, key: Zeroizing<[u8; 32]>) {
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = key;
     }
 
     /// Returns a prefix that no cluster has (59 random bits, never stored), for names without one.
@@ -43,9 +49,11 @@ impl Decoy {
 
     fn digest(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
         // Any key length is valid for HMAC, so this never fails.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.key) else {
+        let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&**key) else {
             return [0; 32];
         };
+        drop(key);
         mac.update(purpose.as_bytes());
         // Separates purpose and data, so that two different pairs never give the same input.
         mac.update(&[0]);
@@ -77,5 +85,8 @@ mod tests {
         assert_ne!(decoy(1).tag(Some(&one)), decoy(1).tag(Some(&two)));
         assert_ne!(decoy(1).tag(Some(&one)), decoy(2).tag(Some(&one)));
         assert_ne!(decoy(1).tag(Some(&one)), decoy(1).tag(None));
+        let replaced = decoy(1);
+        replaced.set_key(Zeroizing::new([2; 32]));
+        assert_eq!(replaced.tag(Some(&one)), decoy(2).tag(Some(&one)));
     }
 }

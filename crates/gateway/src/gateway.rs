@@ -24,6 +24,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
 /// Gateway of a server. One for all listeners; cheap to clone.
 #[derive(Clone)]
@@ -44,6 +45,11 @@ impl Gateway {
     /// their turns from it too, so that all handshakes together leave time to the sessions.
     pub fn handshakes(&self) -> Handshakes {
         self.shared.handshakes.clone()
+    }
+
+    /// Replaces the key from which the behaviour of unknown prefixes is derived.
+    pub fn set_decoy_key(&self, key: Zeroizing<[u8; 32]>) {
+        self.shared.decoy.set_key(key);
     }
 
     /// Accepts connections until `until` is cancelled. A failed accept is logged and repeated after

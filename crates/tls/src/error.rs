@@ -35,7 +35,7 @@ pub enum TlsError {
         what: &'static str,
         source: serde_json::Error,
     },
-    #[error("the account could not be sealed with the master key")]
+    #[error("a secret could not be sealed with the master key")]
     Seal,
     #[error("key and certificate don't belong together, or the key can't be used")]
     Pair(#[source] rustls::Error),
@@ -73,11 +73,23 @@ pub enum TlsError {
     #[error("the pair was rejected: {0}")]
     NotTaken(String),
     #[error(
-        "{} is not a master key of 32 random bytes; hint: restore it from a backup, or delete it: \
+        "{} is not a master key of 32 random bytes (64 during a rotation); hint: restore it from a \
+         backup, or delete it: \
          a new one is created, and data encrypted with the old key is lost",
         .0.display()
     )]
     MasterKey(PathBuf),
+    #[error(
+        "the master key is passed by the service manager in {}, so this server can't replace it",
+        .0.display()
+    )]
+    MasterKeyGiven(PathBuf),
+    #[error(
+        "{} was written by an older version, for a CA that no start of this version has used, so \
+         it can't be sealed with a new key",
+        .0.display()
+    )]
+    FormerAccount(PathBuf),
     #[error("the certificate could not be created")]
     Issue(#[from] rcgen::Error),
     #[error("TLS failed")]

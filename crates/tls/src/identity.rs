@@ -10,7 +10,7 @@ use crate::history::{History, HistoryEntry};
 use crate::limits::POLL_EVERY;
 use crate::local_ca::LocalCa;
 use crate::lock::locked;
-use crate::master::Master;
+use crate::master::{MasterKey, TICKETS_FILE};
 use crate::names::spelled;
 use crate::primary_host::primary_host;
 use crate::resolver::{Resolver, WebResolver};
@@ -29,13 +29,12 @@ use time::OffsetDateTime;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
-use zeroize::Zeroizing;
 
 type Clock = Box<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 struct Inner {
     settings: TlsSettings,
-    master: Master,
+    master: MasterKey,
     manager: Option<Arc<Manager>>,
     tickets: Arc<Tickets>,
     source: Mutex<Box<dyn CertificateSource>>,
@@ -74,7 +73,10 @@ impl Identity {
         clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static,
     ) -> Result<Self, TlsError> {
         let provider = profile::provider();
-        let master = Master::open(&settings.master_key_path(), provider.secure_random)?;
+        let master = match &settings.master {
+            Some(master) => master.clone(),
+            None => MasterKey::open(&settings.data)?,
+        };
         let manager = match &settings.acme {
             Some(acme) => Some(Arc::new(Manager::open(
                 &settings,
@@ -100,7 +102,7 @@ impl Identity {
         let resolver = Arc::new(Resolver {
             served: ArcSwap::from_pointee(served),
         });
-        let file = settings.key_folder().join("tickets.sealed");
+        let file = settings.key_folder().join(TICKETS_FILE);
         let tickets = Arc::new(Tickets::open(
             file,
             master.clone(),
@@ -133,9 +135,9 @@ impl Identity {
         })
     }
 
-    /// Derives a key for another purpose from the master key. It changes only if `master.key` does.
-    pub fn derive_key(&self, purpose: &str) -> Option<Zeroizing<[u8; 32]>> {
-        self.inner.master.derive(purpose)
+    /// Returns the master key.
+    pub fn master_key(&self) -> &MasterKey {
+        &self.inner.master
     }
 
     /// Returns the public server profile. It stays the same for the life of the process;

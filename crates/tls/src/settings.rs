@@ -1,6 +1,7 @@
 //! Settings of this room. The composition in `cli` fills them in.
 
 use crate::acme::AcmeSettings;
+use crate::master::MasterKey;
 use crate::profile::Versions;
 use std::path::{Path, PathBuf};
 
@@ -21,9 +22,9 @@ pub struct TlsSettings {
     pub acme: Option<AcmeSettings>,
     /// TLS versions that the endpoint accepts. Default: both.
     pub versions: Versions,
-    /// File of the key that seals ticket keys and ACME accounts; made if missing. Default:
-    /// `master.key` in the data folder.
-    pub master_key: Option<PathBuf>,
+    /// Key that seals ticket keys and ACME accounts. Default: that of `master.key` in the data
+    /// folder, which is made if missing.
+    pub master: Option<MasterKey>,
     /// Folder of the ACME accounts. Default: `acme` in the data folder.
     pub accounts: Option<PathBuf>,
     /// The data folder: `ca.pem` is directly in it, keys are in `tls/`, those of ACME in `acme/`.
@@ -39,7 +40,7 @@ impl TlsSettings {
             key: None,
             ca: None,
             acme: None,
-            master_key: None,
+            master: None,
             accounts: None,
             versions: Versions::Both,
             data: data.into(),
@@ -61,12 +62,6 @@ impl TlsSettings {
         self.accounts
             .clone()
             .unwrap_or_else(|| self.data.join("acme"))
-    }
-
-    pub(crate) fn master_key_path(&self) -> PathBuf {
-        self.master_key
-            .clone()
-            .unwrap_or_else(|| self.data.join("master.key"))
     }
 
     /// Returns certificate and key files, if both are configured.

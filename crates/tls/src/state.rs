@@ -6,7 +6,7 @@ use crate::limits::FILE_BYTES_MAX;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub const SECRET_MODE: u32 = 0o600;
@@ -64,18 +64,29 @@ pub fn private_folder(path: &Path) -> Result<(), TlsError> {
     Ok(())
 }
 
+/// Returns the path under which a file is written before it gets its name.
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
+/// Removes what a crash left of a write of this file.
+pub fn remove_unfinished(path: &Path) -> Result<(), TlsError> {
+    let temporary = unfinished(path);
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(TlsError::io("removing", &temporary)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file so that after a crash it has either the old or the new content, complete.
 pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), TlsError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let temporary = path.with_extension("new");
+    let temporary = unfinished(path);
     // A file left over from a crash may have another mode; a new file has the right one from its
     // first byte.
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(TlsError::io("removing", &temporary)(error));
-        }
-        _ => {}
-    }
+    remove_unfinished(path)?;
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

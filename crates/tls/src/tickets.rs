@@ -4,8 +4,8 @@
 
 use crate::error::TlsError;
 use crate::limits::{TICKET_KEY_ROTATE, TICKET_KEY_TAKEN};
-use crate::master::{self, Master};
-use crate::state::{self, SECRET_MODE};
+use crate::master::{FORMER_TICKETS_PURPOSE, MasterKey};
+use crate::seal::{seal, unseal};
 use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
 use rustls::crypto::SecureRandom;
@@ -16,7 +16,6 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use zeroize::{Zeroize, Zeroizing};
 
-const PURPOSE: &str = "session tickets";
 const ID: usize = 16;
 const KEY: usize = 32;
 /// Bytes of one key in the file: Unix time, id, key.
@@ -62,7 +61,7 @@ impl TicketKey {
 pub struct Tickets {
     keys: ArcSwap<Vec<TicketKey>>,
     file: PathBuf,
-    master: Master,
+    master: MasterKey,
     random: &'static dyn SecureRandom,
 }
 
@@ -77,14 +76,12 @@ impl Tickets {
     /// be read count as expired.
     pub fn open(
         file: PathBuf,
-        master: Master,
+        master: MasterKey,
         random: &'static dyn SecureRandom,
         now: OffsetDateTime,
     ) -> Result<Self, TlsError> {
-        let kept = state::read_if_there(&file).ok().flatten();
-        let kept = kept
-            .and_then(|sealed| master.unseal(PURPOSE, &sealed))
-            .unwrap_or_default();
+        let kept = master.read(&file, FORMER_TICKETS_PURPOSE).ok().flatten();
+        let kept = kept.unwrap_or_default();
         let tickets = Self {
             keys: ArcSwap::from_pointee(read(&kept)),
             file,
@@ -115,12 +112,9 @@ impl Tickets {
             .take(KEYS_MAX - 1)
             .cloned();
         let keys: Vec<TicketKey> = std::iter::once(fresh).chain(older).collect();
-        let sealed = self.master.seal(PURPOSE, &written(&keys));
+        let content = written(&keys);
         self.keys.store(Arc::new(keys));
-        match sealed {
-            Some(sealed) => state::write_whole(&self.file, &sealed, SECRET_MODE),
-            None => Ok(()),
-        }
+        self.master.write(&self.file, &content)
     }
 }
 
@@ -165,7 +159,7 @@ impl ProducesTickets for Tickets {
         let keys = self.keys.load();
         let key = keys.first()?;
         // The id is authenticated with the ticket, so it can't be exchanged for another key's.
-        Some([key.id.as_slice(), &master::seal(&key.key, &key.id, plain)?].concat())
+        Some([key.id.as_slice(), &seal(&key.key, &key.id, plain)?].concat())
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
@@ -174,7 +168,7 @@ impl ProducesTickets for Tickets {
         let now = OffsetDateTime::now_utc().unix_timestamp();
         // Checked here too: a key may have expired since the last rotation.
         let key = keys.iter().find(|key| key.id == *id && key.is_taken(now))?;
-        master::unseal(&key.key, id, sealed).map(|plain| plain.to_vec())
+        unseal(&key.key, id, sealed).map(|plain| plain.to_vec())
     }
 }
 
@@ -187,7 +181,7 @@ mod tests {
 
     fn open(folder: &Path, now: OffsetDateTime) -> Tickets {
         let random = provider().secure_random;
-        let master = Master::open(&folder.join("master.key"), random).unwrap();
+        let master = MasterKey::open(folder).unwrap();
         Tickets::open(folder.join("tickets.sealed"), master, random, now).unwrap()
     }
 

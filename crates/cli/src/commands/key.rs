@@ -1,5 +1,6 @@
-//! `tidegate key create|list|revoke`. A key is printed once and stored nowhere.
+//! `tidegate key create|list|revoke|rotate-master`. An API key is printed once and stored nowhere.
 
+use super::master_key;
 use crate::args::KeyCommand;
 use crate::context::{Context, ask};
 use crate::screen;
@@ -46,6 +47,7 @@ pub fn run(context: &Context, command: &KeyCommand) -> Result<()> {
             screen::say(&format!("key {key} is revoked"));
             Ok(())
         }
+        KeyCommand::RotateMaster => master_key::rotate(context),
     }
 }
 

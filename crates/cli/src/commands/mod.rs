@@ -15,6 +15,7 @@ mod forms;
 mod installed_client;
 mod key;
 mod logs;
+mod master_key;
 mod open;
 mod operator;
 mod profile;

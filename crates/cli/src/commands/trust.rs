@@ -340,7 +340,7 @@ fn ask_running(context: &Context) -> Result<Option<String>> {
 
 /// Refuses to write into another user's data directory: that user's server could not replace a file
 /// of root's.
-fn need_owner(context: &Context) -> Result<()> {
+pub fn need_owner(context: &Context) -> Result<()> {
     let owner = std::fs::metadata(&context.data)?.uid();
     if owner == rustix::process::geteuid().as_raw() {
         return Ok(());

@@ -1,8 +1,8 @@
 //! Certificates of the database and the console: opened from the configuration, and their events
 //! passed on to the journal and the log.
 
-use super::acme_settings;
 use super::listen::is_loopback;
+use super::{acme_settings, master_key};
 use crate::config::Config;
 use crate::failure::Failure;
 use anyhow::Result;
@@ -10,7 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use tidegate_model::{Event, Journal, Trust};
-use tidegate_tls::{AcmeShared, Identity, TlsEvent, TlsSettings, Versions};
+use tidegate_tls::{AcmeShared, Identity, MasterKey, TlsEvent, TlsSettings, Versions};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
@@ -31,16 +31,21 @@ impl Identities {
         journal: &Arc<dyn Journal>,
     ) -> Result<Self> {
         let swapped = Arc::new(Notify::new());
+        let master = master_key::open(root)?;
         let shared = acme_settings::shared(config)?;
         let database = open_database_certificate(
             config,
-            root,
-            shared.as_ref(),
-            Arc::clone(journal),
-            Arc::clone(&swapped),
+            DatabaseInputs {
+                data: root,
+                master: master.clone(),
+                shared: shared.as_ref(),
+                journal: Arc::clone(journal),
+                swapped: Arc::clone(&swapped),
+            },
         )?;
         let inputs = ConsoleInputs {
             data: root,
+            master,
             database: &database,
             shared: shared.as_ref(),
             journal: Arc::clone(journal),
@@ -55,14 +60,24 @@ impl Identities {
     }
 }
 
-/// Opens the database's certificate. `swapped` is notified whenever a new one is in use.
-fn open_database_certificate(
-    config: &Config,
-    data: &Path,
-    shared: Option<&AcmeShared>,
+/// Inputs for the database's certificate.
+struct DatabaseInputs<'a> {
+    data: &'a Path,
+    master: MasterKey,
+    shared: Option<&'a AcmeShared>,
     journal: Arc<dyn Journal>,
     swapped: Arc<Notify>,
-) -> Result<Identity> {
+}
+
+/// Opens the database's certificate. `swapped` is notified whenever a new one is in use.
+fn open_database_certificate(config: &Config, inputs: DatabaseInputs<'_>) -> Result<Identity> {
+    let DatabaseInputs {
+        data,
+        master,
+        shared,
+        journal,
+        swapped,
+    } = inputs;
     let mut settings = TlsSettings::new(data);
     settings.names = config.names("tls.names")?;
     // A certificate from the local CA serves the console too.
@@ -79,7 +94,7 @@ fn open_database_certificate(
         _ => Versions::Both,
     };
     settings.acme = acme_settings::settings(config, shared)?;
-    settings.master_key = acme_settings::credential("master.key");
+    settings.master = Some(master);
     let on_event = move |event| {
         if matches!(event, TlsEvent::Swapped { .. }) {
             swapped.notify_one();
@@ -117,6 +132,7 @@ fn record_database_event(journal: &dyn Journal, event: TlsEvent) {
 /// Inputs for the console's certificate.
 struct ConsoleInputs<'a> {
     data: &'a Path,
+    master: MasterKey,
     database: &'a Identity,
     shared: Option<&'a AcmeShared>,
     journal: Arc<dyn Journal>,
@@ -131,6 +147,7 @@ fn open_console_certificate(
 ) -> Result<Identity> {
     let ConsoleInputs {
         data,
+        master,
         database,
         shared,
         journal,
@@ -160,8 +177,7 @@ fn open_console_certificate(
             _ => Ok(database.clone()),
         };
     }
-    settings.master_key =
-        Some(acme_settings::credential("master.key").unwrap_or_else(|| data.join("master.key")));
+    settings.master = Some(master);
     // The console shares the database's ACME accounts: a CA may accept the key that binds an
     // external account only once.
     settings.accounts = Some(data.join("acme"));

@@ -8,6 +8,7 @@ pub mod host;
 mod http_listeners;
 mod journal;
 mod listen;
+mod master_key;
 mod own_certificate_check;
 pub mod own_login;
 mod port_holder;

@@ -6,13 +6,14 @@ use super::descriptors::Places;
 use super::http_listeners::{HttpListeners, chosen_addresses};
 use super::journal::journal_of_all;
 use super::listen::{Port, Wanted, check_overlaps, check_walls};
+use super::master_key;
 use super::own_certificate_check;
 use super::probe::OwnLoginProber;
 use super::settings::{control_settings, gateway_settings};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::screen::Step;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,8 +24,8 @@ use tidegate_console::{Api, ControlSocket, PublicFace, Readiness};
 use tidegate_control::{Control, ControlError, DataDir};
 use tidegate_engine::{KindGreeting, MoreKinds, Walls};
 use tidegate_gateway::{Deps, Gateway};
-use tidegate_model::{Sessions, Trust};
-use tidegate_tls::{AcmeShared, Identity, WebDoor};
+use tidegate_model::{Journal, Sessions, Trust};
+use tidegate_tls::{AcmeShared, Identity, SubKey, WebDoor};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -32,10 +33,6 @@ use tokio_util::task::TaskTracker;
 
 /// Flag that chooses the database's addresses.
 const LISTEN: &str = "--listen";
-
-/// Purpose of the key by which unknown prefixes get their behaviour. It is derived from
-/// `master.key`, so that a name behaves alike before and after a restart.
-const DECOY_KEY: &str = "behaviour of unknown prefixes";
 
 /// Locks the data directory. If another server uses it, the error names that server's process.
 pub fn lock(data: &Path) -> Result<DataDir> {
@@ -126,16 +123,7 @@ impl Server {
         }
 
         let control_socket = control_socket(&root)?;
-        let deps = Deps {
-            directory: Arc::new(control.clone()),
-            waker: Arc::new(control.engines().clone()),
-            journal,
-            sessions,
-            tls: identity.server_config(),
-            decoy_key: identity
-                .derive_key(DECOY_KEY)
-                .context("deriving a key failed in the system's cryptography")?,
-        };
+        let deps = gateway_deps(&control, &identity, journal, sessions)?;
         let greeting = control.engines().greeting();
         let (gateway, web_places) = open_gateway(config, greeting, deps)?;
         let (face, _) = watch::channel(PublicFace {
@@ -165,6 +153,7 @@ impl Server {
         };
         server.serve_control_socket(control_socket);
         server.watch_certificate(identities.swapped);
+        server.follow_master_key();
         server.serve_http(http, identities.shared.as_ref(), web_places)?;
         Ok(server)
     }
@@ -246,6 +235,14 @@ impl Server {
         self.tasks.spawn(async move {
             control_socket.serve(api, closing).await;
         });
+    }
+
+    fn follow_master_key(&self) {
+        self.tasks.spawn(master_key::follow(
+            self.identity.master_key().clone(),
+            self.gateway.clone(),
+            self.closing.clone(),
+        ));
     }
 
     /// Watches the database's certificate, and updates what is told to people after each swap.
@@ -368,6 +365,24 @@ fn wanted_addresses(database: &[SocketAddr], config: &Config) -> Result<Vec<Want
     all.extend(chosen_addresses(config)?);
     check_overlaps(&all)?;
     Ok(all)
+}
+
+/// Returns the parts of other rooms that the gateway works with.
+fn gateway_deps(
+    control: &Control,
+    identity: &Identity,
+    journal: Arc<dyn Journal>,
+    sessions: Sessions,
+) -> Result<Deps> {
+    let master = identity.master_key();
+    Ok(Deps {
+        directory: Arc::new(control.clone()),
+        waker: Arc::new(control.engines().clone()),
+        journal,
+        sessions,
+        tls: identity.server_config(),
+        decoy_key: master_key::derive(master, SubKey::UnknownPrefixes)?,
+    })
 }
 
 /// Makes the gateway, with as many connections as the limit of open files allows, and returns it

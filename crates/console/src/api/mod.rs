@@ -87,6 +87,7 @@ fn routes_and_description() -> (Router<Api>, Description) {
         .routes(routes!(sessions::kill_session))
         .routes(routes!(server::show_server))
         .routes(routes!(server::renew_ca))
+        .routes(routes!(server::rotate_master_key))
         .routes(routes!(certificate::show_certificate))
         .routes(routes!(certificate::renew_certificate))
         .routes(routes!(certificate::import_certificate))

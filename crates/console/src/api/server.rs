@@ -2,7 +2,7 @@
 
 use crate::errors::ApiError;
 use crate::state::Api;
-use crate::types::{ErrorBody, LocalCa, Server, Warning};
+use crate::types::{ErrorBody, LocalCa, MasterKeyRotation, Server, Warning};
 use axum::Json;
 use axum::extract::State;
 
@@ -63,4 +63,28 @@ pub async fn renew_ca(State(api): State<Api>) -> Result<Json<LocalCa>, ApiError>
             .unwrap_or_default(),
         names,
     }))
+}
+
+/// Replaces the master key by a new one and encrypts everything again that the former one
+/// encrypted. Nothing is interrupted. A rotation that a crash interrupted is completed instead.
+#[utoipa::path(
+    post,
+    path = "/v1/server/master-key",
+    tag = "server",
+    security(("key" = ["operator"])),
+    responses(
+        (status = 200, body = MasterKeyRotation),
+        (status = 409, description = "the key can't be replaced here", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn rotate_master_key(
+    State(api): State<Api>,
+) -> Result<Json<MasterKeyRotation>, ApiError> {
+    let master = api.identity.master_key().clone();
+    let rotated = tokio::task::spawn_blocking(move || master.rotate())
+        .await
+        .map_err(ApiError::panicked)??;
+    tracing::info!(key = %rotated.key, files = rotated.resealed, "the master key was replaced");
+    Ok(Json(rotated.into()))
 }

@@ -10,8 +10,8 @@ use crate::limits;
 use crate::types::{
     Certificate, CertificatePair, ChangeCluster, CheckResult, Cluster, ClusterList, CreateCluster,
     CreateDatabase, CreateKey, CreateUser, Database, DatabaseList, EngineKind, EngineKindList,
-    ErrorBody, Key, KeyList, LocalCa, RenameCluster, Secret, Server, Session, SessionList,
-    SetPassword, SignInLink, User, UserList,
+    ErrorBody, Key, KeyList, LocalCa, MasterKeyRotation, RenameCluster, Secret, Server, Session,
+    SessionList, SetPassword, SignInLink, User, UserList,
 };
 use axum::body::Bytes;
 use error::ClientResult;
@@ -58,6 +58,11 @@ impl Client {
 
     pub async fn renew_ca(&self) -> ClientResult<LocalCa> {
         self.request_json(Method::POST, "/v1/server/ca", NO_BODY)
+            .await
+    }
+
+    pub async fn rotate_master_key(&self) -> ClientResult<MasterKeyRotation> {
+        self.request_json(Method::POST, "/v1/server/master-key", NO_BODY)
             .await
     }
 

@@ -2,6 +2,7 @@
 
 use super::Warning;
 use serde::{Deserialize, Serialize};
+use tidegate_tls::Rotation;
 use utoipa::ToSchema;
 
 /// Version, addresses and state of the server.
@@ -39,4 +40,30 @@ pub struct LocalCa {
     pub ca: String,
     /// Names and addresses in the certificate.
     pub names: Vec<String>,
+}
+
+/// The new master key, without the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MasterKeyRotation {
+    /// Id of the key, which each encrypted file names. It is no secret.
+    #[schema(example = "3f9a61c20b7e84d5")]
+    pub key: String,
+    /// Number of files that were encrypted again.
+    pub files: u64,
+    /// Files that neither the former nor the new key opens. They were left as they are.
+    pub unreadable: Vec<String>,
+}
+
+impl From<Rotation> for MasterKeyRotation {
+    fn from(rotation: Rotation) -> Self {
+        Self {
+            key: rotation.key.to_string(),
+            files: u64::try_from(rotation.resealed).unwrap_or(u64::MAX),
+            unreadable: rotation
+                .unreadable
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect(),
+        }
+    }
 }

@@ -18,7 +18,7 @@ use crate::chain::Chain;
 use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::lock::locked;
-use crate::master::Master;
+use crate::master::MasterKey;
 use crate::names::Name;
 use crate::settings::TlsSettings;
 use crate::source::Served;
@@ -54,7 +54,7 @@ impl Manager {
         tls: &TlsSettings,
         acme: &AcmeSettings,
         provider: Arc<CryptoProvider>,
-        master: Master,
+        master: MasterKey,
     ) -> Result<Self, TlsError> {
         let mut settings = acme.clone();
         let canonical = |name: &String| Name::parse(name).map(|name| name.to_string());
@@ -66,9 +66,17 @@ impl Manager {
         if settings.domains.len() > DOMAINS_MAX {
             return Err(TlsError::TooManyNames(DOMAINS_MAX));
         }
+        let store = AcmeFiles::new(tls, master);
+        for ca in &settings.authorities {
+            for directory in std::iter::once(&ca.directory).chain(&ca.staging) {
+                // Reading writes an account of a former version in today's form, which a rotation
+                // of the master key needs. One that can't be read is a problem of its order.
+                let _ = store.account(directory);
+            }
+        }
         Ok(Self {
             settings,
-            store: AcmeFiles::new(tls, master),
+            store,
             judge: ChainJudge::new(provider),
             fresh: Mutex::default(),
             asked: Mutex::default(),

@@ -5,7 +5,7 @@ use crate::acme::key::KeyKind;
 use crate::acme::record::Record;
 use crate::chain::Chain;
 use crate::error::TlsError;
-use crate::master::Master;
+use crate::master::MasterKey;
 use crate::settings::TlsSettings;
 use crate::state::{self, SECRET_MODE};
 use instant_acme::AccountCredentials;
@@ -22,11 +22,11 @@ pub struct StoredPair {
 pub struct AcmeFiles {
     folder: PathBuf,
     accounts: PathBuf,
-    master: Master,
+    master: MasterKey,
 }
 
 impl AcmeFiles {
-    pub fn new(settings: &TlsSettings, master: Master) -> Self {
+    pub fn new(settings: &TlsSettings, master: MasterKey) -> Self {
         Self {
             folder: settings.data.join("acme"),
             accounts: settings.account_folder(),
@@ -156,11 +156,9 @@ impl AcmeFiles {
     }
 
     pub fn account(&self, directory: &str) -> Result<Option<AccountCredentials>, TlsError> {
-        let Some(bytes) = state::read_if_there(&self.account_file(directory))? else {
-            return Ok(None);
-        };
+        // Versions before key ids bound it to the directory's URL.
+        let text = self.master.read(&self.account_file(directory), directory)?;
         // An account that can't be read counts as none; a new one is created.
-        let text = self.master.unseal(directory, &bytes);
         Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 
@@ -172,8 +170,7 @@ impl AcmeFiles {
         state::private_folder(&self.accounts)?;
         let text =
             Zeroizing::new(serde_json::to_vec(account).map_err(TlsError::json("the account"))?);
-        let sealed = self.master.seal(directory, &text).ok_or(TlsError::Seal)?;
-        state::write_whole(&self.account_file(directory), &sealed, SECRET_MODE)
+        self.master.write(&self.account_file(directory), &text)
     }
 }
 

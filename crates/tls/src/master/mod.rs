@@ -1,0 +1,242 @@
+//! The master key, which seals the server's own secrets (ticket keys and ACME accounts) and from
+//! which keys for other uses are derived. It is in one file, `master.key`, and never leaves the
+//! machine.
+//!
+//! Every access to a sealed file goes through [`MasterKey::read`] and [`MasterKey::write`], so that
+//! none is written with a key that a rotation removes at the same time.
+
+mod key_ring;
+mod rotate;
+
+pub use key_ring::MasterKeyId;
+pub use rotate::{FORMER_TICKETS_PURPOSE, Rotation, TICKETS_FILE};
+
+use crate::error::TlsError;
+use crate::lock::locked;
+use crate::state::{self, SECRET_MODE};
+use arc_swap::ArcSwap;
+use key_ring::{KEY_LENGTH, KeyRing, RingKey, SealedBy, sealed_by};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+/// Use of a key that is derived from the master key. It changes only when the master key does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubKey {
+    /// The behaviour of logins whose prefix no cluster has.
+    UnknownPrefixes,
+    /// The hashes under which failed logins are counted.
+    FailedLogins,
+}
+
+impl SubKey {
+    /// Returns the purpose that the key is derived for. A changed text is another key.
+    fn purpose(self) -> &'static str {
+        match self {
+            Self::UnknownPrefixes => "behaviour of unknown prefixes",
+            Self::FailedLogins => "counts of failed logins",
+        }
+    }
+}
+
+/// A sealed file that another master key sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignFile {
+    pub path: PathBuf,
+    pub key: MasterKeyId,
+}
+
+/// The master key. Cheap to clone; all clones share one key. A process opens it once: a second
+/// value would miss a rotation.
+#[derive(Clone)]
+pub struct MasterKey {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    file: PathBuf,
+    /// Whether the service manager passes the file, which can't be written then.
+    given: bool,
+    /// Data folder, which contains all sealed files.
+    data: PathBuf,
+    ring: ArcSwap<KeyRing>,
+    id: watch::Sender<MasterKeyId>,
+    /// Locked while a sealed file or the key file is written.
+    writing: Mutex<()>,
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MasterKey({})", self.id())
+    }
+}
+
+impl MasterKey {
+    /// Returns the path of a data folder's key file.
+    pub fn path_in(data: &Path) -> PathBuf {
+        data.join("master.key")
+    }
+
+    /// Reads the key of a data folder, or makes it if there is none. Completes a rotation that a
+    /// crash interrupted. Blocks on the disk.
+    ///
+    /// # Errors
+    /// If the file can't be read or written, or is no master key.
+    pub fn open(data: &Path) -> Result<Self, TlsError> {
+        let file = Self::path_in(data);
+        // A symbolic link stays one: a rotation writes the file that it leads to.
+        let file = file.canonicalize().unwrap_or(file);
+        state::remove_unfinished(&file)?;
+        let ring = match state::read_if_there(&file)? {
+            Some(bytes) => parse(&file, &bytes)?,
+            None => make(&file)?,
+        };
+        Ok(Self::of_ring(ring, file, false, data))
+    }
+
+    /// Reads a key that the service manager passes in a file. Blocks on the disk.
+    ///
+    /// # Errors
+    /// If the file can't be read, or is no master key.
+    pub fn open_given(file: &Path, data: &Path) -> Result<Self, TlsError> {
+        let ring = parse(file, &state::read(file)?)?;
+        Ok(Self::of_ring(ring, file.to_owned(), true, data))
+    }
+
+    fn of_ring(ring: KeyRing, file: PathBuf, given: bool, data: &Path) -> Self {
+        let (id, _) = watch::channel(ring.id());
+        let this = Self {
+            inner: Arc::new(Inner {
+                file,
+                given,
+                data: data.to_owned(),
+                ring: ArcSwap::from_pointee(ring),
+                id,
+                writing: Mutex::default(),
+            }),
+        };
+        if this.is_rotating() {
+            // If the disk accepts nothing, both keys stay valid. The next start tries again.
+            let _ = this.complete_rotation();
+        }
+        this
+    }
+
+    pub fn id(&self) -> MasterKeyId {
+        self.inner.ring.load().id()
+    }
+
+    /// Returns a receiver that is notified when the key changes.
+    pub fn watch_id(&self) -> watch::Receiver<MasterKeyId> {
+        self.inner.id.subscribe()
+    }
+
+    /// Whether a rotation is not complete: the former key is still valid.
+    pub fn is_rotating(&self) -> bool {
+        self.inner.ring.load().has_former()
+    }
+
+    /// Whether the service manager passes the key.
+    pub fn is_given(&self) -> bool {
+        self.inner.given
+    }
+
+    /// Derives the key for a use.
+    pub fn derive(&self, use_of: SubKey) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
+        self.inner.ring.load().derive(use_of.purpose())
+    }
+
+    /// Reads a sealed file. `None` if it is missing, or was sealed for another place or by a key
+    /// that is not known. A file of a version before key ids, sealed for `former_purpose`, is
+    /// written in today's form.
+    pub(crate) fn read(
+        &self,
+        path: &Path,
+        former_purpose: &str,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, TlsError> {
+        let _writing = locked(&self.inner.writing);
+        let Some(sealed) = state::read_if_there(path)? else {
+            return Ok(None);
+        };
+        let ring = self.inner.ring.load();
+        let name = self.name_of(path);
+        if sealed_by(&sealed) != SealedBy::Unnamed {
+            return Ok(ring.unseal(&name, &sealed));
+        }
+        let plain = ring.unseal_unnamed(former_purpose, &sealed);
+        if let Some(plain) = &plain {
+            // If this fails, the next reading tries again.
+            let _ = self.write_locked(&ring, path, plain);
+        }
+        Ok(plain)
+    }
+
+    /// Seals `plain` and writes it to this file.
+    pub(crate) fn write(&self, path: &Path, plain: &[u8]) -> Result<(), TlsError> {
+        let _writing = locked(&self.inner.writing);
+        self.write_locked(&self.inner.ring.load(), path, plain)
+    }
+
+    fn write_locked(&self, ring: &KeyRing, path: &Path, plain: &[u8]) -> Result<(), TlsError> {
+        let sealed = ring
+            .seal(&self.name_of(path), plain)
+            .ok_or(TlsError::Seal)?;
+        state::write_whole(path, &sealed, SECRET_MODE)
+    }
+
+    /// Returns the name of a file's place, which what is sealed is bound to: its path in the data
+    /// folder, so that the folder can move.
+    fn name_of(&self, path: &Path) -> String {
+        let inside = path.strip_prefix(&self.inner.data).unwrap_or(path);
+        inside.display().to_string()
+    }
+
+    /// Returns the sealed files that name a key other than this one: after a start with the wrong
+    /// key, their content can't be used.
+    pub fn foreign_files(&self) -> Result<Vec<ForeignFile>, TlsError> {
+        let ring = self.inner.ring.load();
+        let mut foreign = Vec::new();
+        for path in self.sealed_files()? {
+            let bytes = state::read_if_there(&path)?;
+            if let Some(SealedBy::Key(key)) = bytes.map(|bytes| sealed_by(&bytes))
+                && !ring.knows(key)
+            {
+                foreign.push(ForeignFile { path, key });
+            }
+        }
+        Ok(foreign)
+    }
+}
+
+fn unusable(path: &Path) -> TlsError {
+    TlsError::MasterKey(path.to_path_buf())
+}
+
+fn parse(file: &Path, bytes: &[u8]) -> Result<KeyRing, TlsError> {
+    // Never replaced automatically: everything that the real key sealed would be lost.
+    KeyRing::parse(bytes).ok_or_else(|| unusable(file))
+}
+
+/// Makes a key that no file has yet.
+fn fresh(file: &Path) -> Result<RingKey, TlsError> {
+    let mut bytes = Zeroizing::new([0; KEY_LENGTH]);
+    aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| unusable(file))?;
+    RingKey::new(bytes).ok_or_else(|| unusable(file))
+}
+
+fn make(file: &Path) -> Result<KeyRing, TlsError> {
+    let ring = KeyRing::new(fresh(file)?);
+    // An existing folder keeps its mode: engines with their own uid must be able to enter the data
+    // folder.
+    if let Some(folder) = file.parent().filter(|folder| !folder.exists()) {
+        state::private_folder(folder)?;
+    }
+    state::write_whole(file, &ring.to_file(), SECRET_MODE)?;
+    Ok(ring)
+}
+
+#[cfg(test)]
+#[path = "../master_tests.rs"]
+mod tests;
