@@ -1,15 +1,14 @@
 //! A login attempt while its password is checked: the earlier failures of its source, and the delay
 //! that a wrong password causes.
 
-use crate::failures::FailedLogins;
 use crate::limits;
 use std::net::IpAddr;
-use tidegate_model::AdmissionPlace;
+use tidegate_model::{AdmissionPlace, Throttle};
 use tokio::time::Instant;
 
 /// State of a login attempt that the check of its password reads and changes.
 pub(crate) struct LoginAttempt<'a> {
-    pub failures: &'a FailedLogins,
+    pub throttle: &'a dyn Throttle,
     pub client: IpAddr,
     /// Login name as the client wrote it.
     pub name: &'a [u8],
@@ -27,15 +26,15 @@ impl LoginAttempt<'_> {
     /// Whether the password is not even checked: the source failed repeatedly under this name, and
     /// already has as many delayed denials waiting as it may have. Existing and made-up names are
     /// treated alike.
-    pub fn is_unchecked(&self) -> bool {
+    pub async fn is_unchecked(&self) -> bool {
         self.place.as_deref().is_some_and(AdmissionPlace::late_full)
-            && self.failures.is_suspected(self.client, self.name)
+            && self.throttle.is_suspected(self.client, self.name).await
     }
 
     /// Counts a wrong password, as soon as it is seen: of guesses that are sent at the same time,
     /// each must already be delayed by the ones before it.
-    pub fn count_mismatch(&mut self) {
-        self.late = self.failures.count_failure(self.client, self.name);
+    pub async fn count_mismatch(&mut self) {
+        self.late = self.throttle.count_failure(self.client, self.name).await;
         if self.late > 1
             && let Some(place) = &mut self.place
         {
@@ -46,8 +45,8 @@ impl LoginAttempt<'_> {
 
     /// Takes the count back: the password was right, but had been changed since the accounts were
     /// last read.
-    pub fn take_back(&mut self) {
-        self.failures.take_back(self.client, self.name);
+    pub async fn take_back(&mut self) {
+        self.throttle.take_back(self.client, self.name).await;
         self.late = 0;
     }
 }

@@ -8,37 +8,55 @@
 use crate::limits::{
     FAILURES_FREE, FAILURES_FREE_OF_SOURCE, FAILURES_HALF_LIFE, FAILURES_SETS, LATE_TICKS_MAX,
 };
-use std::hash::{BuildHasher, RandomState};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::future::ready;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tidegate_model::{BoxFuture, Throttle};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// Entries in which a key may be stored. A new key replaces the entry with the lowest count.
 const WAYS: usize = 4;
 
-/// Counts of failed logins of all sources.
-#[derive(Debug)]
-pub(crate) struct FailedLogins {
-    /// Hash keys, random per start, so that nobody outside can choose names that share a set.
-    keys: RandomState,
+/// Counts of failed logins of all sources, in memory.
+pub struct FailedLogins {
+    /// Keyed hash, so that nobody outside can choose names that share a set. `None` only for a key
+    /// that HMAC rejects, and it accepts all.
+    keyed: Option<Hmac<Sha256>>,
     began: Instant,
     /// Two tables, so that a flood of names can't evict the count of a source.
     sources: Table,
     names: Table,
 }
 
-impl Default for FailedLogins {
-    fn default() -> Self {
+impl FailedLogins {
+    /// Makes empty counts, hashed with this key.
+    pub fn new(key: &Zeroizing<[u8; 32]>) -> Self {
         Self {
-            keys: RandomState::new(),
+            keyed: Hmac::new_from_slice(&**key).ok(),
             began: Instant::now(),
             sources: Table::new(),
             names: Table::new(),
         }
     }
-}
 
-impl FailedLogins {
+    /// Returns the hash of a network, or of a network and a login name.
+    fn tag(&self, (base, bits): Network, name: Option<&[u8]>) -> u64 {
+        let Some(mut mac) = self.keyed.clone() else {
+            return 0;
+        };
+        // Everything but the name has a fixed length, so two different inputs never give the same
+        // bytes.
+        mac.update(&base.to_be_bytes());
+        mac.update(&[bits, u8::from(name.is_some())]);
+        mac.update(name.unwrap_or_default());
+        let digest: [u8; 32] = mac.finalize().into_bytes().into();
+        let [a, b, c, d, e, f, g, h, ..] = digest;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// Counts a wrong password under this name. Returns after how many ticks its denial is sent.
     pub fn count_failure(&self, client: IpAddr, name: &[u8]) -> u32 {
         let now = self.now();
@@ -46,8 +64,8 @@ impl FailedLogins {
         let late = networks(client)
             .zip(free)
             .map(|(network, (free_of_source, free))| {
-                let of_source = self.sources.add(self.keys.hash_one(network), now);
-                let of_name = self.names.add(self.keys.hash_one((network, name)), now);
+                let of_source = self.sources.add(self.tag(network, None), now);
+                let of_name = self.names.add(self.tag(network, Some(name)), now);
                 delay_ticks(of_source, free_of_source).max(delay_ticks(of_name, free))
             });
         late.max().unwrap_or(1)
@@ -57,9 +75,8 @@ impl FailedLogins {
     pub fn take_back(&self, client: IpAddr, name: &[u8]) {
         let now = self.now();
         for network in networks(client) {
-            self.sources.take_back(self.keys.hash_one(network), now);
-            self.names
-                .take_back(self.keys.hash_one((network, name)), now);
+            self.sources.take_back(self.tag(network, None), now);
+            self.names.take_back(self.tag(network, Some(name)), now);
         }
     }
 
@@ -68,7 +85,7 @@ impl FailedLogins {
     pub fn forgive(&self, client: IpAddr, name: &[u8]) {
         // Not the networks around it: others in them may be guessing.
         if let Some(source) = networks(client).next() {
-            self.names.forget(self.keys.hash_one((source, name)));
+            self.names.forget(self.tag(source, Some(name)));
         }
     }
 
@@ -76,7 +93,7 @@ impl FailedLogins {
     pub fn is_suspected(&self, client: IpAddr, name: &[u8]) -> bool {
         let [free, ..] = FAILURES_FREE;
         networks(client).next().is_some_and(|source| {
-            let key = self.keys.hash_one((source, name));
+            let key = self.tag(source, Some(name));
             self.names.count(key, self.now()) > free
         })
     }
@@ -87,9 +104,33 @@ impl FailedLogins {
     }
 }
 
-/// Returns the networks in which an address is counted, from the narrowest: base address and number
-/// of bits.
-fn networks(client: IpAddr) -> impl Iterator<Item = (u128, u8)> {
+/// Each method has done its work before its future is polled: of guesses that arrive together, each
+/// is delayed by the ones before it.
+impl Throttle for FailedLogins {
+    fn count_failure<'a>(&'a self, client: IpAddr, name: &'a [u8]) -> BoxFuture<'a, u32> {
+        Box::pin(ready(self.count_failure(client, name)))
+    }
+
+    fn take_back<'a>(&'a self, client: IpAddr, name: &'a [u8]) -> BoxFuture<'a, ()> {
+        self.take_back(client, name);
+        Box::pin(ready(()))
+    }
+
+    fn forgive<'a>(&'a self, client: IpAddr, name: &'a [u8]) -> BoxFuture<'a, ()> {
+        self.forgive(client, name);
+        Box::pin(ready(()))
+    }
+
+    fn is_suspected<'a>(&'a self, client: IpAddr, name: &'a [u8]) -> BoxFuture<'a, bool> {
+        Box::pin(ready(self.is_suspected(client, name)))
+    }
+}
+
+/// Base address of a network, and its number of bits.
+type Network = (u128, u8);
+
+/// Returns the networks in which an address is counted, from the narrowest.
+fn networks(client: IpAddr) -> impl Iterator<Item = Network> {
     let (address, width, bits): (u128, u8, &'static [u8]) = match client.to_canonical() {
         IpAddr::V4(address) => (u32::from(address).into(), 32, &[32, 24]),
         IpAddr::V6(address) => (address.into(), 128, &[64, 56, 48]),

@@ -8,12 +8,16 @@ fn source(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+fn counts(key: u8) -> FailedLogins {
+    FailedLogins::new(&Zeroizing::new([key; 32]))
+}
+
 const A: &str = "203.0.113.9";
 const B: &str = "198.51.100.7";
 
 #[test]
 fn case_49_the_delay_of_a_denial_grows_for_its_source_and_name_only() {
-    let failures = FailedLogins::default();
+    let failures = counts(1);
     let said: Vec<u32> = (0..10)
         .map(|_| failures.count_failure(source(A), b"abcdefghjkmn.root"))
         .collect();
@@ -38,7 +42,7 @@ fn case_49_the_delay_of_a_denial_grows_for_its_source_and_name_only() {
 
 #[test]
 fn case_49_a_source_that_tries_name_after_name_waits_as_well() {
-    let failures = FailedLogins::default();
+    let failures = counts(1);
     let said: Vec<u32> = (0..30)
         .map(|n| failures.count_failure(source(A), format!("name{n}.root").as_bytes()))
         .collect();
@@ -49,7 +53,7 @@ fn case_49_a_source_that_tries_name_after_name_waits_as_well() {
 
 #[test]
 fn case_49_a_right_password_forgives_its_own_name_and_nothing_else() {
-    let failures = FailedLogins::default();
+    let failures = counts(1);
     (0..8).for_each(|_| {
         failures.count_failure(source(A), b"abcdefghjkmn.root");
     });
@@ -63,6 +67,21 @@ fn case_49_a_right_password_forgives_its_own_name_and_nothing_else() {
         limits::LATE_TICKS_MAX,
         "the source is still known"
     );
+}
+
+#[test]
+fn the_hash_of_a_name_stays_over_restarts_and_no_other_key_gives_it() {
+    let networks: Vec<Network> = networks(source(A)).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    for network in networks {
+        for name in [None, Some(b"".as_slice()), Some(b"abcdefghjkmn.root")] {
+            let tag = counts(1).tag(network, name);
+            assert_eq!(tag, counts(1).tag(network, name));
+            assert_ne!(tag, counts(2).tag(network, name));
+            seen.insert(tag);
+        }
+    }
+    assert_eq!(seen.len(), 6, "each network and name has its own");
 }
 
 #[test]
@@ -104,7 +123,7 @@ fn case_49_a_network_gets_no_fresh_start_with_each_of_its_addresses() {
         ("2001:db8:1:", "IPv6 /64s of one /48"),
         ("203.0.113.", "IPv4 addresses of one /24"),
     ] {
-        let failures = FailedLogins::default();
+        let failures = counts(1);
         let late: Vec<u32> = (0..200)
             .map(|n| {
                 let address = if from.contains(':') {
@@ -137,7 +156,7 @@ fn case_49_a_network_gets_no_fresh_start_with_each_of_its_addresses() {
 
 #[test]
 fn a_mismatch_that_is_taken_back_has_not_counted() {
-    let failures = FailedLogins::default();
+    let failures = counts(1);
     for _ in 0..30 {
         assert_eq!(failures.count_failure(source(A), b"abcdefghjkmn.root"), 1);
         failures.take_back(source(A), b"abcdefghjkmn.root");
@@ -148,7 +167,7 @@ fn a_mismatch_that_is_taken_back_has_not_counted() {
 
 #[test]
 fn case_49_a_guessing_network_is_not_forgotten_for_a_flood_from_elsewhere() {
-    let failures = FailedLogins::default();
+    let failures = counts(1);
     for n in 0..60 {
         guess_from(&failures, n);
     }

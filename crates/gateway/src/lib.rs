@@ -23,6 +23,7 @@ mod shared;
 mod stages;
 mod tls_stream;
 
+pub use failures::FailedLogins;
 pub use gateway::Gateway;
 pub use settings::GatewaySettings;
 pub use shared::{Deps, RandomError};

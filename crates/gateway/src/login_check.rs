@@ -91,7 +91,7 @@ impl LoginCheck<'_> {
             return (LoginVerdict::AddressRefused, detail);
         }
         // After the look-up, so that known and unknown prefixes have cost the same so far.
-        if attempt.is_unchecked() {
+        if attempt.is_unchecked().await {
             let why = "too many delayed denials of this address are waiting".to_owned();
             return (LoginVerdict::Unchecked(why), detail);
         }
@@ -170,7 +170,7 @@ impl LoginCheck<'_> {
         if let (Some(tenant), Some(matched)) = (tenant, first) {
             return proven(tenant.clone(), matched, claim);
         }
-        attempt.count_mismatch();
+        attempt.count_mismatch().await;
         let denied = match tenant {
             Some(_) => LoginVerdict::Denied("wrong user or password"),
             None => LoginVerdict::Denied("no such prefix"),
@@ -213,7 +213,7 @@ impl LoginCheck<'_> {
         let second = self.match_account(accounts.as_deref(), &login.credential);
         match (tenant, second) {
             (Some(tenant), Some(matched)) => {
-                attempt.take_back();
+                attempt.take_back().await;
                 proven(tenant.clone(), matched, claim)
             }
             _ => denied,

@@ -1,6 +1,7 @@
 //! Stand-ins for the other rooms in the tests of the check of logins.
 
 use super::*;
+use crate::failures::FailedLogins;
 use crate::gateway::Gateway;
 use crate::settings::GatewaySettings;
 use crate::shared::Deps;
@@ -165,6 +166,7 @@ pub(crate) fn deps(directory: Arc<OneCluster>) -> Deps {
         sessions: Sessions::default(),
         tls: Arc::new(tls),
         decoy_key: Zeroizing::new([7; 32]),
+        throttle: Arc::new(FailedLogins::new(&Zeroizing::new([8; 32]))),
     }
 }
 
@@ -215,7 +217,7 @@ pub(super) async fn check_at(
     let came = Instant::now();
     let recovered_by = came + limits::RECOVERED_AFTER_ACCEPT;
     let mut attempt = LoginAttempt {
-        failures: &shared.failures,
+        throttle: &*shared.throttle,
         client,
         name: &login.user,
         place: None,

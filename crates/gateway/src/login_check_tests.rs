@@ -207,12 +207,14 @@ async fn case_49_every_mismatch_counts_at_first_sight_whatever_is_answered() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 gateway
                     .shared()
-                    .failures
+                    .throttle
                     .is_suspected("203.0.113.9".parse().unwrap(), b"abcdefghjkmn.app")
+                    .await
                     || gateway
                         .shared()
-                        .failures
+                        .throttle
                         .count_failure("203.0.113.9".parse().unwrap(), b"abcdefghjkmn.app")
+                        .await
                         == 1
             }
         );

@@ -1,13 +1,14 @@
 //! State that all connections share.
 
 use crate::decoy::Decoy;
-use crate::failures::FailedLogins;
 use crate::held::HeldBudgets;
 use crate::limits;
 use crate::reading_turns::ReadingTurns;
 use crate::settings::GatewaySettings;
 use std::sync::Arc;
-use tidegate_model::{Admission, AdmissionLimits, Directory, Journal, SessionId, Sessions, Waker};
+use tidegate_model::{
+    Admission, AdmissionLimits, Directory, Journal, SessionId, Sessions, Throttle, Waker,
+};
 use tidegate_tls::Handshakes;
 use tidegate_wire::greeting::{Greeting, salt_from_random};
 use tokio::sync::Semaphore;
@@ -29,6 +30,7 @@ pub struct Deps {
     /// Key from which the behaviour of unknown prefixes is derived. Must survive restarts: a name
     /// whose answers change with a restart would show that it does not exist.
     pub decoy_key: Zeroizing<[u8; 32]>,
+    pub throttle: Arc<dyn Throttle>,
 }
 
 /// State of the gateway, one value for all connections.
@@ -50,7 +52,7 @@ pub(crate) struct GatewayShared {
     pub refusing: Semaphore,
     /// For sessions of all clusters.
     pub places: Arc<Semaphore>,
-    pub failures: FailedLogins,
+    pub throttle: Arc<dyn Throttle>,
     pub decoy: Decoy,
     pub reading_turns: ReadingTurns,
     /// Cancelled when the server stops: logins in progress end. The registry tells the sessions
@@ -95,7 +97,7 @@ impl GatewayShared {
             arriving: Arc::new(Semaphore::new(limits::ARRIVING_MAX)),
             refusing: Semaphore::new(limits::REFUSING_MAX),
             places,
-            failures: FailedLogins::default(),
+            throttle: deps.throttle,
             decoy: Decoy::new(deps.decoy_key).map_err(|_| RandomError)?,
             reading_turns: ReadingTurns::default(),
             stop: CancellationToken::new(),

@@ -54,7 +54,8 @@ pub use limits::ClusterLimits;
 pub use log_budget::LogBudget;
 pub use login::LoginName;
 pub use ports::{
-    AttachError, BoxFuture, Directory, DirectoryError, Found, PrefixTag, Tenant, Twin, Waker,
+    AttachError, BoxFuture, Directory, DirectoryError, Found, PrefixTag, Tenant, Throttle, Twin,
+    Waker,
 };
 pub use refusal::{Blame, Refusal, RefusalKind, Retry, Severity};
 pub use server_variables::ServerVariables;

@@ -9,6 +9,7 @@ use crate::lease::Lease;
 use crate::limits::ClusterLimits;
 use crate::refusal::RefusalKind;
 use crate::session_id::EngineSession;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Instant;
 
@@ -157,6 +158,25 @@ pub trait Waker: Send + Sync + 'static {
     /// Whether the engine of this run is alive, asked after it closed a session. Ends within a few
     /// seconds.
     fn is_alive(&self, cluster: ClusterId, run: RunEpoch) -> BoxFuture<'_, bool>;
+}
+
+/// Counts of failed logins, by source and by source and login name: the more there were, the later
+/// the next denial is sent. Whether a name exists makes no difference. Implemented in `gateway`.
+///
+/// A login waits for each answer, so an implementation must bound how long it takes.
+pub trait Throttle: Send + Sync + 'static {
+    /// Counts a wrong password under this name. Returns after how many ticks its denial is sent.
+    fn count_failure<'a>(&'a self, client: IpAddr, name: &'a [u8]) -> BoxFuture<'a, u32>;
+
+    /// Takes back one failure that turned out to be none.
+    fn take_back<'a>(&'a self, client: IpAddr, name: &'a [u8]) -> BoxFuture<'a, ()>;
+
+    /// Forgets the failures of this source under a name whose password it knows. Its failures under
+    /// other names stay counted.
+    fn forgive<'a>(&'a self, client: IpAddr, name: &'a [u8]) -> BoxFuture<'a, ()>;
+
+    /// Whether this source has failed under this name more often than people mistype.
+    fn is_suspected<'a>(&'a self, client: IpAddr, name: &'a [u8]) -> BoxFuture<'a, bool>;
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -23,7 +23,7 @@ use tidegate_console::web::{Web, WebListener, WebPlaces};
 use tidegate_console::{Api, ControlSocket, PublicFace, Readiness};
 use tidegate_control::{Control, ControlError, DataDir};
 use tidegate_engine::{KindGreeting, MoreKinds, Walls};
-use tidegate_gateway::{Deps, Gateway};
+use tidegate_gateway::{Deps, FailedLogins, Gateway};
 use tidegate_model::{Journal, Sessions, Trust};
 use tidegate_tls::{AcmeShared, Identity, SubKey, WebDoor};
 use tokio::net::TcpListener;
@@ -375,6 +375,7 @@ fn gateway_deps(
     sessions: Sessions,
 ) -> Result<Deps> {
     let master = identity.master_key();
+    let throttle_key = master_key::derive(master, SubKey::FailedLogins)?;
     Ok(Deps {
         directory: Arc::new(control.clone()),
         waker: Arc::new(control.engines().clone()),
@@ -382,6 +383,7 @@ fn gateway_deps(
         sessions,
         tls: identity.server_config(),
         decoy_key: master_key::derive(master, SubKey::UnknownPrefixes)?,
+        throttle: Arc::new(FailedLogins::new(&throttle_key)),
     })
 }
 

@@ -61,7 +61,7 @@ impl Attached {
                 facts.login_to_attached = Some(proved.elapsed());
                 // Only after the engine accepted the password: with an old one, which the gateway
                 // may still have accepted, nobody may clear the count of failures.
-                identified.forgive();
+                identified.forgive().await;
                 Ok(Self {
                     identified,
                     proven,
@@ -95,7 +95,7 @@ async fn refuse(mut identified: Identified, proven: &ProvenLogin, why: NotAttach
                 .explain_denial(proven.tenant.cluster, &identified.name, &identified.login)
                 .await;
             // Not counted before: the gateway's copy of the accounts had accepted this password.
-            identified.count_mismatch();
+            identified.count_mismatch().await;
             identified.deny(refusal).await
         }
         NotAttached::ClientLeft => {

@@ -32,7 +32,7 @@ impl Authenticated {
             client: connection.client.ip(),
         };
         let mut attempt = LoginAttempt {
-            failures: &shared.failures,
+            throttle: &*shared.throttle,
             client: connection.client.ip(),
             name: &identified.login.user,
             place: connection.place.as_mut(),

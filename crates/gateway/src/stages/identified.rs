@@ -107,15 +107,17 @@ impl Identified {
     }
 
     /// Counts a failed login: the engine did not accept the password.
-    pub fn count_mismatch(&mut self) {
-        let failures = &self.connection.shared.failures;
-        self.late = failures.count_failure(self.connection.client.ip(), &self.login.user);
+    pub async fn count_mismatch(&mut self) {
+        let throttle = &self.connection.shared.throttle;
+        let client = self.connection.client.ip();
+        self.late = throttle.count_failure(client, &self.login.user).await;
     }
 
     /// Forgets failed logins under this name: the engine accepted the password.
-    pub fn forgive(&self) {
-        let failures = &self.connection.shared.failures;
-        failures.forgive(self.connection.client.ip(), &self.login.user);
+    pub async fn forgive(&self) {
+        let throttle = &self.connection.shared.throttle;
+        let client = self.connection.client.ip();
+        throttle.forgive(client, &self.login.user).await;
     }
 }
 
