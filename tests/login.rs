@@ -29,6 +29,14 @@ fn refused(cluster: &Cluster, user: &str, password: &str) -> Refused {
         .refused()
 }
 
+/// Returns the verdict on a login. On a busy machine the engine's accounts may not be read in time,
+/// which is the only answer that asks to try again.
+fn verdict(cluster: &Cluster, user: &str, password: &str) -> Refused {
+    soon("a verdict", || {
+        Some(refused(cluster, user, password)).filter(|refused| refused.code != 1040)
+    })
+}
+
 #[test]
 fn a_fresh_cluster_gives_a_verified_row() {
     let cluster = SERVER.create("row");
@@ -75,7 +83,7 @@ fn a_fresh_cluster_is_what_users_expect() {
 #[test]
 fn case_37_all_forms_of_a_wrong_login_read_alike() {
     let cluster = SERVER.create("alike");
-    let wrong = refused(&cluster, &cluster.user, "not it");
+    let wrong = verdict(&cluster, &cluster.user, "not it");
     assert_eq!((wrong.code, wrong.state.as_str()), (1045, "28000"));
     let prefix = &cluster.prefix;
     for user in [
@@ -88,7 +96,7 @@ fn case_37_all_forms_of_a_wrong_login_read_alike() {
         format!("{prefix}..root"),
         format!("{prefix}.{}", "x".repeat(200)),
     ] {
-        assert_eq!(refused(&cluster, &user, "not it"), wrong, "{user}");
+        assert_eq!(verdict(&cluster, &user, "not it"), wrong, "{user}");
     }
     for raw in [&b"\xff\xfe.root"[..], b"abcdefghjkmn.\xc3\x28"] {
         let mut probe = secured(&cluster);
