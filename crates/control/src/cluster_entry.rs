@@ -43,10 +43,18 @@ pub struct BookState {
     pub book_run: RunEpoch,
     /// Last run that was begun.
     pub run: RunEpoch,
-    /// Whether that run has ended cleanly, and the stored book was read at its end.
-    pub clean: bool,
+    /// Whether that run has not ended cleanly, as far as the store knows.
+    pub awake: bool,
     /// Whether the book has all accounts of the cluster, as far as is known.
     pub complete: bool,
+}
+
+impl BookState {
+    /// Whether the stored book is that of the sleeping cluster, by the rule of
+    /// [`HostRow::is_settled`](crate::store::HostRow::is_settled).
+    pub fn is_settled(&self) -> bool {
+        !self.awake && self.book_run == self.run
+    }
 }
 
 impl ClusterEntry {
@@ -57,7 +65,7 @@ impl ClusterEntry {
         let accounts = BookState {
             book_run: row.book.run,
             run: host.run,
-            clean,
+            awake: host.awake,
             complete: row.book.complete,
         };
         let ping_holds = LiveSwitch::default();

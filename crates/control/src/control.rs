@@ -6,12 +6,12 @@ use crate::credentials::Credentials;
 use crate::datadir::DataDir;
 use crate::engine_error::engine_failed;
 use crate::error::ControlError;
+use crate::operations::AfterStep;
 use crate::recovery::recover_all;
 use crate::register::Register;
 use crate::settings::{ControlSettings, WebSessionLife};
 use crate::store::{
-    ClusterRow, HostRow, OPERATOR, Phase, SqliteStore, Store, StoreResult, StoredCluster,
-    UnknownFolders,
+    ClusterRow, HostRow, OPERATOR, Phase, SqliteStore, Store, StoredCluster, UnknownFolders,
 };
 use crate::uids::Uids;
 use std::collections::{HashMap, HashSet};
@@ -41,14 +41,15 @@ struct Inner {
     strays: UnknownFolders,
     limits: ClusterLimits,
     web: WebSessionLife,
+    after_step: Option<AfterStep>,
     journal: Arc<dyn Journal>,
     recovered: watch::Receiver<bool>,
     stopping: AtomicBool,
 }
 
 impl Control {
-    /// Opens the data directory, removes clusters that a crash left half created or half deleted,
-    /// and starts the recovery pass in the background (see [`Control::is_recovered`]).
+    /// Opens the data directory, finishes or undoes the operations that a crash interrupted, and
+    /// starts the recovery pass in the background (see [`Control::is_recovered`]).
     pub async fn open(
         dir: DataDir,
         settings: ControlSettings,
@@ -82,6 +83,7 @@ impl Control {
             strays,
             limits: settings.limits,
             web: settings.web,
+            after_step: settings.after_step,
             journal,
             recovered,
             stopping: false.into(),
@@ -130,18 +132,12 @@ impl Control {
                         unclean.push(entry);
                     }
                 }
-                Phase::Creating | Phase::Deleting => {
-                    tracing::info!(cluster = %row.id, phase = ?row.phase, "removing what an \
-                         interrupted operation left");
-                    // Frees its name, whatever happens below.
-                    self.inner.store.begin_delete(row.id).await?;
-                    half_made.push(found);
-                }
+                Phase::Creating | Phase::Deleting => half_made.push(found),
                 Phase::Gone => {}
             }
         }
-        let this = self.clone();
-        tokio::spawn(async move { this.sweep_all(half_made).await });
+        self.undo_half_made(half_made).await?;
+        self.end_password_changes().await?;
         Ok(unclean)
     }
 
@@ -173,38 +169,6 @@ impl Control {
                  `tidegate key list` shows them"
             );
         }
-    }
-
-    /// Removes the files of clusters that an interrupted operation left. The start doesn't wait for
-    /// it, because large clusters take a while.
-    async fn sweep_all(&self, half_made: Vec<StoredCluster>) {
-        for StoredCluster { row, host } in half_made {
-            if let Err(e) = self.sweep(&row, &host).await {
-                // The cluster stays invisible, and the next start tries again.
-                tracing::warn!(cluster = %row.id, error = %e, "the files of a deleted cluster \
-                     could not be removed");
-            }
-        }
-    }
-
-    async fn sweep(&self, row: &ClusterRow, host: &HostRow) -> Result<(), ControlError> {
-        self.inner
-            .engines
-            .adopt(spec(row, host.uid), true)
-            .await
-            .map_err(engine_failed)?;
-        self.inner
-            .engines
-            .remove(row.id)
-            .await
-            .map_err(engine_failed)?;
-        Ok(self.bury(row.id).await?)
-    }
-
-    /// Forgets a cluster whose files are removed.
-    pub(crate) async fn bury(&self, id: ClusterId) -> StoreResult<()> {
-        self.inner.store.release_cluster(id).await?;
-        self.inner.store.bury(id).await
     }
 
     /// Whether the recovery of every cluster that was found without a clean sleep has ended,
@@ -279,6 +243,10 @@ impl Control {
 
     pub(crate) fn web(&self) -> WebSessionLife {
         self.inner.web
+    }
+
+    pub(crate) fn after_step(&self) -> Option<AfterStep> {
+        self.inner.after_step
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {

@@ -34,7 +34,7 @@ pub use control::Control;
 pub use datadir::{DataDir, DataDirError};
 pub use engine_log::engine_log;
 pub use error::{ControlError, ControlResult, ErrorCode};
-pub use operations::ROOT;
+pub use operations::{AfterStep, OperationStep, ROOT};
 pub use scope::{NamePattern, Scope, Scopes, WrongScope};
 pub use settings::{ControlSettings, WebSessionLife};
 pub use store::OPERATOR;

@@ -125,11 +125,11 @@ impl Register {
 
     /// As [`Tenant::accounts_current`]. `asleep` as for [`Register::tenant`].
     pub fn are_accounts_current(entry: &ClusterEntry, asleep: bool) -> bool {
-        asleep && entry.accounts().clean
+        asleep && entry.accounts().is_settled()
     }
 
     /// Returns the cluster for a login with this claim. `asleep` is the engine's state, read before
-    /// this call: a run that began meanwhile has cleared `clean`.
+    /// this call: a run that began meanwhile has unsettled the book.
     pub async fn tenant(
         &self,
         entry: &ClusterEntry,
@@ -150,7 +150,7 @@ impl Register {
             name: entry.name(),
             prefix: entry.prefix.clone(),
             accounts: book.accounts.candidates(claim),
-            accounts_current: asleep && known.clean,
+            accounts_current: asleep && known.is_settled(),
             recovering: !entry.recovery.is_done(),
             limits: entry.limits(),
             allows_client: entry.allows_client(claim.client),
@@ -177,7 +177,7 @@ impl Ledger for Register {
             // no run has begun.
             let was = entry
                 .as_ref()
-                .map(|e| std::mem::replace(&mut e.accounts().clean, false));
+                .map(|e| std::mem::replace(&mut e.accounts().awake, true));
             match self.store.begin_run(cluster).await {
                 Ok(run) => {
                     if let Some(e) = entry {
@@ -187,7 +187,7 @@ impl Ledger for Register {
                 }
                 Err(error) => {
                     if let (Some(e), Some(was)) = (entry, was) {
-                        e.accounts().clean = was;
+                        e.accounts().awake = was;
                     }
                     Err(LedgerError::new(error))
                 }
@@ -220,7 +220,7 @@ impl Ledger for Register {
                 mine.book_run = run;
                 mine.complete = complete;
                 // A later run may have begun while this one was recorded.
-                mine.clean |= mine.run == run;
+                mine.awake &= mine.run != run;
             }
             Ok(())
         })

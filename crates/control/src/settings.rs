@@ -2,6 +2,7 @@
 
 use crate::datadir::DataDir;
 use crate::limits;
+use crate::operations::AfterStep;
 use std::time::Duration;
 use tidegate_engine::{EngineSettings, UidChoice};
 use tidegate_model::ClusterLimits;
@@ -15,6 +16,8 @@ pub struct ControlSettings {
     /// Default limits of new clusters.
     pub limits: ClusterLimits,
     pub web: WebSessionLife,
+    /// Called after each step of an operation, for tests of crashes.
+    pub after_step: Option<AfterStep>,
 }
 
 impl ControlSettings {
@@ -25,6 +28,7 @@ impl ControlSettings {
             uids: UidChoice::Auto,
             limits: ClusterLimits::default(),
             web: WebSessionLife::default(),
+            after_step: None,
         }
     }
 }

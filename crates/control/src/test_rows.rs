@@ -1,8 +1,8 @@
 //! Rows and clusters for the unit tests of this room.
 
 use crate::store::{
-    BookHead, ClusterRow, ClusterStore, HostRow, HostStore, Phase, Reservation, SqliteStore,
-    StoredCluster,
+    BookHead, ClusterRow, ClusterStore, HostRow, HostStore, OperationClaim, Phase, Reservation,
+    SqliteStore, StoredCluster,
 };
 use tidegate_model::{
     AccountBook, ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings, Prefix,
@@ -26,7 +26,10 @@ pub async fn live_cluster(store: &SqliteStore, name: &str, book: &AccountBook) -
     let id = store.reserve(reservation(name)).await.unwrap().id;
     store.take_cluster(id, None).await.unwrap();
     StoredCluster {
-        row: store.publish(id, book).await.unwrap(),
+        row: store
+            .publish(OperationClaim::of_new(id), book)
+            .await
+            .unwrap(),
         host: HostRow::new(id),
     }
 }

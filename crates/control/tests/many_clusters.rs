@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tidegate_control::DataDir;
 use tidegate_control::store::{
-    ChangeFeed, ClusterStore, HostStore, Reservation, SqliteStore, Store,
+    ChangeFeed, ClusterStore, HostStore, OperationClaim, Reservation, SqliteStore, Store,
 };
 use tidegate_engine::MoreKinds;
 use tidegate_model::{AccountBook, Accounts, ClusterEngine, ClusterState, Directory, RunEpoch};
@@ -95,7 +95,10 @@ async fn folder_with_names(
         };
         let id = store.reserve(wanted).await.unwrap().id;
         store.take_cluster(id, None).await.unwrap();
-        store.publish(id, &book).await.unwrap();
+        store
+            .publish(OperationClaim::of_new(id), &book)
+            .await
+            .unwrap();
         if !clean {
             store.begin_run(id).await.unwrap();
         }

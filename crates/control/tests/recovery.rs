@@ -93,7 +93,7 @@ async fn swept() {
         let half = store.reserve(wanted("half")).await.unwrap();
         std::fs::create_dir(dir.engines().join(half.id.to_string())).unwrap();
         std::fs::write(dir.engines().join(half.id.to_string()).join("part"), "x").unwrap();
-        store.begin_delete(doomed.cluster.id).await.unwrap();
+        store.begin_delete(doomed.cluster.id, 0).await.unwrap();
         store.close().await;
         half
     };

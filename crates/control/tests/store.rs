@@ -15,7 +15,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_control::store::{
-    ChangeFeed, ClusterStore, HostRow, HostStore, Phase, Reservation, Store, StoreError,
+    ChangeFeed, ClusterStore, HostRow, HostStore, OperationClaim, Phase, Reservation, Store,
+    StoreError,
 };
 use tidegate_model::{
     AccountBook, Accounts, ClusterId, ClusterLimits, ClusterName, ClusterSettings, RunEpoch,
@@ -46,7 +47,10 @@ mod suite {
             ..HostRow::new(row.id)
         };
         assert_eq!(host_of(&store, row.id).await, Some(host));
-        let made = store.publish(row.id, &book(0, "root")).await.unwrap();
+        let made = store
+            .publish(OperationClaim::of_new(row.id), &book(0, "root"))
+            .await
+            .unwrap();
         assert!(host.is_settled(made.book));
         assert_eq!(store.begin_run(row.id).await.unwrap(), RunEpoch(1));
         store
@@ -129,7 +133,10 @@ mod suite {
             ..wanted("demo")
         };
         let row = store.reserve(wanted).await.unwrap();
-        store.publish(row.id, &book(0, "root")).await.unwrap();
+        store
+            .publish(OperationClaim::of_new(row.id), &book(0, "root"))
+            .await
+            .unwrap();
         assert_eq!(clusters(&store).await[0].limits, small);
         let other = ClusterLimits {
             memory_max_bytes: 3 << 30,
@@ -195,11 +202,11 @@ mod suite {
         let b = store.reserve(wanted("b")).await.unwrap();
         let same_name = store.reserve(wanted("a")).await;
         assert!(matches!(same_name, Err(StoreError::NameTaken(_))));
-        store.begin_delete(b.id).await.unwrap();
+        let b_claim = store.begin_delete(b.id, 0).await.unwrap();
         let again = store.reserve(wanted("b")).await.unwrap();
         assert_eq!(again.name, b.name, "the name is free at once");
-        for gone in [a, b] {
-            store.bury(gone.id).await.unwrap();
+        for (gone, claim) in [(&a, OperationClaim::of_new(a.id)), (&b, b_claim)] {
+            store.bury(claim).await.unwrap();
             let same_prefix = Reservation {
                 prefix: gone.prefix.clone(),
                 ..wanted("c")
@@ -223,6 +230,12 @@ mod suite {
         found.map(|one| (one.uid, one.used_before)).collect()
     }
 
+    /// Deletes the record of a cluster.
+    async fn bury(store: &impl Store, id: ClusterId) {
+        let claim = store.begin_delete(id, 0).await.unwrap();
+        store.bury(claim).await.unwrap();
+    }
+
     pub async fn a_user_number_is_of_one_cluster_until_it_is_released(factory: &impl StoreFactory) {
         let store = factory.open().await;
         let a = live(&store, "a").await.id;
@@ -235,7 +248,7 @@ mod suite {
         assert_eq!(free_users(&store, &[]).await, [(600_002, false)]);
         assert_eq!(free_users(&store, &[600_002]).await, []);
         // Gone from the shared records, but its files may be there.
-        store.bury(a).await.unwrap();
+        bury(&store, a).await;
         assert_eq!(free_users(&store, &[]).await, [(600_002, false)]);
         store.release_cluster(a).await.unwrap();
         store.release_cluster(a).await.unwrap();
@@ -295,7 +308,10 @@ mod suite {
         assert_eq!(changed(&store, &mut seen).await, [(row.id, row.version)]);
         store.take_cluster(row.id, None).await.unwrap();
         assert_eq!(changed(&store, &mut seen).await, []);
-        let made = store.publish(row.id, &book(0, "root")).await.unwrap();
+        let made = store
+            .publish(OperationClaim::of_new(row.id), &book(0, "root"))
+            .await
+            .unwrap();
         assert!(made.version > row.version);
         assert_eq!(changed(&store, &mut seen).await, [(row.id, made.version)]);
 
@@ -315,11 +331,11 @@ mod suite {
         let set = set.await.unwrap();
         assert!(set > renamed);
         assert_eq!(changed(&store, &mut seen).await, [(row.id, set)]);
-        store.begin_delete(row.id).await.unwrap();
+        let claim = store.begin_delete(row.id, 0).await.unwrap();
         let hidden = store.changes(seen).await.unwrap().clusters;
         assert_eq!(hidden[0].phase, Phase::Deleting);
         changed(&store, &mut seen).await;
-        store.bury(row.id).await.unwrap();
+        store.bury(claim).await.unwrap();
         let gone = store.changes(seen).await.unwrap().clusters;
         assert_eq!((gone[0].id, gone[0].phase), (row.id, Phase::Gone));
         let all = clusters(&store).await;

@@ -1,5 +1,5 @@
-//! The store's interface: links, sessions, keys, and answers to requests. The same tests run over
-//! each database that can be a store.
+//! The store's interface: operations under way, links, sessions, keys, and answers to requests. The
+//! same tests run over each database that can be a store.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,14 +10,16 @@
 
 mod common;
 
-use common::store::{StoreFactory, live};
+use common::store::{StoreFactory, book, clusters, live, wanted};
 use tidegate_control::limits::ANSWERS_MAX;
 use tidegate_control::store::{
-    AccessStore, AnswerStore, ChangeFeed, KeyRow, LinkRow, Store, StoredAnswer,
+    AccessStore, AnswerStore, ChangeFeed, ClusterStore, KeyRow, LinkRow, OperationClaim,
+    OperationKind, OperationRow, OperationStore, Phase, Store, StoreError, StoredAnswer,
 };
 use tidegate_control::{OPERATOR, WebSessionLife};
 
 crate::over_sqlite!(
+    an_operation_that_was_taken_over_changes_nothing_more,
     a_change_of_access_brings_all_of_it,
     a_link_is_redeemed_once_and_the_oldest_above_the_bound_goes,
     an_answer_comes_back_until_it_expires_and_the_oldest_above_the_bound_goes,
@@ -25,6 +27,51 @@ crate::over_sqlite!(
 
 mod suite {
     use super::*;
+
+    fn operation(kind: OperationKind, claim: OperationClaim) -> OperationRow {
+        OperationRow { kind, claim }
+    }
+
+    pub async fn an_operation_that_was_taken_over_changes_nothing_more(
+        factory: &impl StoreFactory,
+    ) {
+        let store = factory.open().await;
+        let id = store.reserve(wanted("demo")).await.unwrap().id;
+        let first = OperationClaim::of_new(id);
+        assert_eq!(
+            store.operations().await.unwrap(),
+            [operation(OperationKind::Create, first)]
+        );
+        let second = store.begin_delete(id, 5).await.unwrap();
+        assert_ne!(first, second);
+        let late = store.publish(first, &book(0, "root")).await;
+        assert!(matches!(late, Err(StoreError::TakenOver(_))), "{late:?}");
+        let late = store.bury(first).await;
+        assert!(matches!(late, Err(StoreError::TakenOver(_))), "{late:?}");
+        assert_eq!(clusters(&store).await[0].phase, Phase::Deleting);
+        store.close().await;
+        let store = factory.open().await;
+        assert_eq!(
+            store.operations().await.unwrap(),
+            [operation(OperationKind::Delete, second)]
+        );
+        store.bury(second).await.unwrap();
+        assert_eq!(store.operations().await.unwrap(), []);
+        assert!(store.bury(second).await.is_err(), "once");
+
+        let id = live(&store, "other").await.id;
+        assert_eq!(store.operations().await.unwrap(), []);
+        let password = OperationKind::Password;
+        let first = store.begin_operation(id, password, 5).await.unwrap();
+        let second = store.begin_operation(id, password, 6).await.unwrap();
+        assert!(store.end_operation(first).await.is_err());
+        assert_eq!(
+            store.operations().await.unwrap(),
+            [operation(password, second)]
+        );
+        store.end_operation(second).await.unwrap();
+        assert_eq!(store.operations().await.unwrap(), []);
+    }
 
     fn key(name: &str) -> KeyRow {
         KeyRow {

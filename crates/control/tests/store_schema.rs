@@ -17,7 +17,8 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::TempDir;
 use tidegate_control::store::{
-    AccessStore, ClusterRow, ClusterStore, HostStore, Reservation, SqliteStore, Store, StoreError,
+    AccessStore, ClusterRow, ClusterStore, HostStore, OperationKind, OperationStore, Reservation,
+    SqliteStore, Store, StoreError,
 };
 use tidegate_model::{
     ClusterEngine, ClusterId, ClusterLimits, ClusterSettings, EngineParameters, RunEpoch,
@@ -182,6 +183,12 @@ async fn facts_of_the_host_leave_the_rows_of_clusters() {
             .is_complete()
     );
     assert_eq!(host_of(&store, ClusterId(3)).await, None);
+    let operations = store.operations().await.unwrap();
+    let operations: Vec<_> = operations
+        .iter()
+        .map(|one| (one.kind, one.claim.cluster))
+        .collect();
+    assert_eq!(operations, [(OperationKind::Create, ClusterId(4))]);
     let none = BTreeSet::new();
     let free = store.uid_candidates(600_001..=600_004, 9, &none);
     let free = free.await.unwrap().into_iter();

@@ -68,7 +68,8 @@ async fn a_buried_cluster_leaves_no_hash_in_the_file() {
     let tmp = tempfile::tempdir().unwrap();
     let store = open(tmp.path()).await;
     let id = live(&store, "demo").await.id;
-    store.bury(id).await.unwrap();
+    let claim = store.begin_delete(id, 0).await.unwrap();
+    store.bury(claim).await.unwrap();
     store.close().await;
     let needle = [9; 20];
     for entry in std::fs::read_dir(tmp.path()).unwrap() {

@@ -68,6 +68,7 @@ pub fn control_settings(
     let mut engine = engine_settings(config, root)?;
     engine.more_kinds = more_kinds;
     Ok(ControlSettings {
+        after_step: None,
         engine,
         uids: UidChoice::parse(config.text("engine.uids")?).map_err(anyhow::Error::msg)?,
         limits: cluster_limits(config)?,

@@ -1,5 +1,6 @@
 //! Changes of a cluster's limits and settings.
 
+use super::OperationStep;
 use crate::control::Control;
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
@@ -39,9 +40,11 @@ impl Control {
             this.check_events(&entry, &limits, &settings)?;
             // First, because the engine may refuse a value.
             this.change_variables(&entry, &settings).await?;
+            this.stepped(OperationStep::LimitsApplied);
             // On disk first: a restart must not forget a limit that already applies.
             let stored = this.store().set_cluster(entry.id, limits, settings.clone());
             entry.set_version(stored.await?);
+            this.stepped(OperationStep::LimitsStored);
             entry.set_limits(limits);
             entry.set_settings(settings);
             this.engines()

@@ -1,12 +1,14 @@
 //! Creation of a cluster.
 
-use super::ROOT;
+use super::{OperationStep, ROOT};
 use crate::control::{Control, now_unix, spec};
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
 use crate::limits_check::check_limits;
-use crate::store::{ClusterRow, HostRow, Reservation, StoreError, StoreResult, StoredCluster};
+use crate::store::{
+    ClusterRow, HostRow, OperationClaim, Reservation, StoreError, StoreResult, StoredCluster,
+};
 use crate::views::{NewCluster, WithPassword};
 use crate::{names, password};
 use std::error::Error;
@@ -29,28 +31,30 @@ impl Control {
         let engine = self.choose_engine(new.engine.as_deref(), &new.parameters)?;
         let password = password::generate()?;
         let stage2 = password::stage2(&password);
-        // 1. A record, before any file. 2. The files. 3. The cluster becomes visible. A start that
-        // finds a cluster after step 1 or 2 removes it.
+        // 1. A record, before any file. 2. The record of this host. 3. The files. 4. The cluster
+        // becomes visible. A start that finds a cluster before step 4 removes it.
         let row = self.reserve(new.name.as_deref(), engine, limits).await?;
+        let claim = OperationClaim::of_new(row.id);
+        self.stepped(OperationStep::CreateReserved);
         let mut host = HostRow::new(row.id);
         let made = async {
             host.uid = self.take(row.id).await?;
+            self.stepped(OperationStep::CreateTaken);
             self.engines()
                 .create(spec(&row, host.uid), stage2)
                 .await
                 .map_err(|e| engine_error(e, &row.name))?;
-            Ok(self
-                .store()
-                .publish(row.id, &first_accounts(stage2))
-                .await?)
+            self.stepped(OperationStep::CreateMade);
+            Ok(self.store().publish(claim, &first_accounts(stage2)).await?)
         };
         let row = match made.await {
             Ok(row) => row,
             Err(e) => {
-                self.discard(&row).await;
+                self.discard(&row, claim).await;
                 return Err(e);
             }
         };
+        self.stepped(OperationStep::CreatePublished);
         let entry = self.register().insert(StoredCluster { row, host });
         self.keep_awake(&entry);
         Ok(WithPassword {
@@ -133,12 +137,14 @@ impl Control {
     }
 
     /// Removes a cluster whose creation failed. The next start removes what can't be removed now.
-    async fn discard(&self, row: &ClusterRow) {
+    async fn discard(&self, row: &ClusterRow, claim: OperationClaim) {
         let recorded = match self.engines().remove(row.id).await {
-            Ok(()) | Err(EngineError::Unknown(_)) => self.bury(row.id).await,
+            Ok(()) | Err(EngineError::Unknown(_)) => self.bury(claim).await,
             Err(error) => {
                 warn_of_leftovers(row, &error);
-                self.store().begin_delete(row.id).await
+                // Frees its name.
+                let hidden = self.store().begin_delete(row.id, now_unix());
+                hidden.await.map(drop)
             }
         };
         if let Err(error) = recorded {

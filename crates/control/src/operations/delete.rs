@@ -1,7 +1,8 @@
 //! Deletion of a cluster.
 
+use super::OperationStep;
 use crate::cluster_entry::ClusterEntry;
-use crate::control::Control;
+use crate::control::{Control, now_unix};
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use tidegate_model::Event;
@@ -30,7 +31,8 @@ impl Control {
             ));
         }
         // The record first: after a crash from here on, the next start finishes the deletion.
-        self.store().begin_delete(entry.id).await?;
+        let claim = self.store().begin_delete(entry.id, now_unix()).await?;
+        self.stepped(OperationStep::DeleteHidden);
         // From here on no login finds the cluster.
         self.register().remove(&entry);
         self.end_sessions(&entry);
@@ -41,9 +43,10 @@ impl Control {
             let hint = "the cluster is deleted; its files are removed at the server's next start";
             ControlError::new(error.code, error.message, hint)
         })?;
+        self.stepped(OperationStep::DeleteRemoved);
         // Sessions that logged in meanwhile.
         self.end_sessions(&entry);
-        Ok(self.bury(entry.id).await?)
+        Ok(self.bury(claim).await?)
     }
 
     fn end_sessions(&self, entry: &ClusterEntry) {

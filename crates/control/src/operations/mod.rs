@@ -9,8 +9,11 @@ mod delete;
 mod rename;
 mod root_password;
 mod sessions;
+mod steps;
 mod users;
 mod variables;
+
+pub use steps::{AfterStep, OperationStep};
 
 use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;

@@ -1,10 +1,12 @@
 //! A new password for a cluster's root.
 
-use super::ROOT;
-use crate::control::Control;
+use super::{OperationStep, ROOT};
+use crate::cluster_entry::ClusterEntry;
+use crate::control::{Control, now_unix};
 use crate::engine_error::password_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::password;
+use crate::store::{OperationKind, StoreError};
 use crate::views::WithPassword;
 use tidegate_model::{Account, Verifier};
 
@@ -31,6 +33,40 @@ impl Control {
         let (entry, _held) = self.exclusive(name).await?;
         let password = password::generate()?;
         let stage2 = password::stage2(&password);
+        // A start that finds this record tells that nobody has got the new password.
+        let begun = self
+            .store()
+            .begin_operation(entry.id, OperationKind::Password, now_unix());
+        let claim = match begun.await {
+            // The operator may need the password to free space.
+            Err(StoreError::DiskFull) => None,
+            claim => Some(claim?),
+        };
+        self.stepped(OperationStep::PasswordBegun);
+        let done = self.give_password(&entry, stage2, repair).await;
+        self.stepped(OperationStep::PasswordChanged);
+        // The engine has the password, so a failure here must not keep it from the caller.
+        if let Some(claim) = claim
+            && let Err(error) = self.store().end_operation(claim).await
+        {
+            tracing::warn!(cluster = %entry.id, %error, "the record of a change of root's \
+                 password stays until the next start");
+        }
+        self.stepped(OperationStep::PasswordEnded);
+        done?;
+        Ok(WithPassword {
+            cluster: self.view(&entry),
+            password,
+        })
+    }
+
+    /// Gives root this password, and reads the accounts again.
+    async fn give_password(
+        &self,
+        entry: &ClusterEntry,
+        stage2: [u8; 20],
+        repair: bool,
+    ) -> ControlResult<()> {
         // The engine checks root only, so the operation works whatever the other accounts are.
         let changed = match repair {
             true => self.engines().repair_password(entry.id, ROOT, stage2).await,
@@ -46,13 +82,13 @@ impl Control {
         if !book.accounts.iter().any(has_it) {
             return Err(ControlError::new(
                 ErrorCode::EngineFailed,
-                format!("the engine of cluster {name:?} did not accept the new password"),
+                format!(
+                    "the engine of cluster {:?} did not accept the new password",
+                    entry.name().as_str()
+                ),
                 "try again; the server's log has details",
             ));
         }
-        Ok(WithPassword {
-            cluster: self.view(&entry),
-            password,
-        })
+        Ok(())
     }
 }

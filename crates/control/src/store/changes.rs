@@ -6,6 +6,7 @@ use super::cluster_rows::{expect_one_row, read_one};
 use super::codec::{to_i64, to_ms};
 use super::error::{StoreError, StoreResult};
 use super::feed::next_version;
+use super::operations::{OperationClaim, OperationKind, begin, end};
 use super::rows::{ClusterRow, Reservation};
 use sqlx::{Row, SqliteConnection};
 use tidegate_model::{AccountBook, ClusterId, ClusterLimits, ClusterName, ClusterSettings};
@@ -53,6 +54,7 @@ impl StoreChange for ReserveCluster {
         .bind(version)
         .execute(&mut *db)
         .await?;
+        begin(db, wanted.id, OperationKind::Create, wanted.created_unix).await?;
         let sql = "INSERT INTO books (cluster, run, complete, version) VALUES (?, 0, 0, ?)";
         sqlx::query(sql)
             .bind(id)
@@ -82,7 +84,7 @@ async fn is_taken(
 }
 
 pub struct PublishCluster {
-    pub cluster: ClusterId,
+    pub claim: OperationClaim,
     pub seed: AccountBook,
 }
 
@@ -90,7 +92,8 @@ impl StoreChange for PublishCluster {
     type Out = ClusterRow;
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<ClusterRow> {
-        let id = self.cluster;
+        let id = self.claim.cluster;
+        end(db, self.claim).await?;
         // A book that a run of the creation recorded is newer than the seed.
         if read_book(db, id).await?.accounts.is_empty() {
             write_book(db, id, &self.seed).await?;
@@ -182,17 +185,20 @@ impl StoreChange for RenameCluster {
     }
 }
 
-pub struct BeginDelete(pub ClusterId);
+pub struct BeginDelete {
+    pub cluster: ClusterId,
+    pub now: i64,
+}
 
 impl StoreChange for BeginDelete {
-    type Out = ();
+    type Out = OperationClaim;
 
     /// A deletion frees space.
     fn class(&self) -> ChangeClass {
         ChangeClass::Vital
     }
 
-    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
+    async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<OperationClaim> {
         // The name is free for another cluster at once. The prefix never is.
         let sql = "UPDATE clusters SET phase = 'deleting', name_taken = NULL, version = ? WHERE \
                    id = ? AND phase <> 'gone'";
@@ -200,16 +206,17 @@ impl StoreChange for BeginDelete {
         expect_one_row(
             sqlx::query(sql)
                 .bind(version)
-                .bind(to_i64(self.0.0))
-                .execute(db)
+                .bind(to_i64(self.cluster.0))
+                .execute(&mut *db)
                 .await?
                 .rows_affected(),
-            self.0,
-        )
+            self.cluster,
+        )?;
+        begin(db, self.cluster, OperationKind::Delete, self.now).await
     }
 }
 
-pub struct BuryCluster(pub ClusterId);
+pub struct BuryCluster(pub OperationClaim);
 
 impl StoreChange for BuryCluster {
     type Out = ();
@@ -219,7 +226,8 @@ impl StoreChange for BuryCluster {
     }
 
     async fn apply(&self, db: &mut SqliteConnection) -> StoreResult<()> {
-        let cluster = to_i64(self.0.0);
+        let cluster = to_i64(self.0.cluster.0);
+        end(db, self.0).await?;
         for sql in [
             "DELETE FROM book_parts WHERE cluster = ?",
             "DELETE FROM books WHERE cluster = ?",

@@ -17,6 +17,8 @@ pub enum StoreError {
     IdTaken,
     #[error("no user number is left")]
     NoUidLeft,
+    #[error("another server has taken over the operation on cluster {0}")]
+    TakenOver(ClusterId),
     #[error("there is no cluster {0}")]
     Unknown(ClusterId),
     #[error("it was written by a newer version (schema {found}; this version supports {known})")]

@@ -4,6 +4,7 @@
 use super::access_rows::{AccessRows, Hash, KeyRow, LinkRow};
 use super::answers::StoredAnswer;
 use super::error::StoreResult;
+use super::operations::{OperationClaim, OperationKind, OperationRow};
 use super::rows::{ClusterRow, HostRow, Reservation, StoreChanges};
 use crate::settings::WebSessionLife;
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use tidegate_model::{
 
 /// All records of a server. Every change is durable when its method returns.
 pub trait Store:
-    ChangeFeed + ClusterStore + AccessStore + AnswerStore + HostStore + 'static
+    ChangeFeed + ClusterStore + OperationStore + AccessStore + AnswerStore + HostStore + 'static
 {
     /// Whether a change waits for disk space.
     fn is_disk_full(&self) -> bool;
@@ -49,14 +50,15 @@ pub trait ChangeFeed: Send + Sync {
 
 /// Shared records of clusters and their accounts.
 pub trait ClusterStore: Send + Sync {
-    /// Inserts a cluster in phase `Creating`.
+    /// Inserts a cluster in phase `Creating`, and its operation.
+    /// [`OperationClaim::of_new`] is the claim.
     fn reserve(&self, wanted: Reservation) -> BoxFuture<'_, StoreResult<ClusterRow>>;
 
     /// Changes a cluster from `Creating` to `Live`, with its first accounts unless a run has read
-    /// some already.
+    /// some already, and ends its operation.
     fn publish<'a>(
         &'a self,
-        id: ClusterId,
+        claim: OperationClaim,
         seed: &'a AccountBook,
     ) -> BoxFuture<'a, StoreResult<ClusterRow>>;
 
@@ -72,11 +74,13 @@ pub trait ClusterStore: Send + Sync {
     /// version.
     fn rename(&self, id: ClusterId, name: ClusterName) -> BoxFuture<'_, StoreResult<u64>>;
 
-    /// Marks a cluster as being deleted. Frees the name; number and prefix are never free.
-    fn begin_delete(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>>;
+    /// Marks a cluster as being deleted, and begins that operation or takes over the one that the
+    /// cluster has. Frees the name; number and prefix are never free.
+    fn begin_delete(&self, id: ClusterId, now: i64) -> BoxFuture<'_, StoreResult<OperationClaim>>;
 
-    /// Turns a cluster whose files are removed into a tombstone, and deletes its accounts.
-    fn bury(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>>;
+    /// Turns a cluster whose files are removed into a tombstone, deletes its accounts, and ends its
+    /// operation.
+    fn bury(&self, claim: OperationClaim) -> BoxFuture<'_, StoreResult<()>>;
 
     /// Reads the copy of a cluster's accounts; empty and incomplete if there is none or no such
     /// cluster.
@@ -89,6 +93,22 @@ pub trait ClusterStore: Send + Sync {
         id: ClusterId,
         book: Arc<AccountBook>,
     ) -> BoxFuture<'_, StoreResult<()>>;
+}
+
+/// Shared records of operations that are under way.
+pub trait OperationStore: Send + Sync {
+    fn operations(&self) -> BoxFuture<'_, StoreResult<Vec<OperationRow>>>;
+
+    /// Begins an operation on a cluster, or takes over the one that it has.
+    fn begin_operation(
+        &self,
+        id: ClusterId,
+        kind: OperationKind,
+        now: i64,
+    ) -> BoxFuture<'_, StoreResult<OperationClaim>>;
+
+    /// Ends an operation whose last step changed nothing in the store.
+    fn end_operation(&self, claim: OperationClaim) -> BoxFuture<'_, StoreResult<()>>;
 }
 
 /// Shared records of access.

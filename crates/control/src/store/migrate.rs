@@ -41,6 +41,8 @@ const SQLITE: &[Migration] = &[
     migration!(10, 10, "0010_versions_and_hosts.sql"),
     // Older programs need not know a table that they don't use.
     migration!(13, 10, "0013_answers.sql"),
+    // Older programs finish deletions without the row, which a newer one then must not find.
+    migration!(14, 14, "0014_operations.sql"),
 ];
 
 /// Last schema version with a row per account.

@@ -9,8 +9,11 @@ use super::changes::{
 use super::cluster_rows::{read_changed, read_row};
 use super::error::{StoreError, StoreResult};
 use super::feed::{has_access_changed, last_version};
-use super::interface::{AnswerStore, ChangeFeed, ClusterStore, HostStore, Store};
+use super::interface::{AnswerStore, ChangeFeed, ClusterStore, HostStore, OperationStore, Store};
 use super::migrate;
+use super::operations::{
+    BeginOperation, EndOperation, OperationClaim, OperationKind, OperationRow, read_operations,
+};
 use super::reserve::Reserve;
 use super::rows::{ClusterRow, HostRow, Reservation, StoreChanges};
 use super::runs::{BeginRun, EndRun, SaveAccounts, read_host_rows};
@@ -161,11 +164,11 @@ impl ClusterStore for SqliteStore {
 
     fn publish<'a>(
         &'a self,
-        id: ClusterId,
+        claim: OperationClaim,
         seed: &'a AccountBook,
     ) -> BoxFuture<'a, StoreResult<ClusterRow>> {
         Box::pin(self.writer.write(PublishCluster {
-            cluster: id,
+            claim,
             seed: seed.clone(),
         }))
     }
@@ -187,12 +190,12 @@ impl ClusterStore for SqliteStore {
         Box::pin(self.writer.write(RenameCluster { cluster: id, name }))
     }
 
-    fn begin_delete(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(self.writer.write(BeginDelete(id)))
+    fn begin_delete(&self, id: ClusterId, now: i64) -> BoxFuture<'_, StoreResult<OperationClaim>> {
+        Box::pin(self.writer.write(BeginDelete { cluster: id, now }))
     }
 
-    fn bury(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(self.writer.write(BuryCluster(id)))
+    fn bury(&self, claim: OperationClaim) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(BuryCluster(claim)))
     }
 
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>> {
@@ -209,6 +212,29 @@ impl ClusterStore for SqliteStore {
         book: Arc<AccountBook>,
     ) -> BoxFuture<'_, StoreResult<()>> {
         Box::pin(self.writer.write(SaveAccounts { cluster: id, book }))
+    }
+}
+
+impl OperationStore for SqliteStore {
+    fn operations(&self) -> BoxFuture<'_, StoreResult<Vec<OperationRow>>> {
+        Box::pin(async move { read_operations(&mut *self.reads.acquire().await?).await })
+    }
+
+    fn begin_operation(
+        &self,
+        id: ClusterId,
+        kind: OperationKind,
+        now: i64,
+    ) -> BoxFuture<'_, StoreResult<OperationClaim>> {
+        Box::pin(self.writer.write(BeginOperation {
+            cluster: id,
+            kind,
+            now,
+        }))
+    }
+
+    fn end_operation(&self, claim: OperationClaim) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(EndOperation(claim)))
     }
 }
 

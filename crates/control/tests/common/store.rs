@@ -4,7 +4,9 @@ use sqlx::{Connection, SqliteConnection};
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
-use tidegate_control::store::{ClusterRow, HostRow, Reservation, SqliteStore, Store};
+use tidegate_control::store::{
+    ClusterRow, HostRow, OperationClaim, Reservation, SqliteStore, Store,
+};
 use tidegate_model::{
     Account, AccountBook, ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix,
     Requirement, RunEpoch, Unsupported, Verifier,
@@ -121,7 +123,10 @@ pub async fn open(dir: &Path) -> SqliteStore {
 pub async fn live(store: &impl Store, name: &str) -> ClusterRow {
     let id = store.reserve(wanted(name)).await.unwrap().id;
     store.take_cluster(id, None).await.unwrap();
-    store.publish(id, &book(0, "root")).await.unwrap()
+    store
+        .publish(OperationClaim::of_new(id), &book(0, "root"))
+        .await
+        .unwrap()
 }
 
 /// Ends a run with these accounts.

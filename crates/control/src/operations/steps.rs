@@ -1,0 +1,135 @@
+//! Steps of operations that take more than one, and what a start does with those that a crash has
+//! interrupted.
+
+use crate::cluster_entry::ClusterEntry;
+use crate::control::{Control, now_unix, spec};
+use crate::engine_error::engine_failed;
+use crate::error::ControlError;
+use crate::store::{OperationClaim, OperationKind, OperationRow, StoreResult, StoredCluster};
+use std::sync::Arc;
+
+/// Step of an operation that has just been made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationStep {
+    CreateReserved,
+    CreateTaken,
+    CreateMade,
+    CreatePublished,
+    DeleteHidden,
+    DeleteRemoved,
+    DeleteReleased,
+    DeleteBuried,
+    PasswordBegun,
+    PasswordChanged,
+    PasswordEnded,
+    LimitsApplied,
+    LimitsStored,
+}
+
+impl OperationStep {
+    pub const ALL: [Self; 13] = [
+        Self::CreateReserved,
+        Self::CreateTaken,
+        Self::CreateMade,
+        Self::CreatePublished,
+        Self::DeleteHidden,
+        Self::DeleteRemoved,
+        Self::DeleteReleased,
+        Self::DeleteBuried,
+        Self::PasswordBegun,
+        Self::PasswordChanged,
+        Self::PasswordEnded,
+        Self::LimitsApplied,
+        Self::LimitsStored,
+    ];
+}
+
+/// Called after each step of an operation. Tests end the server in it.
+pub type AfterStep = fn(OperationStep);
+
+impl Control {
+    /// Forgets a cluster whose files are removed: the last steps of its deletion, and of a creation
+    /// that is undone.
+    pub(crate) async fn bury(&self, claim: OperationClaim) -> StoreResult<()> {
+        self.store().release_cluster(claim.cluster).await?;
+        self.stepped(OperationStep::DeleteReleased);
+        self.store().bury(claim).await?;
+        self.stepped(OperationStep::DeleteBuried);
+        Ok(())
+    }
+
+    /// Removes the clusters of interrupted creations and deletions. Their names are free when this
+    /// returns; the files are removed in the background, because large clusters take a while.
+    pub(crate) async fn undo_half_made(
+        &self,
+        half_made: Vec<StoredCluster>,
+    ) -> Result<(), ControlError> {
+        let mut claimed = Vec::with_capacity(half_made.len());
+        for found in half_made {
+            let StoredCluster { row, .. } = &found;
+            tracing::info!(cluster = %row.id, phase = ?row.phase, "removing what an interrupted \
+                 operation left");
+            // Creations too: nobody has got the password of such a cluster.
+            let claim = self.store().begin_delete(row.id, now_unix()).await?;
+            claimed.push((found, claim));
+        }
+        let this = self.clone();
+        tokio::spawn(async move {
+            for (found, claim) in claimed {
+                if let Err(error) = this.remove_half_made(&found, claim).await {
+                    // The cluster stays invisible, and the next start tries again.
+                    tracing::warn!(cluster = %claim.cluster, %error, "the files of a deleted \
+                         cluster could not be removed");
+                }
+            }
+        });
+        Ok(())
+    }
+
+    async fn remove_half_made(
+        &self,
+        found: &StoredCluster,
+        claim: OperationClaim,
+    ) -> Result<(), ControlError> {
+        let StoredCluster { row, host } = found;
+        let adopted = self.engines().adopt(spec(row, host.uid), true).await;
+        adopted.map_err(engine_failed)?;
+        let removed = self.engines().remove(row.id).await;
+        removed.map_err(engine_failed)?;
+        Ok(self.bury(claim).await?)
+    }
+
+    /// Ends the changes of passwords that a crash has interrupted, in the background. The engine
+    /// has the old password or the new one; the recovery of its cluster reads which.
+    pub(crate) async fn end_password_changes(&self) -> Result<(), ControlError> {
+        for OperationRow { kind, claim } in self.store().operations().await? {
+            let Some(entry) = self.register().by_id(claim.cluster) else {
+                continue;
+            };
+            if kind == OperationKind::Password {
+                let this = self.clone();
+                tokio::spawn(async move { this.end_password_change(&entry, claim).await });
+            }
+        }
+        Ok(())
+    }
+
+    async fn end_password_change(&self, entry: &Arc<ClusterEntry>, claim: OperationClaim) {
+        entry.recovery.wait().await;
+        let name = entry.name();
+        tracing::warn!(cluster = %name, hint = format!("tidegate cluster password {name}"), "the \
+             server ended while root's password was changed; the new one may apply, and nobody \
+             has got it");
+        if let Err(error) = self.store().end_operation(claim).await {
+            tracing::warn!(cluster = %name, %error, "the interrupted change of a password could \
+                 not be ended; the next start tries again");
+        }
+    }
+
+    /// Says that a step of an operation is made.
+    pub(crate) fn stepped(&self, step: OperationStep) {
+        if let Some(after) = self.after_step() {
+            after(step);
+        }
+    }
+}
