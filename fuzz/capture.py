@@ -24,13 +24,15 @@ import time
 CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
 USER, PASSWORD = "abcdefghjkmn.root", "secret"
 # The capabilities offered by crates/wire/src/capabilities.rs.
-OFFERED = 0x01FFFFDF
+OFFERED = 0x01FFFFDE
+# MariaDB's own, which stand in the last four bytes of the filler.
+MARIADB_OFFERED, CACHE_METADATA, CLIENT_MYSQL = 0x1D, 1 << 4, 1
 DEPRECATE_EOF, SESSION_TRACK, TLS = 1 << 24, 1 << 23, 1 << 11
 SALT = b"abcdefghijklmnopqrst"
 GREETING = (
-    b"\x0a8.0.2-Tidegate-10.11.19\0" + struct.pack("<I", 0x80000001) + SALT[:8] + b"\0"
-    + struct.pack("<HBHHB", OFFERED & 0xFFFF, 45, 2, OFFERED >> 16, 21) + bytes(10)
-    + SALT[8:] + b"\0caching_sha2_password\0"
+    b"\x0a5.5.5-10.11.19-MariaDB\0" + struct.pack("<I", 0x80000001) + SALT[:8] + b"\0"
+    + struct.pack("<HBHHB", OFFERED & 0xFFFF, 45, 2, OFFERED >> 16, 21) + bytes(6)
+    + struct.pack("<I", MARIADB_OFFERED) + SALT[8:] + b"\0mysql_native_password\0"
 )
 # The signature of a PROXY header, version 2.
 V2 = b"\r\n\r\n\0\r\nQUIT\n"
@@ -178,6 +180,11 @@ class Listener:
                 self.serve(conn, self.name)
 
 
+def is_unstarted_sha2(login):
+    """Whether the client names caching_sha2_password with an empty proof, whose length stands behind the user's name."""
+    return b"caching_sha2_password" in login and login[36:].split(b"\0", 1)[1][:1] == b"\0"
+
+
 def stub(context):
     """Runs our half of the connection phase up to the credential, and refuses it."""
 
@@ -190,7 +197,12 @@ def stub(context):
             return
         with context.wrap_socket(conn, server_side=True) as tls:
             login = [read_packet(tls)]
-            if b"caching_sha2_password" in login[0]:
+            if is_unstarted_sha2(login[0]):
+                tls.sendall(packet(3, b"\xfecaching_sha2_password\0" + SALT + b"\0"))
+                login.append(read_packet(tls))
+                tls.sendall(packet(5, b"\x01\x04"))
+                login.append(read_packet(tls))
+            elif b"caching_sha2_password" in login[0]:
                 tls.sendall(packet(3, b"\x01\x04"))
                 login.append(read_packet(tls))
             elif b"mysql_native_password" not in login[0]:
@@ -239,13 +251,15 @@ def write_session(name, said):
     login = next((i for i, (side, _) in enumerate(said) if side == 0), None)
     if login is None:
         return
-    granted = OFFERED & int.from_bytes(said[login][1][4:8], "little")
+    asked = said[login][1]
+    granted = OFFERED & int.from_bytes(asked[4:8], "little")
+    own = not asked[4] & CLIENT_MYSQL and int.from_bytes(asked[32:36], "little") & CACHE_METADATA
     ok = next((i for i, (side, d) in enumerate(said) if side == 1 and i and d[4] == 0), None)
     engine_first = b"".join(d for side, d in said[: (ok or len(said)) + 1] if side == 1)
     save("client_login", name, engine_first)
     if ok is None:
         return
-    script = bytes([(0 if granted & DEPRECATE_EOF else 1) | (0 if granted & SESSION_TRACK else 2)])
+    script = bytes([(0 if granted & DEPRECATE_EOF else 1) | (0 if granted & SESSION_TRACK else 2) | (16 if own else 0)])
     for side, d in said[ok + 1 :]:
         script += struct.pack("<BH", side, len(d)) + d
     save("relay", name, script)

@@ -249,7 +249,13 @@ impl Probe {
                 [0xfe, rest @ ..] => {
                     let mut parts = rest.splitn(2, |b| *b == 0);
                     let plugin = parts.next().unwrap_or_default();
-                    assert_eq!(plugin, wire::NATIVE.as_bytes(), "the only switch we expect");
+                    if plugin == wire::SHA2.as_bytes() {
+                        // Its proof is never checked: the password itself is asked for.
+                        let proof = if password.is_empty() { 1 } else { 32 };
+                        self.answer(&vec![0; proof]);
+                        continue;
+                    }
+                    assert_eq!(plugin, wire::NATIVE.as_bytes(), "no other switch");
                     let salt = parts.next().unwrap_or_default();
                     let salt = salt.strip_suffix(&[0]).unwrap_or(salt);
                     let scramble = if password.is_empty() {

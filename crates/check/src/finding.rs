@@ -92,8 +92,10 @@ findings! {
         "Give the server a certificate and a key, and turn TLS on.";
     Version "version" "-" "the version string lets old drivers use TLS 1.2"
         "Warns below 5.7.28 (and 5.6.46): Connector/J up to 8.0.19 then offers only TLS 1.0 and \
-         1.1."
-        "Let the server or its proxy announce a version of 5.7.28 or later.";
+         1.1. A server that says it is MariaDB passes, since a false name would mislead other \
+         drivers."
+        "Let the server or its proxy announce a version of 5.7.28 or later, or set \
+         enabledTLSProtocols=TLSv1.2 in Connector/J.";
     Quiet "quiet" "C1" "nothing is sent between greeting and TLS"
         "Fails when the first byte after the greeting is not of a TLS record: a client could take \
          it for part of the secure session."

@@ -40,7 +40,7 @@ pub struct KindGreeting {
 impl Default for KindGreeting {
     fn default() -> Self {
         Self {
-            version: "8.0.2-Tidegate".to_owned(),
+            version: "5.5.5-10.11.0-MariaDB".to_owned(),
             capabilities: OFFERED,
         }
     }

@@ -39,6 +39,9 @@ pub(crate) struct EngineLogin {
     pub stream: UnixStream,
     pub session: u32,
     pub ok: OkPacket,
+    /// The OK as it came: what else it says is for the client, whose login asked for the same
+    /// capabilities.
+    pub ok_payload: Vec<u8>,
 }
 
 /// Reason why there is no session at the engine.
@@ -94,12 +97,16 @@ pub(crate) async fn log_in(
         match machine.on_packet(packets.next().await?) {
             Ok(ClientStep::Send(bytes)) => packets.stream.write_all(&bytes).await?,
             Ok(ClientStep::Done {
-                ok, connection_id, ..
+                ok,
+                ok_payload,
+                connection_id,
+                ..
             }) => {
                 return Ok(EngineLogin {
                     stream: packets.into_stream()?,
                     session: connection_id,
                     ok,
+                    ok_payload,
                 });
             }
             Ok(ClientStep::Refused(err)) => return Err(LoginFailure::Refused(err)),

@@ -41,7 +41,7 @@ impl GatewaySettings {
 impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
-            server_version: "8.0.2-Tidegate-maria-10.11".to_owned(),
+            server_version: "5.5.5-10.11.0-MariaDB".to_owned(),
             capabilities: OFFERED,
             proxy_networks: Vec::new(),
             login_deadline: limits::LOGIN_DEADLINE,

@@ -10,6 +10,7 @@ use tidegate_model::{
     Admission, AdmissionLimits, Directory, Journal, SessionId, Sessions, Throttle, Waker,
 };
 use tidegate_tls::Handshakes;
+use tidegate_wire::auth;
 use tidegate_wire::greeting::{Greeting, salt_from_random};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -120,9 +121,9 @@ impl GatewayShared {
             capabilities: self.settings.offered(),
             collation: COLLATION,
             status: STATUS,
-            // Its proof can't be checked by what MariaDB stores. Clients that use it are asked for
-            // the clear password inside TLS (docs/decisions/0014-new-connections.md).
-            plugin: b"caching_sha2_password".to_vec(),
+            // Its proof is enough to log in at the engine, and MariaDB's clients need no further
+            // round trip for it (docs/decisions/0003-greeting.md).
+            plugin: auth::NATIVE.to_vec(),
         }
     }
 }

@@ -106,10 +106,10 @@ impl TokenMatch {
     }
 }
 
-/// Returns an AuthSwitchRequest to `mysql_native_password` with this salt.
-pub fn switch_to_native(salt: &[u8; 20]) -> Vec<u8> {
+/// Returns an AuthSwitchRequest to this plugin with this salt.
+pub fn switch_request(plugin: &[u8], salt: &[u8; 20]) -> Vec<u8> {
     let mut out = vec![0xFE];
-    out.extend_from_slice(NATIVE);
+    out.extend_from_slice(plugin);
     out.push(0);
     out.extend_from_slice(salt);
     out.push(0);

@@ -4,13 +4,16 @@
 
 use std::fmt;
 
-/// Set of capability flags.
+/// Set of capability flags. The upper half has MariaDB's own, which are sent in the filler of
+/// greeting and login where neither has CLIENT_MYSQL.
+///
+/// <https://mariadb.com/docs/server/reference/clientserver-protocol/1-connecting/connection#capabilities>
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Capabilities(pub u32);
+pub struct Capabilities(pub u64);
 
 impl Capabilities {
     /// CLIENT_LONG_PASSWORD of MySQL. MariaDB calls it CLIENT_MYSQL; where it is not set, MariaDB's
-    /// own flags follow.
+    /// own flags follow. A client of MySQL sets it whatever the greeting says.
     pub const LONG_PASSWORD: Self = Self(1);
     pub const FOUND_ROWS: Self = Self(1 << 1);
     pub const LONG_FLAG: Self = Self(1 << 2);
@@ -42,6 +45,15 @@ impl Capabilities {
     pub const MULTI_FACTOR: Self = Self(1 << 28);
     pub const SSL_VERIFY_SERVER_CERT: Self = Self(1 << 30);
     pub const REMEMBER_OPTIONS: Self = Self(1 << 31);
+    /// Reports of progress, in packets that begin like an error.
+    pub const MARIADB_PROGRESS: Self = Self(1 << 32);
+    pub const MARIADB_BULK_OPERATIONS: Self = Self(1 << 34);
+    pub const MARIADB_EXTENDED_METADATA: Self = Self(1 << 35);
+    /// The engine may leave out column definitions that a prepared statement's client has already.
+    pub const MARIADB_CACHE_METADATA: Self = Self(1 << 36);
+    pub const MARIADB_BULK_UNIT_RESULTS: Self = Self(1 << 37);
+    /// All flags of MariaDB alone.
+    pub const MARIADB: Self = Self(0xFFFF_FFFF << 32);
 
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -55,6 +67,39 @@ impl Capabilities {
         Self(self.0 & !other.0)
     }
 
+    /// Returns the flags that both sides of a connection have, of which this is the client's. A
+    /// client with CLIENT_MYSQL has none of MariaDB's, and keeps that flag: the engine has to see
+    /// it.
+    pub const fn granted_by(self, server: Self) -> Self {
+        let mysql = Self(self.0 & Self::LONG_PASSWORD.0);
+        let common = self.intersect(server).union(mysql);
+        if mysql.0 == 0 {
+            common
+        } else {
+            common.without(Self::MARIADB)
+        }
+    }
+
+    /// Returns the lower half, and MariaDB's half as it is sent: empty beside CLIENT_MYSQL.
+    pub(crate) const fn halves(self) -> ([u8; 4], [u8; 4]) {
+        let [a, b, c, d, e, f, g, h] = self.0.to_le_bytes();
+        if self.contains(Self::LONG_PASSWORD) {
+            ([a, b, c, d], [0; 4])
+        } else {
+            ([a, b, c, d], [e, f, g, h])
+        }
+    }
+
+    /// Joins the halves that were received. Beside CLIENT_MYSQL, MariaDB's half is filler.
+    pub(crate) const fn from_halves(lower: u32, mariadb: u32) -> Self {
+        let lower = Self(lower as u64);
+        if lower.contains(Self::LONG_PASSWORD) {
+            lower
+        } else {
+            Self(lower.0 | (mariadb as u64) << 32)
+        }
+    }
+
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -62,16 +107,14 @@ impl Capabilities {
 
 impl fmt::Debug for Capabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Capabilities({:#010x})", self.0)
+        write!(f, "Capabilities({:#018x})", self.0)
     }
 }
 
 /// Capabilities that can be offered and relayed: those of MariaDB 10.11, without the ones that
-/// would make client and engine frame packets differently or that are not relayed yet (compression,
-/// query attributes, optional metadata, multi-factor authentication).
+/// would make client and engine frame packets differently or that are not relayed yet (compression).
 pub const OFFERED: Capabilities = Capabilities(
-    Capabilities::LONG_PASSWORD.0
-        | Capabilities::FOUND_ROWS.0
+    Capabilities::FOUND_ROWS.0
         | Capabilities::LONG_FLAG.0
         | Capabilities::CONNECT_WITH_DB.0
         | Capabilities::NO_SCHEMA.0
@@ -93,5 +136,9 @@ pub const OFFERED: Capabilities = Capabilities(
         | Capabilities::PLUGIN_AUTH_LENENC.0
         | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS.0
         | Capabilities::SESSION_TRACK.0
-        | Capabilities::DEPRECATE_EOF.0,
+        | Capabilities::DEPRECATE_EOF.0
+        | Capabilities::MARIADB_PROGRESS.0
+        | Capabilities::MARIADB_BULK_OPERATIONS.0
+        | Capabilities::MARIADB_EXTENDED_METADATA.0
+        | Capabilities::MARIADB_CACHE_METADATA.0,
 );

@@ -32,6 +32,8 @@ pub enum ClientStep {
     Send(Vec<u8>),
     Done {
         ok: OkPacket,
+        /// The OK as it came, with the session's state.
+        ok_payload: Vec<u8>,
         connection_id: u32,
         server_version: Vec<u8>,
     },
@@ -45,7 +47,7 @@ pub enum ClientError {
     #[error("the engine asks for the authentication plugin {0:?}")]
     Plugin(String),
     #[error("the engine lacks capabilities that were granted to the client: {0:#x}")]
-    Capabilities(u32),
+    Capabilities(u64),
     #[error("packets out of order from the engine")]
     OutOfOrder,
 }
@@ -66,7 +68,8 @@ const FORMAT_CHANGING: Capabilities = Capabilities(
         | Capabilities::MULTI_STATEMENTS.0
         | Capabilities::MULTI_RESULTS.0
         | Capabilities::PS_MULTI_RESULTS.0
-        | Capabilities::LOCAL_FILES.0,
+        | Capabilities::LOCAL_FILES.0
+        | Capabilities::MARIADB.0,
 );
 
 enum ClientState {
@@ -128,7 +131,7 @@ impl ClientLogin {
             // The engine is reached by a Unix socket.
             capabilities: id
                 .capabilities
-                .intersect(greeting.capabilities)
+                .granted_by(greeting.capabilities)
                 .without(Capabilities::SSL),
             max_packet: id.max_packet,
             collation: id.collation,
@@ -157,6 +160,7 @@ impl ClientLogin {
                 } = *greeting;
                 Ok(ClientStep::Done {
                     ok: OkPacket::parse(payload)?,
+                    ok_payload: payload.to_vec(),
                     connection_id,
                     server_version: version,
                 })

@@ -52,7 +52,7 @@ impl FirstPacket {
         let Ok(low) = r.u16() else {
             return Self::Malformed;
         };
-        if !Capabilities(u32::from(low)).contains(Capabilities::PROTOCOL_41) {
+        if !Capabilities(u64::from(low)).contains(Capabilities::PROTOCOL_41) {
             // An old login has at least 5 bytes: flags, largest packet, the NUL of an empty name.
             return if payload.len() >= 5 {
                 Self::OldProtocol
@@ -60,9 +60,10 @@ impl FirstPacket {
                 Self::Malformed
             };
         }
-        let Ok(capabilities) = Reader::new(payload).u32().map(Capabilities) else {
+        let Ok(lower) = Reader::new(payload).u32() else {
             return Self::Malformed;
         };
+        let capabilities = Capabilities::from_halves(lower, 0);
         if capabilities.contains(Capabilities::SSL) {
             // A whole login with the TLS bit set is not an SSLRequest: the client has sent it in
             // clear text.
@@ -123,7 +124,7 @@ mod tests {
     use super::*;
 
     fn ssl_request() -> Vec<u8> {
-        let caps = crate::capabilities::OFFERED.0.to_le_bytes();
+        let caps = crate::capabilities::OFFERED.halves().0;
         let mut p = caps.to_vec();
         p.extend_from_slice(&[0, 0, 0, 1, 45]);
         p.resize(32, 0);

@@ -32,7 +32,7 @@ pub fn salt_from_random(mut random: [u8; 20]) -> [u8; 20] {
 
 impl Greeting {
     pub fn encode(&self) -> Vec<u8> {
-        let [c0, c1, c2, c3] = self.capabilities.0.to_le_bytes();
+        let ([c0, c1, c2, c3], mariadb) = self.capabilities.halves();
         let mut out = Vec::with_capacity(96);
         // Version of the protocol.
         out.push(10);
@@ -46,7 +46,8 @@ impl Greeting {
         out.extend_from_slice(&self.status.to_le_bytes());
         // 21 is the length of the salt and its NUL.
         out.extend_from_slice(&[c2, c3, 21]);
-        out.extend_from_slice(&[0; 10]);
+        out.extend_from_slice(&[0; 6]);
+        out.extend_from_slice(&mariadb);
         out.extend_from_slice(tail);
         out.push(0);
         out.extend_from_slice(&self.plugin);
@@ -63,9 +64,10 @@ impl Greeting {
         let collation = r.u8()?;
         let status = r.u16()?;
         let high = r.u16()?;
-        let capabilities = Capabilities(u32::from(low) | u32::from(high) << 16);
         let salt_len = usize::from(r.u8()?);
-        r.bytes(10)?;
+        r.bytes(6)?;
+        let lower = u32::from(low) | u32::from(high) << 16;
+        let capabilities = Capabilities::from_halves(lower, r.u32()?);
         // The protocol sends at least 13 bytes, the last of them NUL, whatever the length byte
         // says.
         let tail = r.bytes(salt_len.saturating_sub(8).max(13))?;
@@ -115,7 +117,7 @@ mod tests {
 
     fn greeting() -> Greeting {
         Greeting {
-            version: b"8.0.2-Tidegate-10.11.19".to_vec(),
+            version: b"5.5.5-10.11.19-MariaDB".to_vec(),
             connection_id: 0x8000_0001,
             salt: salt_from_random([0; 20]),
             capabilities: crate::capabilities::OFFERED,

@@ -51,13 +51,14 @@ impl HandshakeResponse {
     /// the pairs that were kept whole are returned.
     pub fn parse_cut(payload: &[u8], dropped: usize) -> Result<Self, Malformed> {
         let mut r = Reader::new(payload);
-        let capabilities = Capabilities(r.u32()?);
+        let lower = r.u32()?;
+        let max_packet = r.u32()?;
+        let collation = r.u8()?;
+        r.bytes(19)?;
+        let capabilities = Capabilities::from_halves(lower, r.u32()?);
         if !capabilities.contains(Capabilities::PROTOCOL_41) {
             return Err(Malformed);
         }
-        let max_packet = r.u32()?;
-        let collation = r.u8()?;
-        r.bytes(23)?;
         let user = text(&mut r, dropped)?.to_vec();
         let auth_response = if capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC) {
             r.lenenc_bytes()?.to_vec()
@@ -111,10 +112,12 @@ impl HandshakeResponse {
             .union(Capabilities::SECURE_CONNECTION)
             .union(Capabilities::PLUGIN_AUTH_LENENC);
         let mut out = Vec::with_capacity(96 + self.attributes.len());
-        out.extend_from_slice(&caps.0.to_le_bytes());
+        let (lower, mariadb) = caps.halves();
+        out.extend_from_slice(&lower);
         out.extend_from_slice(&self.max_packet.to_le_bytes());
         out.push(self.collation);
-        out.extend_from_slice(&[0; 23]);
+        out.extend_from_slice(&[0; 19]);
+        out.extend_from_slice(&mariadb);
         out.extend_from_slice(&self.user);
         out.push(0);
         put_lenenc_bytes(&self.auth_response, &mut out);

@@ -1,10 +1,10 @@
 //! Server side of the connection phase, inside TLS, as a state machine without I/O.
 //!
-//! The greeting names the plugin `caching_sha2_password`. The client's answer is read by the name
-//! of the plugin in it, not by its length. At most one AuthSwitchRequest follows, since old
-//! libraries can't answer a second.
+//! The greeting names the plugin `mysql_native_password`, as MariaDB's does. The client's answer is
+//! read by the name of the plugin in it, not by its length. At most one AuthSwitchRequest follows,
+//! since old libraries can't answer a second.
 
-use crate::auth::{CACHING_SHA2, NATIVE, switch_to_native};
+use crate::auth::{CACHING_SHA2, NATIVE, switch_request};
 use crate::capabilities::Capabilities;
 use crate::handshake_response::HandshakeResponse;
 use crate::packet::{Packet, write_packet};
@@ -74,8 +74,10 @@ enum ServerState {
     Response,
     /// Waits for the clear password and its NUL (full authentication).
     Clear(Box<HandshakeResponse>),
-    /// Waits for the answer to the switch: a token of 20 bytes, or nothing.
-    Switched(Box<HandshakeResponse>),
+    /// Waits for the answer to a switch to `mysql_native_password`: a token of 20 bytes, or nothing.
+    SwitchedToNative(Box<HandshakeResponse>),
+    /// Waits for the answer to a switch to `caching_sha2_password`.
+    SwitchedToSha2(Box<HandshakeResponse>),
     Over,
 }
 
@@ -118,16 +120,23 @@ impl ServerLogin {
         let next_seq = packet.seq.wrapping_add(1);
         match std::mem::replace(&mut self.state, ServerState::Over) {
             ServerState::Response => self.on_response(&packet.payload, dropped, next_seq),
-            ServerState::Clear(_) | ServerState::Switched(_) if dropped > 0 => {
+            ServerState::Clear(_)
+            | ServerState::SwitchedToNative(_)
+            | ServerState::SwitchedToSha2(_)
+                if dropped > 0 =>
+            {
                 Err(LoginError::TooLarge)
             }
             ServerState::Clear(response) => {
                 let credential = clear_password(&packet.payload)?;
                 Ok(self.done(&response, credential, next_seq))
             }
-            ServerState::Switched(response) => {
+            ServerState::SwitchedToNative(response) => {
                 let credential = native_answer(&packet.payload)?;
                 Ok(self.done(&response, credential, next_seq))
+            }
+            ServerState::SwitchedToSha2(response) => {
+                Ok(self.on_sha2_answer(response, &packet.payload, next_seq))
             }
             ServerState::Over => Err(LoginError::OutOfOrder),
         }
@@ -158,7 +167,18 @@ impl ServerLogin {
         // A client without PLUGIN_AUTH, or with another plugin, is asked to switch: libmariadb
         // without the plugin's file names `dummy_fallback_auth`.
         match response.plugin.as_deref() {
-            Some(CACHING_SHA2) => self.on_caching_sha2(response, next_seq),
+            // A library of MySQL 9 has no other plugin, and does not start it for a greeting that
+            // names another one (case 28). Whether it has a password is not known yet.
+            Some(CACHING_SHA2) if response.auth_response.is_empty() => {
+                let request = switch_request(CACHING_SHA2, &self.salt);
+                self.state = ServerState::SwitchedToSha2(response);
+                Ok(send(&request, next_seq))
+            }
+            // Drivers that prefer this plugin start it whatever the greeting names.
+            Some(CACHING_SHA2) => {
+                let answer = Zeroizing::new(response.auth_response.clone());
+                Ok(self.on_sha2_answer(response, &answer, next_seq))
+            }
             Some(NATIVE) if response.auth_response.is_empty() => {
                 Ok(self.done(&response, Credential::Empty, next_seq))
             }
@@ -167,23 +187,26 @@ impl ServerLogin {
                 Ok(self.done(&response, credential, next_seq))
             }
             _ => {
-                let request = switch_to_native(&self.salt);
-                self.state = ServerState::Switched(response);
+                let request = switch_request(NATIVE, &self.salt);
+                self.state = ServerState::SwitchedToNative(response);
                 Ok(send(&request, next_seq))
             }
         }
     }
 
-    fn on_caching_sha2(
+    /// Takes the first answer of `caching_sha2_password`. MariaDB stores nothing that its proof could
+    /// be checked with, so the password itself is asked for.
+    fn on_sha2_answer(
         &mut self,
         response: Box<HandshakeResponse>,
+        answer: &[u8],
         next_seq: u8,
-    ) -> Result<LoginStep, LoginError> {
-        match response.auth_response.as_slice() {
-            [] | [0] => Ok(self.done(&response, Credential::Empty, next_seq)),
+    ) -> LoginStep {
+        match answer {
+            [] | [0] => self.done(&response, Credential::Empty, next_seq),
             _ => {
                 self.state = ServerState::Clear(response);
-                Ok(send(&FULL_AUTHENTICATION, next_seq))
+                send(&FULL_AUTHENTICATION, next_seq)
             }
         }
     }
@@ -198,7 +221,7 @@ impl ServerLogin {
             user: response.user.clone(),
             database: response.database.clone(),
             // A client may set bits that were not offered. They are not granted.
-            capabilities: self.offered.intersect(response.capabilities),
+            capabilities: response.capabilities.granted_by(self.offered),
             collation: response.collation,
             max_packet: response.max_packet,
             attributes: response.attributes.clone(),

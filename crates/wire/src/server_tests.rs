@@ -64,11 +64,34 @@ fn case_30_a_request_for_the_rsa_key_is_refused() {
 }
 
 #[test]
-fn case_28_and_29_empty_data_is_the_empty_password() {
-    for auth in [&[][..], &[0]] {
-        let (sent, c) = run(vec![response(Some(CACHING_SHA2), auth)]).unwrap();
-        assert!(matches!((sent, c), (0, Credential::Empty)));
+fn case_28_a_plugin_that_was_not_started_gets_a_switch_and_our_salt() {
+    let mut machine = ServerLogin::new([9; 20], OFFERED);
+    let Ok(LoginStep::Send(bytes)) = machine.on_packet(response(Some(CACHING_SHA2), b"")) else {
+        panic!()
+    };
+    assert_eq!(
+        &bytes[4..],
+        [b"\xFEcaching_sha2_password\0", &[9; 20][..], b"\0"].concat()
+    );
+    let (sent, c) = run(vec![
+        response(Some(CACHING_SHA2), b""),
+        packet(4, &[1; 32]),
+        packet(6, b"secret\0"),
+    ])
+    .unwrap();
+    assert!(matches!((sent, c), (2, Credential::Clear(p)) if *p == b"secret"));
+}
+
+#[test]
+fn case_29_empty_data_is_the_empty_password() {
+    let (sent, c) = run(vec![response(Some(CACHING_SHA2), &[0])]).unwrap();
+    assert!(matches!((sent, c), (0, Credential::Empty)));
+    for answer in [&[][..], &[0]] {
+        let (sent, c) = run(vec![response(Some(CACHING_SHA2), b""), packet(4, answer)]).unwrap();
+        assert!(matches!((sent, c), (1, Credential::Empty)));
     }
+    let (sent, c) = run(vec![response(Some(NATIVE), b"")]).unwrap();
+    assert!(matches!((sent, c), (0, Credential::Empty)));
     let (sent, c) = run(vec![
         response(Some(b"dummy_fallback_auth"), b""),
         packet(4, b""),
@@ -142,6 +165,29 @@ fn case_26_granted_is_what_both_sides_have() {
 }
 
 #[test]
+fn case_63_flags_of_mariadb_are_granted_to_clients_without_client_mysql() {
+    let ours = Capabilities::MARIADB_CACHE_METADATA.union(Capabilities::MARIADB_PROGRESS);
+    let bulk_units = Capabilities::MARIADB_BULK_UNIT_RESULTS;
+    for (asked, granted) in [
+        (ours.union(bulk_units), ours),
+        (
+            ours.union(Capabilities::LONG_PASSWORD),
+            Capabilities::LONG_PASSWORD,
+        ),
+    ] {
+        let mut p = HandshakeResponse::parse(&response(Some(NATIVE), &[5; 20]).payload).unwrap();
+        p.capabilities = p.capabilities.without(Capabilities::MARIADB).union(asked);
+        let mut machine = ServerLogin::new([9; 20], OFFERED);
+        let step = machine.on_packet(packet(2, &p.encode())).unwrap();
+        let LoginStep::Credential(login) = step else {
+            panic!()
+        };
+        let mariadb = Capabilities::MARIADB.union(Capabilities::LONG_PASSWORD);
+        assert_eq!(login.capabilities.intersect(mariadb), granted);
+    }
+}
+
+#[test]
 fn case_05_a_cut_packet_is_taken_for_its_attributes_and_for_nothing_else() {
     let mut p = HandshakeResponse::parse(&response(Some(CACHING_SHA2), &[1; 32]).payload).unwrap();
     p.attributes = b"\xFD\x00\x00\x10\x03key\x03val".to_vec();
@@ -162,7 +208,7 @@ fn case_05_a_cut_packet_is_taken_for_its_attributes_and_for_nothing_else() {
 
 #[test]
 fn an_ssl_request_inside_tls_is_no_login() {
-    let mut payload = OFFERED.0.to_le_bytes().to_vec();
+    let mut payload = OFFERED.halves().0.to_vec();
     payload.resize(32, 0);
     assert_eq!(
         run(vec![packet(2, &payload)]).err(),

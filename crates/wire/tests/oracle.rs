@@ -39,7 +39,7 @@ proptest! {
         prop_assert_eq!(read.server_version_ref(), &ours.version[..]);
         prop_assert_eq!(read.connection_id(), ours.connection_id);
         prop_assert_eq!(read.nonce(), ours.salt);
-        prop_assert_eq!(read.capabilities().bits(), ours.capabilities.0);
+        prop_assert_eq!(u64::from(read.capabilities().bits()), ours.capabilities.0);
         prop_assert_eq!(read.default_collation(), ours.collation);
         prop_assert_eq!(read.status_flags().bits(), ours.status);
         prop_assert_eq!(read.auth_plugin_name_ref(), Some(&ours.plugin[..]));
@@ -49,7 +49,7 @@ proptest! {
     #[test]
     fn their_greeting_is_ours(want in greetings()) {
         let (head, tail) = want.salt.split_first_chunk::<8>().unwrap();
-        let flags = CapabilityFlags::from_bits_truncate(want.capabilities.0);
+        let flags = theirs_flags(want.capabilities);
         let status = StatusFlags::from_bits_truncate(want.status);
         let tail = [tail, b"\0"].concat();
         let theirs = write(&HandshakePacket::new(
@@ -94,7 +94,7 @@ proptest! {
             | CapabilityFlags::CLIENT_SSL
             | CapabilityFlags::CLIENT_PROTOCOL_41;
         let bytes = write(&SslRequest::new(flags, max_packet, collation));
-        let want = FirstPacket::SslRequest { capabilities: Capabilities(flags.bits()) };
+        let want = FirstPacket::SslRequest { capabilities: Capabilities(flags.bits().into()) };
         prop_assert_eq!(FirstPacket::parse(&bytes), want);
     }
 
@@ -114,7 +114,7 @@ proptest! {
         bits in any::<u32>(),
     ) {
         let ours = OkPacket { affected_rows, last_insert_id: id, status, warnings };
-        let bytes = ours.encode(Capabilities(bits));
+        let bytes = ours.encode(Capabilities(bits.into()));
         let flags = CapabilityFlags::from_bits_truncate(bits);
         let read: OkPacketDeserializer<'_, CommonOkPacket> = read(&bytes, flags);
         let read = read.into_inner();
@@ -152,7 +152,7 @@ proptest! {
     #[test]
     fn case_33_our_switch_is_theirs(random in any::<[u8; 20]>()) {
         let salt = salt_from_random(random);
-        let bytes = auth::switch_to_native(&salt);
+        let bytes = auth::switch_request(auth::NATIVE, &salt);
         let read: AuthSwitchRequest<'_> = read(&bytes, ());
         prop_assert_eq!(read.auth_plugin(), AuthPlugin::MysqlNativePassword);
         prop_assert_eq!(read.plugin_data(), salt);
@@ -175,7 +175,7 @@ proptest! {
         user in "[a-z.]{1,40}", proof in any::<[u8; 32]>(),
     ) {
         let none: Option<Vec<u8>> = None;
-        let flags = CapabilityFlags::from_bits_truncate(OFFERED.0);
+        let flags = theirs_flags(OFFERED);
         let plugin = Some(AuthPlugin::CachingSha2Password);
         let login = TheirResponse::new(
             Some(proof.to_vec()), (8, 0, 0), Some(user.as_bytes()), none, plugin, flags, None,

@@ -205,6 +205,9 @@ fn a_recorded_session_is_idle_exactly_when_its_client_goes_on() {
         if script[0] & 1 == 1 {
             capabilities = capabilities.without(Capabilities::DEPRECATE_EOF);
         }
+        if script[0] & 16 == 0 {
+            capabilities = capabilities.without(Capabilities::MARIADB);
+        }
         let mut relay = Relay::new(capabilities, 2);
         let mut sent = Vec::new();
         let mut passed = Vec::new();

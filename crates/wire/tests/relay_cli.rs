@@ -19,6 +19,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use tidegate_wire::capabilities::Capabilities;
+use tidegate_wire::greeting::Opening;
+use tidegate_wire::handshake_response::HandshakeResponse;
 use tidegate_wire::packet::{Header, PacketReader};
 
 /// Facts about the session that the pump collects.
@@ -39,30 +41,23 @@ fn read_packet(stream: &mut UnixStream) -> Vec<u8> {
     }
 }
 
-/// Passes the login, without MariaDB's extensions, which the gateway does not offer either. Returns
-/// the capabilities that both sides agreed on.
+/// Passes the login. Returns the capabilities that both sides agreed on.
 fn pass_login(client: &mut UnixStream, engine: &mut UnixStream) -> Capabilities {
-    let mut greeting = read_packet(engine);
-    let version = greeting.iter().skip(5).position(|b| *b == 0).unwrap() + 6;
-    let flags = version + 4 + 8 + 1;
-    greeting[flags] |= 1;
-    let extended = flags + 2 + 1 + 2 + 2 + 1 + 6;
-    greeting[extended..extended + 4].fill(0);
-    let offered = [
-        greeting[flags],
-        greeting[flags + 1],
-        greeting[flags + 5],
-        greeting[flags + 6],
-    ];
+    let greeting = read_packet(engine);
+    let Ok(Opening::Greeting(offered)) = Opening::parse(&greeting[4..]) else {
+        panic!("no greeting: {greeting:?}")
+    };
     client.write_all(&greeting).unwrap();
     let response = read_packet(client);
     engine.write_all(&response).unwrap();
-    let asked = u32::from_le_bytes(response[4..8].try_into().unwrap());
+    let asked = HandshakeResponse::parse(&response[4..])
+        .unwrap()
+        .capabilities;
     loop {
         let answer = read_packet(engine);
         client.write_all(&answer).unwrap();
         match answer[4] {
-            0 => return Capabilities(asked & u32::from_le_bytes(offered)),
+            0 => return asked.granted_by(offered.capabilities),
             0xFE => engine.write_all(&read_packet(client)).unwrap(),
             _ => panic!("refused: {}", String::from_utf8_lossy(&answer)),
         }

@@ -17,7 +17,7 @@ use relay_script::*;
 #[test]
 fn case_51_and_72_every_simple_command() {
     let engine = Engine::start("simple");
-    for capabilities in both() {
+    for capabilities in clients() {
         let mut other = Peer::login(&engine, capabilities);
         let mut peer = Peer::login(&engine, capabilities);
         peer.sql("CREATE DATABASE IF NOT EXISTS test");
@@ -93,7 +93,7 @@ fn fetch(id: [u8; 4], rows: u32) -> Vec<u8> {
 #[test]
 fn case_52_53_56_57_prepared_statements() {
     let engine = Engine::start("prepared");
-    for capabilities in both() {
+    for capabilities in clients() {
         let mut peer = Peer::login(&engine, capabilities);
         peer.sql("CREATE DATABASE IF NOT EXISTS test");
         peer.sql("USE test");
@@ -167,7 +167,7 @@ fn case_52_53_56_57_prepared_statements() {
 #[test]
 fn case_58_several_results() {
     let engine = Engine::start("results");
-    for capabilities in both() {
+    for capabilities in clients() {
         let mut peer = Peer::login(&engine, capabilities);
         peer.sql("CREATE DATABASE IF NOT EXISTS test");
         peer.sql("USE test");
@@ -229,12 +229,12 @@ fn case_58_several_results() {
 #[test]
 fn case_52_a_quit_behind_a_running_statement_leaves_it_running() {
     let engine = Engine::start("quit");
-    let mut peer = Peer::login(&engine, both()[0]);
+    let mut peer = Peer::login(&engine, clients()[0]);
     peer.sql("CREATE DATABASE IF NOT EXISTS test");
     peer.sql("USE test");
     peer.sql("CREATE OR REPLACE TABLE test.t (a INT)");
     peer.sql("LOCK TABLES test.t WRITE");
-    let mut other = Peer::login(&engine, both()[0]);
+    let mut other = Peer::login(&engine, clients()[0]);
     other.sql("USE test");
     other.send(&[query("INSERT INTO test.t VALUES (1)"), command(0x01, b"")].concat());
     assert!(other.session.relay.quit_seen());

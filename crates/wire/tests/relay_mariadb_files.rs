@@ -17,7 +17,7 @@ use relay_script::*;
 #[test]
 fn case_54_55_59_large_packets_and_files() {
     let engine = Engine::start("large");
-    for capabilities in both() {
+    for capabilities in clients() {
         let mut peer = Peer::login(&engine, capabilities);
         peer.sql("CREATE DATABASE IF NOT EXISTS test");
         peer.sql("USE test");
@@ -116,7 +116,7 @@ fn case_54_55_59_large_packets_and_files() {
 fn case_59_the_engine_loses_its_place_in_a_file_out_of_order() {
     let engine = Engine::start("order");
     let load = query("LOAD DATA LOCAL INFILE 'f' INTO TABLE test.t");
-    let mut peer = Peer::login(&engine, both()[1]);
+    let mut peer = Peer::login(&engine, clients()[1]);
     peer.sql("CREATE DATABASE IF NOT EXISTS test");
     peer.sql("USE test");
     peer.sql("CREATE OR REPLACE TABLE test.t (a TEXT)");
@@ -146,7 +146,7 @@ fn case_59_the_engine_executes_no_command_out_of_order() {
         command(0x11, b"root\0\0\0"),
         command(0x01, b""),
     ] {
-        let mut peer = Peer::login(&engine, both()[0]);
+        let mut peer = Peer::login(&engine, clients()[0]);
         let mut sent = sent;
         sent[3] = 5;
         peer.send(&sent);
@@ -154,7 +154,7 @@ fn case_59_the_engine_executes_no_command_out_of_order() {
         assert!(peer.is_closed(), "{sent:x?}");
         assert!(peer.session.seen.is_empty() && !peer.session.relay.quit_seen());
     }
-    let mut peer = Peer::login(&engine, both()[0]);
+    let mut peer = Peer::login(&engine, clients()[0]);
     assert_eq!(
         error_code(&peer.run(&command(2, b"hidden"))),
         Some(1049),
@@ -167,7 +167,7 @@ fn case_59_the_engine_executes_no_command_out_of_order() {
 #[test]
 fn case_59_a_file_of_many_chunks() {
     let engine = Engine::start("chunks");
-    for capabilities in both() {
+    for capabilities in clients() {
         let mut peer = Peer::login(&engine, capabilities);
         peer.sql("CREATE DATABASE IF NOT EXISTS test");
         peer.sql("USE test");

@@ -103,7 +103,7 @@ mod tests {
 
     fn greeting() -> KindGreeting {
         KindGreeting {
-            version: "8.0.2-Tidegate-maria-10.11.19".to_owned(),
+            version: "5.5.5-10.11.19-MariaDB".to_owned(),
             ..KindGreeting::default()
         }
     }
@@ -112,7 +112,7 @@ mod tests {
     fn defaults_of_the_gateway_are_the_rooms_own() {
         let ours = gateway_settings(&Config::defaults().unwrap(), greeting()).unwrap();
         let room = GatewaySettings::default();
-        assert_eq!(ours.server_version, "8.0.2-Tidegate-maria-10.11.19");
+        assert_eq!(ours.server_version, "5.5.5-10.11.19-MariaDB");
         assert_eq!(ours.offered(), room.offered());
         assert_eq!(ours.login_deadline, room.login_deadline);
         assert_eq!(ours.unproven_per_source, room.unproven_per_source);

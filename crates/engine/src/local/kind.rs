@@ -15,7 +15,7 @@ use crate::local::remove_tree::remove_tree;
 use crate::local::settings::LocalSettings;
 use crate::local::socket::{ClusterSockets, SocketFolder};
 use crate::local::space;
-use crate::local::start::program::Program;
+use crate::local::start::program::{Program, greeting_version};
 use crate::local::start::rehearsal::rehearse_start;
 use crate::local::start::spawner::Spawner;
 use crate::local::template::{self, tzinfo};
@@ -114,15 +114,10 @@ impl EngineKind for LocalKind {
         &MARIADB
     }
 
-    /// The version's number goes into the greeting, such as 10.11.19. Its name must not, since
-    /// r2dbc-mysql takes a server with that name for one too old for TLS 1.2. `-maria-` tells it to
-    /// MariaDB's own library all the same: its ODBC driver would else ask for a variable that only
-    /// MySQL has, and fail.
+    /// The greeting of MariaDB itself, so that drivers choose what they do with MariaDB.
     fn greeting(&self) -> KindGreeting {
-        let version = &self.local.program.version;
-        let number = version.split('-').next().unwrap_or_default();
         KindGreeting {
-            version: format!("8.0.2-Tidegate-maria-{number}"),
+            version: greeting_version(&self.local.program.full_version),
             ..KindGreeting::default()
         }
     }

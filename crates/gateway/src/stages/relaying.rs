@@ -18,7 +18,6 @@ use tidegate_model::{
 use tidegate_tls::RunningSession;
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::relay::Relay;
-use tidegate_wire::response::OkPacket;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, timeout_at};
@@ -66,15 +65,9 @@ impl Relaying {
             login,
             ..
         } = identified;
-        // The gateway writes its own OK, with the status flags of the engine's: the two handshakes
-        // differ in all else.
-        let ok = OkPacket {
-            status: engine.ok.status,
-            ..OkPacket::default()
-        };
         let mut out = Vec::new();
         let mut seq = login.next_seq;
-        write_packet(&mut seq, &ok.encode(login.capabilities), &mut out);
+        write_packet(&mut seq, &engine.ok_payload, &mut out);
         let sent = timeout_at(Instant::now() + limits::REFUSAL_WRITE, async {
             tls.write_all(&out).await?;
             tls.flush().await

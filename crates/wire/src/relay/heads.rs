@@ -50,6 +50,15 @@ pub(super) fn opens_cursor(flags: u16) -> bool {
     flags & (status::CURSOR_EXISTS | status::MORE_RESULTS_EXISTS) == status::CURSOR_EXISTS
 }
 
+/// Returns the number of columns of a result, and whether their definitions follow. MariaDB tells
+/// the latter in a byte of its own, to clients that keep the definitions of prepared statements.
+pub(super) fn result_columns(head: &[u8], cache_metadata: bool) -> Option<(u32, bool)> {
+    let mut r = Reader::new(head);
+    let columns = u32::try_from(r.lenenc().ok()?).ok()?;
+    let follow = !cache_metadata || r.u8().ok()? != 0;
+    Some((columns, follow))
+}
+
 /// Returns the number of packets that follow the OK of a prepared statement: 0x00, statement id,
 /// columns, parameters.
 pub(super) fn definition_packets(head: &[u8], deprecate_eof: bool) -> Option<u32> {

@@ -54,7 +54,7 @@ pub fn capabilities() -> impl Strategy<Value = Capabilities> {
     any::<u32>().prop_map(|bits| {
         let known = CapabilityFlags::all().bits();
         let basis = Capabilities::PROTOCOL_41.union(Capabilities::SECURE_CONNECTION);
-        Capabilities(bits & known)
+        Capabilities((bits & known).into())
             .union(basis)
             .union(Capabilities::PLUGIN_AUTH)
     })
@@ -165,6 +165,12 @@ pub fn login(
     }
 }
 
+/// Returns the flags that `mysql_common` knows: the lower half.
+pub fn theirs_flags(ours: Capabilities) -> CapabilityFlags {
+    let lower = ours.without(Capabilities::MARIADB).0;
+    CapabilityFlags::from_bits_truncate(u32::try_from(lower).unwrap())
+}
+
 /// Writes a login with `mysql_common`.
 pub fn theirs(ours: &HandshakeResponse, pairs: &HashMap<String, String>) -> Vec<u8> {
     write(&TheirResponse::new(
@@ -173,7 +179,7 @@ pub fn theirs(ours: &HandshakeResponse, pairs: &HashMap<String, String>) -> Vec<
         Some(ours.user.clone()),
         ours.database.clone(),
         ours.plugin.as_deref().map(AuthPlugin::from_bytes),
-        CapabilityFlags::from_bits_truncate(ours.capabilities.0),
+        theirs_flags(ours.capabilities),
         (!pairs.is_empty()).then(|| pairs.clone()),
         ours.max_packet,
     ))

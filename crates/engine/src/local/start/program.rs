@@ -13,6 +13,8 @@ pub struct Program {
     pub share: PathBuf,
     /// As in `10.11.19-MariaDB`.
     pub version: String,
+    /// Version that the server itself tells, such as `10.11.19-MariaDB-0+deb12u1`.
+    pub full_version: String,
 }
 
 impl Program {
@@ -35,10 +37,11 @@ impl Program {
                 source,
             })?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let version = parse_version(&text).ok_or_else(|| ProgramError::NoVersion {
-            path: binary.clone(),
-            said: text.trim().to_owned(),
-        })?;
+        let (version, full_version) =
+            parse_version(&text).ok_or_else(|| ProgramError::NoVersion {
+                path: binary.clone(),
+                said: text.trim().to_owned(),
+            })?;
         let beside = binary
             .parent()
             .and_then(Path::parent)
@@ -57,6 +60,7 @@ impl Program {
             binary,
             share,
             version,
+            full_version,
         })
     }
 
@@ -66,22 +70,32 @@ impl Program {
     }
 }
 
+/// Returns the version in a greeting. Before version 11, MariaDB precedes it with that of an old
+/// MySQL, for replicas that take 10 for 1.
+pub fn greeting_version(version: &str) -> String {
+    match major(version) {
+        Some((..11, _)) => format!("5.5.5-{version}"),
+        _ => version.to_owned(),
+    }
+}
+
 pub fn major(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.split(['.', '-']);
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// `mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu ...`: up to and including the
-/// word MariaDB.
-fn parse_version(text: &str) -> Option<String> {
+/// Returns two versions of `mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu ...`: up
+/// to and including the word MariaDB, and all of it.
+fn parse_version(text: &str) -> Option<(String, String)> {
     let word = text.split_whitespace().skip_while(|w| *w != "Ver").nth(1)?;
     let mut parts = word.split('-');
     let number = parts.next()?;
     major(number)?;
-    Some(match parts.next() {
+    let short = match parts.next() {
         Some(name) => format!("{number}-{name}"),
         None => number.to_owned(),
-    })
+    };
+    Some((short, word.to_owned()))
 }
 
 /// The first of these programs that exists: the preferred place, then PATH.
@@ -105,7 +119,13 @@ mod tests {
     fn the_version_line_is_read_as_debian_writes_it() {
         let line =
             "mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)";
-        assert_eq!(parse_version(line).unwrap(), "10.11.19-MariaDB");
+        let (short, full) = parse_version(line).unwrap();
+        assert_eq!(
+            (&*short, &*full),
+            ("10.11.19-MariaDB", "10.11.19-MariaDB-0+deb12u1")
+        );
+        assert_eq!(greeting_version(&full), "5.5.5-10.11.19-MariaDB-0+deb12u1");
+        assert_eq!(greeting_version("11.8.3-MariaDB"), "11.8.3-MariaDB");
         assert_eq!(major("10.11.19-MariaDB"), Some((10, 11)));
         assert_eq!(parse_version("nonsense"), None);
     }

@@ -45,6 +45,8 @@ enum AnswerStage {
 #[derive(Debug)]
 pub(super) struct Answers {
     deprecate_eof: bool,
+    /// A byte behind the number of columns says whether their definitions follow.
+    cache_metadata: bool,
     /// Status flags of the last OK or EOF.
     status: u16,
     outstanding: VecDeque<Outstanding>,
@@ -80,6 +82,7 @@ impl Answers {
     pub fn new(capabilities: Capabilities, status: u16) -> Self {
         Self {
             deprecate_eof: capabilities.contains(Capabilities::DEPRECATE_EOF),
+            cache_metadata: capabilities.contains(Capabilities::MARIADB_CACHE_METADATA),
             status,
             outstanding: VecDeque::new(),
             stage: AnswerStage::Head,

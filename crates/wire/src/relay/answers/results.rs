@@ -2,12 +2,11 @@
 
 use super::super::heads::{
     AUTH_MORE_DATA, EOF, ERR, LOCAL_INFILE, OK, PREVENTED, definition_packets, ends_session,
-    eof_status, error_code, ok_status, opens_cursor,
+    eof_status, error_code, ok_status, opens_cursor, result_columns,
 };
 use super::{AnswerStage, Answers, Outstanding};
 use crate::command::ReplyShape;
 use crate::packet::{Header, PAYLOAD_MAX};
-use crate::reader::Reader;
 use crate::response::status;
 
 /// Length below which a packet that begins with 0xFE is an EOF, which has five bytes. A row that
@@ -51,13 +50,7 @@ impl Answers {
         }
         match self.stage {
             AnswerStage::Head => self.read_first(asked, header, first, head),
-            AnswerStage::Columns(1) => {
-                self.stage = if self.deprecate_eof {
-                    AnswerStage::Rows
-                } else {
-                    AnswerStage::ColumnsEnd
-                }
-            }
+            AnswerStage::Columns(1) => self.end_columns(),
             AnswerStage::Columns(left) => self.stage = AnswerStage::Columns(left - 1),
             AnswerStage::ColumnsEnd => match eof_status(head) {
                 Some(flags) if asked.cursor && opens_cursor(flags) => self.answered_with(flags),
@@ -92,14 +85,12 @@ impl Answers {
                     self.file_sequence = Some(header.seq.wrapping_add(1));
                     self.stage = AnswerStage::File;
                 }
-                _ => match Reader::new(head)
-                    .lenenc()
-                    .ok()
-                    .and_then(|n| u32::try_from(n).ok())
-                {
-                    Some(columns) if first != EOF && columns > 0 => {
+                _ => match result_columns(head, self.cache_metadata) {
+                    Some((columns, true)) if first != EOF && columns > 0 => {
                         self.stage = AnswerStage::Columns(columns)
                     }
+                    // The client has the definitions from an earlier answer.
+                    Some((columns, false)) if first != EOF && columns > 0 => self.end_columns(),
                     _ => self.stop_tracking(),
                 },
             },
@@ -118,6 +109,14 @@ impl Answers {
             ReplyShape::One | ReplyShape::Dialogue if first == OK => self.read_ok(head),
             _ => self.stop_tracking(),
         }
+    }
+
+    fn end_columns(&mut self) {
+        self.stage = if self.deprecate_eof {
+            AnswerStage::Rows
+        } else {
+            AnswerStage::ColumnsEnd
+        };
     }
 
     /// Whether a packet of this length that begins with 0xFE ends the rows.
