@@ -4,7 +4,7 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use common::{Client, EnginesFixture};
+use common::{Client, EnginesFixture, request};
 use std::time::{Duration, Instant};
 use tidegate_model::Waker;
 
@@ -49,7 +49,7 @@ async fn measure() {
         common::eventually("up again", async || {
             fixture
                 .engines
-                .attach(id, begun + Duration::from_secs(60))
+                .attach(request(id, begun + Duration::from_secs(60)))
                 .await
                 .is_ok_and(|l| l.run.0 == 3)
         })

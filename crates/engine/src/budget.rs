@@ -24,7 +24,8 @@ use tokio::sync::{mpsc, oneshot};
 #[derive(Clone)]
 struct BudgetMember {
     shared: Arc<SharedCluster>,
-    commands: mpsc::Sender<SupervisorCommand>,
+    /// Weak, so that the budget keeps no supervisor that nobody needs.
+    commands: mpsc::WeakSender<SupervisorCommand>,
 }
 
 /// A measurement of all engines.
@@ -78,7 +79,7 @@ impl AwakeBudget {
         }
     }
 
-    pub fn join(&self, shared: Arc<SharedCluster>, commands: mpsc::Sender<SupervisorCommand>) {
+    pub fn join(&self, shared: Arc<SharedCluster>, commands: mpsc::WeakSender<SupervisorCommand>) {
         lock(&self.state)
             .members
             .insert(shared.id, BudgetMember { shared, commands });
@@ -286,11 +287,8 @@ impl AwakeBudget {
         // the answer.
         lock(&self.state).stayed.insert(id, Instant::now());
         let asked = async {
-            member
-                .commands
-                .send(SupervisorCommand::Sleep(reply))
-                .await
-                .ok()?;
+            let commands = member.commands.upgrade()?;
+            commands.send(SupervisorCommand::Sleep(reply)).await.ok()?;
             answer.await.ok()?.ok()
         };
         // A tenant can delay its own sleep. Such a cluster stays in `stayed` and is not asked again
@@ -316,11 +314,8 @@ impl AwakeBudget {
              are ended"
         );
         let asked = async {
-            member
-                .commands
-                .send(SupervisorCommand::Yield(reply))
-                .await
-                .ok()?;
+            let commands = member.commands.upgrade()?;
+            commands.send(SupervisorCommand::Yield(reply)).await.ok()?;
             answer.await.ok()?.ok()
         };
         let slept = tokio::time::timeout(BUDGET_SLEEP_MAX, asked).await;

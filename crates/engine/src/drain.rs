@@ -103,8 +103,10 @@ pub async fn drain(order: DrainOrder) -> DrainEnd {
     )
     .await;
     if quiet.is_err() {
+        let stay = agreed.iter().filter(|lease| !lease.is_detached());
+        let sessions: Vec<_> = stay.filter_map(|lease| lease.session).collect();
         tracing::warn!(
-            cluster = %order.cluster,
+            cluster = %order.cluster, ?sessions,
             "sessions that agreed to end are still attached; the engine stops without them"
         );
     }

@@ -28,6 +28,12 @@ pub trait Driver: Send + Sync + 'static {
     /// Address at which sessions connect; the same for all runs.
     fn address(&self) -> EngineAddress;
 
+    /// Whether the record of a run must be durable before its engine starts, because the engine
+    /// writes to this machine and recovers after a crash. If not, both happen at the same time.
+    fn durable_start(&self) -> bool {
+        false
+    }
+
     /// Whether the engine may be stopped when nobody uses it.
     fn sleeps(&self) -> bool {
         true

@@ -6,16 +6,14 @@ mod attach;
 mod password;
 
 use crate::budget::AwakeBudget;
-use crate::driver::Driver;
 use crate::error::EngineError;
 use crate::in_force::LimitsInForce;
 use crate::kind::{ClusterSpec, EngineKind, KindGreeting, Progress};
 use crate::kinds::{EngineSettings, open_kinds};
 use crate::ledger::Ledger;
-use crate::limits::{COMMANDS_MAX, SHUTDOWN_EACH, SHUTDOWN_MAX, STOP_TURN, STOPS_AT_ONCE};
+use crate::limits::{SHUTDOWN_EACH, SHUTDOWN_MAX, STOP_TURN, STOPS_AT_ONCE};
 use crate::messages::SupervisorCommand;
-use crate::status::SharedCluster;
-use crate::supervisor::Supervisor;
+use crate::supervised_cluster::SupervisedCluster;
 use crate::tasks::SharedServices;
 use crate::unknown_kind::UnknownKind;
 use attach::within;
@@ -27,7 +25,7 @@ use tidegate_model::{
     AccountBook, ClusterId, ClusterLimits, ClusterState, ClusterUsage, Journal, KindDescription,
     ServerVariables,
 };
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 /// Cheap to clone. When the last clone is dropped, every engine ends.
 #[derive(Clone)]
@@ -39,14 +37,7 @@ struct Inner {
     /// Never empty: the first is the default.
     kinds: Vec<Arc<dyn EngineKind>>,
     common: SharedServices,
-    clusters: RwLock<HashMap<ClusterId, Cluster>>,
-}
-
-#[derive(Clone)]
-struct Cluster {
-    shared: Arc<SharedCluster>,
-    commands: mpsc::Sender<SupervisorCommand>,
-    driver: Arc<dyn Driver>,
+    clusters: RwLock<HashMap<ClusterId, Arc<SupervisedCluster>>>,
 }
 
 impl Engines {
@@ -144,34 +135,15 @@ impl Engines {
     )]
     pub async fn adopt(&self, spec: ClusterSpec, clean: bool) -> Result<(), EngineError> {
         let kind = self.kind_of(&spec);
+        let common = self.inner.common.clone();
         let driver = kind.driver(&spec);
-        // One cluster that can't be reached is one cluster's failure: its next start tries again.
-        let failure = driver.prepare().err().map(|e| e.report());
-        let shared = Arc::new(SharedCluster::new(spec.id, clean));
-        let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-        Supervisor::spawn(
-            Arc::clone(&shared),
-            Arc::clone(&driver),
-            self.inner.common.clone(),
-            spec.limits,
-            failure,
-            inbox,
-        );
+        let cluster = SupervisedCluster::new(spec.id, clean, driver, spec.limits, common);
         let mut clusters = self
             .inner
             .clusters
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        self.inner
-            .common
-            .budget
-            .join(Arc::clone(&shared), commands.clone());
-        let cluster = Cluster {
-            shared,
-            commands,
-            driver,
-        };
-        clusters.insert(spec.id, cluster);
+        clusters.insert(spec.id, Arc::new(cluster));
         Ok(())
     }
 
@@ -224,7 +196,7 @@ impl Engines {
     /// Waits until the engine runs, starting it if need be.
     pub async fn wake(&self, id: ClusterId) -> Result<(), EngineError> {
         let cluster = self.cluster(id)?;
-        within(id, cluster.shared.awake()).await
+        within(id, cluster.awake()).await
     }
 
     /// Waits while the engine starts or goes to sleep: a reading of its accounts can't begin then.
@@ -251,10 +223,7 @@ impl Engines {
         id: ClusterId,
         limits: ClusterLimits,
     ) -> Result<(), EngineError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(id, SupervisorCommand::Limits { limits, reply })
-            .await?;
-        answer.await.map_err(|_| EngineError::Stopping)
+        self.cluster(id)?.set_limits(limits).await
     }
 
     /// Sets the server variables that the next runs of a cluster begin with. `None`: none, and
@@ -307,23 +276,15 @@ impl Engines {
 
     /// Stops the engine, whatever its sessions do, and deletes everything of the cluster.
     pub async fn remove(&self, id: ClusterId) -> Result<(), EngineError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(
-            id,
-            SupervisorCommand::End {
-                remove: true,
-                reply,
-            },
-        )
-        .await?;
-        let answer = answer.await.map_err(|_| EngineError::Stopping)?;
-        self.inner
-            .clusters
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
-        self.inner.common.budget.leave(id);
-        answer
+        let removed = self.cluster(id)?.remove().await;
+        if !matches!(removed, Err(EngineError::Stopping)) {
+            self.inner
+                .clusters
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
+        }
+        removed
     }
 
     /// Ends all engines, a bounded number at a time, and waits for all.
@@ -338,29 +299,17 @@ impl Engines {
             clusters.drain().map(|(_, cluster)| cluster).collect()
         };
         let turns = Semaphore::new(STOPS_AT_ONCE);
-        let end = async |cluster: Cluster| {
+        let end = async |cluster: Arc<SupervisedCluster>| {
             let turn = turns.acquire().await;
-            let mut ending = std::pin::pin!(async {
-                let (reply, answer) = oneshot::channel();
-                if cluster
-                    .commands
-                    .send(SupervisorCommand::End {
-                        remove: false,
-                        reply,
-                    })
-                    .await
-                    .is_ok()
-                {
-                    let _ = answer.await;
-                }
-            });
+            let mut ending = std::pin::pin!(cluster.stop());
             if tokio::time::timeout(STOP_TURN, &mut ending).await.is_err() {
                 // A slow stop gives up its turn and continues beside the others.
                 drop(turn);
                 ending.await;
             }
         };
-        let most = SHUTDOWN_MAX + SHUTDOWN_EACH * u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let running = all.iter().filter(|cluster| cluster.is_supervised()).count();
+        let most = SHUTDOWN_MAX + SHUTDOWN_EACH * u32::try_from(running).unwrap_or(u32::MAX);
         let ended = futures_util::future::join_all(all.into_iter().map(end));
         if tokio::time::timeout(most, ended).await.is_err() {
             tracing::error!(
@@ -369,7 +318,7 @@ impl Engines {
         }
     }
 
-    fn cluster(&self, id: ClusterId) -> Result<Cluster, EngineError> {
+    fn cluster(&self, id: ClusterId) -> Result<Arc<SupervisedCluster>, EngineError> {
         let clusters = self
             .inner
             .clusters
@@ -379,10 +328,6 @@ impl Engines {
     }
 
     async fn send(&self, id: ClusterId, command: SupervisorCommand) -> Result<(), EngineError> {
-        self.cluster(id)?
-            .commands
-            .send(command)
-            .await
-            .map_err(|_| EngineError::Stopping)
+        self.cluster(id)?.send(command).await
     }
 }

@@ -19,7 +19,9 @@ mod local;
 mod messages;
 mod readings;
 mod status;
+mod supervised_cluster;
 mod supervisor;
+mod supervisor_place;
 mod tasks;
 mod unknown_kind;
 

@@ -84,6 +84,12 @@ impl Lifecycle {
         self.state
     }
 
+    /// Whether a new machine would do the same from now on.
+    pub fn is_new(&self) -> bool {
+        // `tries` is set by the next start.
+        self.state == ClusterState::Asleep && self.deaths == 0 && !self.ending
+    }
+
     pub fn on(&mut self, event: Event) -> Vec<Action> {
         use ClusterState::{Asleep, Awake, Draining, Failed, Waking};
         match (self.state, event) {

@@ -109,6 +109,9 @@ pub const START_TURN: Duration = Duration::from_secs(2);
 /// holds one operator's or one login's request; more wait in their own tasks.
 pub const COMMANDS_MAX: usize = 64;
 
+/// Time for which the supervisor of a cluster that sleeps stays, should the next login come soon.
+pub const SUPERVISOR_STAY: Duration = Duration::from_secs(1);
+
 /// Reports of a supervisor's own tasks: one start or drain, one reading, one password at a time.
 pub const REPORTS_MAX: usize = 8;
 

@@ -92,6 +92,11 @@ impl Readings {
         })
     }
 
+    /// Whether nobody waits.
+    pub fn is_quiet(&self) -> bool {
+        self.running.is_none() && self.queued.is_empty()
+    }
+
     pub fn done(&mut self, answer: &ReadingAnswer) {
         for reply in self
             .running

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 use tidegate_model::{
-    Activity, AttachError, ClusterId, ClusterLimits, ClusterState, EngineAddress, Lease,
-    LeaseHandle, LiveSwitch, RefusalKind, RunEpoch,
+    Activity, AttachError, AttachRequest, ClusterId, ClusterLimits, ClusterState, EngineAddress,
+    Lease, LeaseHandle, LiveSwitch, RefusalKind, RunEpoch, SessionId, SessionPlace, SessionPlaces,
 };
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -80,14 +80,15 @@ impl LeaseGate {
         std::mem::take(&mut self.leases)
     }
 
-    fn lease(&mut self, cluster: ClusterId) -> Option<Lease> {
+    /// Gives out a lease, with the session's place if it is for one.
+    fn lease(&mut self, cluster: ClusterId, place: &mut Option<SessionPlace>) -> Option<Lease> {
         let (run, address) = self.open.clone()?;
         if self.leases.len() >= self.prune_at {
             self.prune();
             // Doubled, so that pruning costs each lease a constant time.
             self.prune_at = (self.leases.len() * 2).max(PRUNE_FIRST);
         }
-        let (mut lease, handle) = LeaseHandle::pair(cluster, run, address);
+        let (mut lease, handle) = LeaseHandle::pair(cluster, run, address, place.take());
         lease.at_disk_limit = self.at_disk_limit.clone();
         self.leases.push(handle);
         Some(lease)
@@ -141,6 +142,8 @@ pub struct SharedCluster {
     pub id: ClusterId,
     pub status: watch::Sender<Status>,
     pub gate: Mutex<LeaseGate>,
+    /// Places of its sessions, within the limit on its connections.
+    places: SessionPlaces,
     /// The last run ended cleanly, or there was none: the next start is no recovery.
     clean: AtomicBool,
     /// Its limits never let it sleep by itself for lack of use.
@@ -178,6 +181,7 @@ impl SharedCluster {
             id,
             status: watch::Sender::new(status),
             gate: Mutex::default(),
+            places: SessionPlaces::default(),
             clean: AtomicBool::new(clean),
             always_on: AtomicBool::new(false),
             run: Mutex::new(None),
@@ -204,10 +208,11 @@ impl SharedCluster {
         self.always_on.load(Ordering::Acquire)
     }
 
-    /// `sleeps`: its kind of engine can sleep at all.
-    pub fn set_always_on(&self, limits: &ClusterLimits, sleeps: bool) {
+    /// Applies the limits that are not the engine's. `sleeps`: its kind of engine can sleep at all.
+    pub fn apply_limits(&self, limits: &ClusterLimits, sleeps: bool) {
         let always_on = !sleeps || limits.sleep_after >= ALWAYS_ON;
         self.always_on.store(always_on, Ordering::Release);
+        self.places.set_max(limits.connections_max);
     }
 
     pub fn set_run(&self, run: Option<(RunEpoch, Weak<dyn Run>)>) {
@@ -256,9 +261,29 @@ impl SharedCluster {
         self.waiting.load(Ordering::Acquire)
     }
 
-    /// Waits for the engine, and returns a lease on it.
-    pub async fn attach(&self) -> Result<Lease, AttachError> {
-        self.until(|| self.gate().lease(self.id)).await
+    /// Waits for the engine, and returns a lease on it for a session.
+    pub async fn attach(&self, request: &AttachRequest<'_>) -> Result<Lease, AttachError> {
+        let AttachRequest {
+            session: SessionId(session),
+            user,
+            client,
+            ..
+        } = request;
+        // Before the wait: a session that waits for the engine has its place.
+        let Some(place) = self.places.take(request.session) else {
+            tracing::debug!(cluster = %self.id, session, user, %client, "no place is free");
+            return Err(AttachError::Full);
+        };
+        if self.status.borrow().state != ClusterState::Awake {
+            tracing::debug!(cluster = %self.id, session, user, %client, "waits for the engine");
+        }
+        let mut place = Some(place);
+        self.until(|| self.gate().lease(self.id, &mut place)).await
+    }
+
+    /// As [`Self::attach`], for an operator's work, which the limit on connections does not hinder.
+    pub async fn attach_operator(&self) -> Result<Lease, AttachError> {
+        self.until(|| self.gate().lease(self.id, &mut None)).await
     }
 
     /// Waits until the engine runs.
@@ -267,7 +292,7 @@ impl SharedCluster {
             .await
     }
 
-    async fn until<T>(&self, get: impl Fn() -> Option<T>) -> Result<T, AttachError> {
+    async fn until<T>(&self, mut get: impl FnMut() -> Option<T>) -> Result<T, AttachError> {
         let mut status = self.status.subscribe();
         // Counted before the state is read: a drain that ends meanwhile sees the waiter and starts
         // the engine again.

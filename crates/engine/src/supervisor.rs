@@ -12,14 +12,16 @@ use crate::error::EngineError;
 use crate::lifecycle::{Action, Event, Lifecycle};
 use crate::limits::{
     DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, REFUSAL_TOLD_TIMES, REPORTS_MAX, RETRY_FIRST, RETRY_LAST,
+    SUPERVISOR_STAY,
 };
 use crate::messages::{SupervisorCommand, SupervisorReport};
 use crate::readings::Readings;
 use crate::status::SharedCluster;
+use crate::supervisor_place::SupervisorPlace;
 use crate::tasks::{SharedServices, run_ended, sleep_until};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tidegate_model::{ClusterLimits, ClusterState, RefusalKind, RunEpoch, error_chain, journal};
 use tokio::sync::{mpsc, oneshot};
@@ -59,20 +61,35 @@ pub struct Supervisor {
     recording: Option<(RunEpoch, BoundTask)>,
     /// The limit of connections changed during a start.
     raise_late: bool,
+    place: Weak<SupervisorPlace>,
     end: Option<(bool, oneshot::Sender<Result<(), EngineError>>)>,
 }
 
+/// Beginning of a supervisor's work.
+pub struct SupervisorStart {
+    pub limits: ClusterLimits,
+    /// Reason why the cluster can't be started at the moment.
+    pub failure: Option<String>,
+    pub place: Weak<SupervisorPlace>,
+    pub commands: mpsc::Receiver<SupervisorCommand>,
+}
+
 impl Supervisor {
-    /// Supervises a cluster until it ends. `failure`: the reason why it can't be started at the
-    /// moment. A panic here ends its engine and leaves the cluster failed; supervision goes on.
+    /// Supervises a cluster until it ends, or until it sleeps and nobody has a way to the
+    /// supervisor from its place. A panic here ends its engine and leaves the cluster failed;
+    /// supervision goes on.
     pub fn spawn(
         shared: Arc<SharedCluster>,
         driver: Arc<dyn Driver>,
         common: SharedServices,
-        mut limits: ClusterLimits,
-        mut failure: Option<String>,
-        mut commands: mpsc::Receiver<SupervisorCommand>,
+        start: SupervisorStart,
     ) -> JoinHandle<()> {
+        let SupervisorStart {
+            mut limits,
+            mut failure,
+            place,
+            mut commands,
+        } = start;
         tokio::spawn(async move {
             loop {
                 let mut supervisor = Self::new(
@@ -80,6 +97,7 @@ impl Supervisor {
                     Arc::clone(&driver),
                     common.clone(),
                     limits,
+                    Weak::clone(&place),
                 );
                 if let Some(reason) = failure.take() {
                     supervisor.begin_failed(&reason);
@@ -111,9 +129,9 @@ impl Supervisor {
         driver: Arc<dyn Driver>,
         common: SharedServices,
         limits: ClusterLimits,
+        place: Weak<SupervisorPlace>,
     ) -> Self {
         let (reports, inbox) = mpsc::channel(REPORTS_MAX);
-        shared.set_always_on(&limits, driver.sleeps());
         Self {
             shared,
             driver,
@@ -133,6 +151,7 @@ impl Supervisor {
             drain_again: Instant::now(),
             recording: None,
             raise_late: false,
+            place,
             end: None,
         }
     }
@@ -160,6 +179,7 @@ impl Supervisor {
                 .as_ref()
                 .filter(|_| awake)
                 .map(|a| Arc::clone(&a.run));
+            let leave_at = self.is_idle().then(|| Instant::now() + SUPERVISOR_STAY);
             let shared = Arc::clone(&self.shared);
             going = tokio::select! {
                 Some(report) = self.inbox.recv() => self.report(report).await,
@@ -171,6 +191,7 @@ impl Supervisor {
                 () = shared.wanted.notified() => self.wanted().await,
                 how = run_ended(run.as_deref()) => self.died(&how).await,
                 () = sleep_until(next_check) => self.consider_sleep().await,
+                () = sleep_until(leave_at) => !self.leave(commands),
             };
             // After every event, since each of them may have made a waiting request answerable.
             self.serve();
@@ -270,7 +291,7 @@ impl Supervisor {
             SupervisorCommand::Limits { limits, reply } => {
                 self.limits = limits;
                 self.driver.set_limits(&limits);
-                self.shared.set_always_on(&limits, self.driver.sleeps());
+                self.shared.apply_limits(&limits, self.driver.sleeps());
                 // A refusal because of the old limits says nothing about the new ones.
                 self.shared.forget_refusal();
                 self.raise();
@@ -379,3 +400,7 @@ impl Supervisor {
 #[cfg(test)]
 #[path = "supervisor/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "supervisor/place_tests.rs"]
+mod place_tests;

@@ -121,18 +121,7 @@ async fn try_start(
         .await
         .map_err(|_| StartError::new("the server is stopping"))?;
     let began = Instant::now();
-    let mut starting = std::pin::pin!(async {
-        // Recorded before the engine starts: a server that finds the record without an end recovers
-        // the engine.
-        let epoch = common
-            .ledger
-            .begin_run(shared.id)
-            .await
-            .map_err(|e| StartError::caused("the ledger", e))?;
-        // From here on accounts may change, so only a clean end makes them known again.
-        shared.set_clean(false);
-        Ok((epoch, driver.start().await?))
-    });
+    let mut starting = std::pin::pin!(recorded_start(driver, common, shared));
     let started = match tokio::time::timeout(START_TURN, &mut starting).await {
         Ok(started) => started,
         Err(_) => {
@@ -159,6 +148,27 @@ async fn try_start(
         took,
         recovery,
     })
+}
+
+/// Starts an engine and records its run: a server that finds the record without an end recovers the
+/// engine.
+async fn recorded_start(
+    driver: &dyn Driver,
+    common: &SharedServices,
+    shared: &SharedCluster,
+) -> Result<(RunEpoch, Arc<dyn Run>), StartError> {
+    let record = async {
+        let begun = common.ledger.begin_run(shared.id).await;
+        let epoch = begun.map_err(|e| StartError::caused("the ledger", e))?;
+        // From here on accounts may change, so only a clean end makes them known again.
+        shared.set_clean(false);
+        Ok(epoch)
+    };
+    if driver.durable_start() {
+        let epoch = record.await?;
+        return Ok((epoch, driver.start().await?));
+    }
+    tokio::try_join!(record, driver.start())
 }
 
 /// Reads all accounts of a recovered engine, before anybody is let in.

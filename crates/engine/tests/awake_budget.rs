@@ -31,7 +31,10 @@ fn always_on() -> ClusterLimits {
 async fn attach(fixture: &EnginesFixture, id: ClusterId) -> Result<Lease, AttachError> {
     fixture
         .engines
-        .attach(id, Instant::now() + Duration::from_secs(120))
+        .attach(common::request(
+            id,
+            Instant::now() + Duration::from_secs(120),
+        ))
         .await
 }
 

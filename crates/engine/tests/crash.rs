@@ -99,7 +99,10 @@ async fn an_engine_killed_while_waking_is_started_once_more_unseen() {
     let engines = fixture.engines.clone();
     let waiter = tokio::spawn(async move {
         engines
-            .attach(id, Instant::now() + Duration::from_secs(120))
+            .attach(common::request(
+                id,
+                Instant::now() + Duration::from_secs(120),
+            ))
             .await
     });
     // Read once: a second reading might come after its end.

@@ -55,7 +55,10 @@ async fn used(fixture: &EnginesFixture, id: ClusterId) -> u64 {
 async fn try_attach(fixture: &EnginesFixture, id: ClusterId) -> Result<(), AttachError> {
     fixture
         .engines
-        .attach(id, Instant::now() + Duration::from_secs(120))
+        .attach(common::request(
+            id,
+            Instant::now() + Duration::from_secs(120),
+        ))
         .await
         .map(drop)
 }

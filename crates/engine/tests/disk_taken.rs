@@ -93,7 +93,7 @@ async fn used(fixture: &EnginesFixture, id: ClusterId) -> u64 {
 
 async fn refusal(fixture: &EnginesFixture, id: ClusterId) -> (RefusalKind, String) {
     let until = Instant::now() + Duration::from_secs(120);
-    match fixture.engines.attach(id, until).await {
+    match fixture.engines.attach(common::request(id, until)).await {
         Err(AttachError::Refused { kind, reason }) => (kind, reason),
         other => panic!("{other:?}"),
     }

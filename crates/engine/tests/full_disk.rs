@@ -61,7 +61,10 @@ impl Drop for SmallDisk {
 async fn refusal(fixture: &EnginesFixture, id: ClusterId) -> RefusalKind {
     match fixture
         .engines
-        .attach(id, Instant::now() + Duration::from_secs(120))
+        .attach(common::request(
+            id,
+            Instant::now() + Duration::from_secs(120),
+        ))
         .await
     {
         Err(AttachError::Refused { kind, .. }) => kind,
@@ -109,8 +112,16 @@ async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
     std::fs::remove_file(filler).unwrap();
     eventually("both wake", async || {
         let until = Instant::now() + Duration::from_secs(120);
-        fixture.engines.attach(asleep, until).await.is_ok()
-            && fixture.engines.attach(awake, until).await.is_ok()
+        fixture
+            .engines
+            .attach(common::request(asleep, until))
+            .await
+            .is_ok()
+            && fixture
+                .engines
+                .attach(common::request(awake, until))
+                .await
+                .is_ok()
     })
     .await;
     let (lease, mut client) = fixture.root(awake).await;

@@ -53,11 +53,11 @@ async fn any_number_of_waiters_cause_one_start_and_one_who_leaves_frees_its_plac
     let id = fixture.create(1).await;
     let far = Instant::now() + Duration::from_secs(60);
     let leaves = fixture.engines.clone();
-    let leaver = tokio::spawn(async move { leaves.attach(id, far).await });
+    let leaver = tokio::spawn(async move { leaves.attach(common::request(id, far)).await });
     let waiters: Vec<_> = (0..50)
         .map(|_| {
             let engines = fixture.engines.clone();
-            tokio::spawn(async move { engines.attach(id, far).await })
+            tokio::spawn(async move { engines.attach(common::request(id, far)).await })
         })
         .collect();
     leaver.abort();
@@ -68,7 +68,7 @@ async fn any_number_of_waiters_cause_one_start_and_one_who_leaves_frees_its_plac
     assert_eq!(fixture.memory.starts(), 1);
     assert!(leases.iter().all(|l| l.run.0 == 1));
     fixture.engines.shutdown().await;
-    let after = fixture.engines.attach(id, far).await;
+    let after = fixture.engines.attach(common::request(id, far)).await;
     assert_eq!(after.unwrap_err(), AttachError::Gone);
 }
 
@@ -79,7 +79,7 @@ async fn a_deadline_that_passed_ends_the_wait_and_not_the_start() {
     assert_eq!(
         fixture
             .engines
-            .attach(id, Instant::now())
+            .attach(common::request(id, Instant::now()))
             .await
             .unwrap_err(),
         AttachError::Deadline
@@ -155,7 +155,7 @@ async fn removing_leaves_nothing_and_tells_those_who_wait() {
     assert_eq!(
         fixture
             .engines
-            .attach(id, Instant::now())
+            .attach(common::request(id, Instant::now()))
             .await
             .unwrap_err(),
         AttachError::Gone
@@ -170,7 +170,12 @@ async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_repaired() {
     let good = std::fs::read(&file).unwrap();
     std::fs::write(&file, b"not a tablespace").unwrap();
     let far = Instant::now() + Duration::from_secs(60);
-    let AttachError::Failed(reason) = fixture.engines.attach(id, far).await.unwrap_err() else {
+    let AttachError::Failed(reason) = fixture
+        .engines
+        .attach(common::request(id, far))
+        .await
+        .unwrap_err()
+    else {
         panic!("started")
     };
     assert!(
@@ -187,7 +192,11 @@ async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_repaired() {
     );
     // Until the next attempt is due, logins get the same error, and nothing is started.
     assert_eq!(
-        fixture.engines.attach(id, far).await.unwrap_err(),
+        fixture
+            .engines
+            .attach(common::request(id, far))
+            .await
+            .unwrap_err(),
         AttachError::Failed(reason)
     );
     assert!(
@@ -199,7 +208,11 @@ async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_repaired() {
     );
     std::fs::write(&file, good).unwrap();
     eventually("repaired", async || {
-        fixture.engines.attach(id, far).await.is_ok()
+        fixture
+            .engines
+            .attach(common::request(id, far))
+            .await
+            .is_ok()
     })
     .await;
     assert_eq!(fixture.engines.failure(id), None);

@@ -212,7 +212,10 @@ async fn many_logins_to_one_cluster_keep_no_other_from_its_creation_and_wake() {
                 while !over.load(Ordering::Relaxed) {
                     assert!(
                         engines
-                            .attach(asked, Instant::now() + Duration::from_secs(120))
+                            .attach(common::request(
+                                asked,
+                                Instant::now() + Duration::from_secs(120)
+                            ))
                             .await
                             .is_ok()
                     );
@@ -261,7 +264,10 @@ async fn one_cluster_that_cannot_bind_its_socket_fails_alone_and_comes_back() {
     eventually("it is tried again", async || {
         fixture
             .engines
-            .attach(blocked, Instant::now() + Duration::from_secs(30))
+            .attach(common::request(
+                blocked,
+                Instant::now() + Duration::from_secs(30),
+            ))
             .await
             .is_ok()
     })

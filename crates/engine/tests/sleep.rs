@@ -118,7 +118,10 @@ async fn a_login_while_it_goes_to_sleep_is_served_by_the_next_run() {
     let engines = fixture.engines.clone();
     let login = tokio::spawn(async move {
         engines
-            .attach(id, Instant::now() + Duration::from_secs(120))
+            .attach(common::request(
+                id,
+                Instant::now() + Duration::from_secs(120),
+            ))
             .await
     });
     assert_eq!(request.yes().await, YieldVerdict::Evicted);

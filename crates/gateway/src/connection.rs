@@ -42,7 +42,8 @@ pub(crate) enum Interrupted {
 
 impl Connection {
     /// Exchanges the place among the unproven connections for one among the sessions of the cluster
-    /// and of all clusters. No cluster gets more than half of all. If there is none, the connection
+    /// and of all clusters. No cluster gets more than half of all; its own limit is checked by the
+    /// engine's room. If there is none, the connection
     /// keeps its unproven place while it is refused, so that refused logins to one cluster never
     /// occupy places of sessions to others.
     pub fn take_session_place(
@@ -57,9 +58,8 @@ impl Connection {
             .try_acquire_owned()
             .map_err(|_| RefusalKind::ServerFull)?;
         let half = u32::try_from(shared.settings.sessions_max.div_ceil(2)).unwrap_or(u32::MAX);
-        let most = tenant.limits.connections_max.min(half);
         self.guard
-            .admit(tenant.cluster, user, tls, most)
+            .admit(tenant.cluster, user, tls, half)
             .map_err(|_| RefusalKind::TooManyConnections)?;
         self.session_place = Some(session_place);
         if let Some(place) = self.place.take() {

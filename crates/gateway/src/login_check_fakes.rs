@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant as StdInstant};
 use tidegate_model::{
-    Account, Accounts, AttachError, BoxFuture, ClusterLimits, ClusterName, Directory,
-    DirectoryError, EngineSession, Event, Journal, Lease, LiveSwitch, Requirement, RunEpoch,
-    Sessions, Waker,
+    Account, Accounts, AttachError, AttachRequest, BoxFuture, ClusterLimits, ClusterName,
+    Directory, DirectoryError, EngineSession, Event, Journal, Lease, LiveSwitch, Requirement,
+    RunEpoch, Sessions, Waker,
 };
 use tidegate_wire::capabilities::OFFERED;
 
@@ -94,7 +94,7 @@ impl Directory for OneCluster {
 pub(super) struct NoEngines;
 
 impl Waker for NoEngines {
-    fn attach(&self, _: ClusterId, _: StdInstant) -> BoxFuture<'_, Result<Lease, AttachError>> {
+    fn attach<'a>(&'a self, _: AttachRequest<'a>) -> BoxFuture<'a, Result<Lease, AttachError>> {
         Box::pin(async { Err(AttachError::Stopping) })
     }
     fn end_session(&self, _: ClusterId, _: EngineSession) {}

@@ -8,6 +8,8 @@
 use crate::cluster_settings::LiveSwitch;
 use crate::engine_address::EngineAddress;
 use crate::id::{ClusterId, RunEpoch};
+use crate::session_id::SessionId;
+use crate::session_places::SessionPlace;
 use futures_util::task::AtomicWaker;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -129,6 +131,8 @@ pub struct Lease {
     /// On while the engine is read-only because of the cluster's disk limit.
     pub at_disk_limit: LiveSwitch,
     shared: Arc<LeaseState>,
+    /// Place within the cluster's limit; an operator's lease has none.
+    _place: Option<SessionPlace>,
 }
 
 impl Lease {
@@ -206,6 +210,8 @@ impl Reporter {
 /// The supervisor's end of a lease.
 #[derive(Debug)]
 pub struct LeaseHandle {
+    /// The session that has the lease; `None` for an operator's.
+    pub session: Option<SessionId>,
     shared: Arc<LeaseState>,
 }
 
@@ -217,9 +223,16 @@ impl Drop for LeaseHandle {
 }
 
 impl LeaseHandle {
-    /// Makes both ends. A lease starts busy, because a client is logging in with it.
-    pub fn pair(cluster: ClusterId, run: RunEpoch, address: EngineAddress) -> (Lease, LeaseHandle) {
+    /// Makes both ends. A lease starts busy, because a client is logging in with it. `place`: that
+    /// of its session within the cluster's limit.
+    pub fn pair(
+        cluster: ClusterId,
+        run: RunEpoch,
+        address: EngineAddress,
+        place: Option<SessionPlace>,
+    ) -> (Lease, LeaseHandle) {
         let shared = Arc::new(LeaseState::new(Activity::Busy));
+        let session = place.as_ref().map(SessionPlace::session);
         (
             Lease {
                 cluster,
@@ -227,8 +240,9 @@ impl LeaseHandle {
                 address,
                 at_disk_limit: LiveSwitch::default(),
                 shared: Arc::clone(&shared),
+                _place: place,
             },
-            LeaseHandle { shared },
+            LeaseHandle { session, shared },
         )
     }
 

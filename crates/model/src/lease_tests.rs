@@ -10,6 +10,7 @@ fn pair() -> (Lease, LeaseHandle) {
         ClusterId(1),
         RunEpoch(1),
         EngineAddress::Unix("/none".into()),
+        None,
     )
 }
 

@@ -26,6 +26,7 @@ pub mod refusal;
 pub mod sample_kind;
 pub mod server_variables;
 mod session_id;
+mod session_places;
 pub mod sessions;
 pub mod size;
 pub mod sql_names;
@@ -54,12 +55,13 @@ pub use limits::ClusterLimits;
 pub use log_budget::LogBudget;
 pub use login::LoginName;
 pub use ports::{
-    AttachError, BoxFuture, Directory, DirectoryError, Found, PrefixTag, Tenant, Throttle, Twin,
-    Waker,
+    AttachError, AttachRequest, BoxFuture, Directory, DirectoryError, Found, PrefixTag, Tenant,
+    Throttle, Twin, Waker,
 };
 pub use refusal::{Blame, Refusal, RefusalKind, Retry, Severity};
 pub use server_variables::ServerVariables;
 pub use session_id::{EngineSession, SessionId};
+pub use session_places::{SessionPlace, SessionPlaces};
 pub use sessions::{SessionGuard, SessionInfo, Sessions};
 pub use size::{Size, WrongSize};
 pub use sql_names::{DatabaseName, SqlNameError, UserName, UserRole};

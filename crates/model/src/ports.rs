@@ -8,8 +8,8 @@ use crate::id::{ClusterId, ClusterName, Prefix, RunEpoch};
 use crate::lease::Lease;
 use crate::limits::ClusterLimits;
 use crate::refusal::RefusalKind;
-use crate::session_id::EngineSession;
-use std::net::IpAddr;
+use crate::session_id::{EngineSession, SessionId};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::time::Instant;
 
@@ -145,11 +145,10 @@ pub enum DirectoryError {
 pub trait Waker: Send + Sync + 'static {
     /// Returns a lease on the running engine. Starts it if it sleeps, once for any number of
     /// waiters. Dropping the future gives up the wait.
-    fn attach(
-        &self,
-        cluster: ClusterId,
-        deadline: Instant,
-    ) -> BoxFuture<'_, Result<Lease, AttachError>>;
+    fn attach<'a>(
+        &'a self,
+        request: AttachRequest<'a>,
+    ) -> BoxFuture<'a, Result<Lease, AttachError>>;
 
     /// Kills the engine's session of a client that is gone while a command was running, so that the
     /// command stops. Does not wait; does nothing if its run is over.
@@ -179,8 +178,21 @@ pub trait Throttle: Send + Sync + 'static {
     fn is_suspected<'a>(&'a self, client: IpAddr, name: &'a [u8]) -> BoxFuture<'a, bool>;
 }
 
+/// Request of a session, whose password was proved, for a cluster's engine.
+#[derive(Debug, Clone, Copy)]
+pub struct AttachRequest<'a> {
+    pub cluster: ClusterId,
+    pub deadline: Instant,
+    pub session: SessionId,
+    /// The name that the engine knows.
+    pub user: &'a str,
+    pub client: SocketAddr,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AttachError {
+    #[error("the cluster has as many sessions as its limit allows")]
+    Full,
     #[error("the cluster was not awake by the deadline")]
     Deadline,
     #[error("the engine can't start: {0}")]

@@ -126,7 +126,7 @@ pub struct SessionInfo {
     pub age: Duration,
 }
 
-/// Error of a cluster whose limit of sessions is reached.
+/// Error of a cluster that has its share of all sessions of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many sessions")]
 pub struct SessionLimitReached;
@@ -276,8 +276,8 @@ impl SessionGuard {
         self.id
     }
 
-    /// Registers the session as logged in, within the cluster's limit. `user` is the name that the
-    /// engine knows.
+    /// Registers the session as logged in. `user` is the name that the engine knows. `max`: number
+    /// of sessions that one cluster may have here, whatever its own limit.
     pub fn admit(
         &self,
         cluster: ClusterId,

@@ -4,6 +4,7 @@ use super::Engines;
 use super::attach::within;
 use crate::administration::AdministeredRun;
 use crate::error::EngineError;
+use std::sync::Arc;
 use tidegate_model::ClusterId;
 
 impl Engines {
@@ -11,9 +12,13 @@ impl Engines {
     pub async fn administer(&self, id: ClusterId) -> Result<AdministeredRun, EngineError> {
         let cluster = self.cluster(id)?;
         // Like a session's, busy by birth.
-        let lease = within(id, cluster.shared.attach()).await?;
+        let lease = within(id, cluster.attach_operator()).await?;
         let run = cluster.shared.run(lease.run);
         let run = run.ok_or(EngineError::EndedMeanwhile)?;
-        Ok(AdministeredRun::new(lease, run, cluster.shared))
+        Ok(AdministeredRun::new(
+            lease,
+            run,
+            Arc::clone(&cluster.shared),
+        ))
     }
 }

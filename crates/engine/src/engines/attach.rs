@@ -4,18 +4,21 @@ use super::Engines;
 use crate::error::{EngineError, StartError};
 use crate::limits::{ANSWER_MAX, OPERATION_MAX};
 use std::sync::Arc;
-use std::time::Instant;
-use tidegate_model::{AttachError, BoxFuture, ClusterId, EngineSession, Lease, RunEpoch, Waker};
+use tidegate_model::{
+    AttachError, AttachRequest, BoxFuture, ClusterId, EngineSession, Lease, RunEpoch, Waker,
+};
 
 impl Waker for Engines {
-    fn attach(
-        &self,
-        id: ClusterId,
-        deadline: Instant,
-    ) -> BoxFuture<'_, Result<Lease, AttachError>> {
+    fn attach<'a>(
+        &'a self,
+        request: AttachRequest<'a>,
+    ) -> BoxFuture<'a, Result<Lease, AttachError>> {
         Box::pin(async move {
-            let cluster = self.cluster(id).map_err(|_| AttachError::Gone)?;
-            let attached = tokio::time::timeout_at(deadline.into(), cluster.shared.attach()).await;
+            let cluster = self
+                .cluster(request.cluster)
+                .map_err(|_| AttachError::Gone)?;
+            let attach = cluster.attach(&request);
+            let attached = tokio::time::timeout_at(request.deadline.into(), attach).await;
             attached.unwrap_or(Err(AttachError::Deadline))
         })
     }
@@ -69,6 +72,8 @@ pub(super) async fn within<T>(
         .map_err(|e| match e {
             AttachError::Failed(reason) => EngineError::Start(StartError::new(reason)),
             AttachError::Refused { kind, reason } => EngineError::Refused { kind, reason },
+            // An operator's lease needs no place.
+            AttachError::Full => EngineError::Busy,
             AttachError::Deadline => {
                 EngineError::Start(StartError::new("the engine did not start in time"))
             }

@@ -1,11 +1,12 @@
 //! Sets a new password for an account of a cluster, so that the operator can log in whatever the
 //! tenant did to the accounts.
 
+use super::Engines;
 use super::attach::within;
-use super::{Cluster, Engines};
 use crate::driver::Repair;
 use crate::error::{EngineError, RunError};
 use crate::limits::{NEXT_RUN_CHECK, OPERATION_MAX, OTHER_HOSTS_MAX};
+use crate::supervised_cluster::SupervisedCluster;
 use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::{AccountBook, ClusterId, Lease, RunEpoch, Verifier};
@@ -28,7 +29,7 @@ impl Engines {
         stage2: [u8; 20],
     ) -> Result<Arc<AccountBook>, EngineError> {
         let cluster = self.cluster(id)?;
-        let lease = within(id, cluster.shared.attach()).await?;
+        let lease = within(id, cluster.attach_operator()).await?;
         let mut run = lease.run;
         let mut outcome = self.change_password(&cluster, lease, user, stage2).await;
         if outcome.is_err() && cluster.shared.has_ended(run).await {
@@ -65,7 +66,7 @@ impl Engines {
         stage2: [u8; 20],
     ) -> Result<Arc<AccountBook>, EngineError> {
         let cluster = self.cluster(id)?;
-        let mut run = within(id, cluster.shared.attach()).await?.run;
+        let mut run = within(id, cluster.attach_operator()).await?.run;
         let mut outcome = Err(EngineError::Unsupported("accounts that can be repaired"));
         let mut cause = "an operator asked for it".to_owned();
         for repair in [Repair::Accounts, Repair::Anew] {
@@ -86,7 +87,7 @@ impl Engines {
     /// Changes it in the run that the lease is for. An error if a reading doesn't show it.
     async fn change_password(
         &self,
-        cluster: &Cluster,
+        cluster: &SupervisedCluster,
         // Like a session's, busy by birth: the cluster stays awake until this is done.
         lease: Lease,
         user: &str,
@@ -140,7 +141,7 @@ fn has_password(book: &AccountBook, user: &str, stage2: [u8; 20]) -> bool {
 
 /// Drops accounts without a name: at their hosts the engine prefers them to root at any host, so
 /// the operator could not log in from there.
-async fn drop_shadows(cluster: &Cluster, run: RunEpoch, user: &str) {
+async fn drop_shadows(cluster: &SupervisedCluster, run: RunEpoch, user: &str) {
     let Some(run) = cluster.shared.run(run) else {
         return;
     };
@@ -160,7 +161,7 @@ async fn drop_shadows(cluster: &Cluster, run: RunEpoch, user: &str) {
 /// there the engine prefers that account, and the old password would stay valid. True if one was
 /// changed. One that the engine refuses, such as a role of that name, is left as it is.
 async fn set_for_other_hosts(
-    cluster: &Cluster,
+    cluster: &SupervisedCluster,
     run: RunEpoch,
     book: &AccountBook,
     user: &str,
@@ -190,7 +191,7 @@ async fn set_for_other_hosts(
 /// Ends the run, so that the next start repairs the accounts, and waits for that one. `None`: this
 /// account or kind of engine has no such repair, or there is no space for one.
 async fn repaired_run(
-    cluster: &Cluster,
+    cluster: &SupervisedCluster,
     old: RunEpoch,
     repair: Repair,
     user: &str,
@@ -209,10 +210,14 @@ async fn repaired_run(
 }
 
 /// Waits for a run that is not the old one, which has been killed.
-async fn next_run(id: ClusterId, cluster: &Cluster, old: RunEpoch) -> Result<Lease, EngineError> {
+async fn next_run(
+    id: ClusterId,
+    cluster: &SupervisedCluster,
+    old: RunEpoch,
+) -> Result<Lease, EngineError> {
     let until = Instant::now() + OPERATION_MAX;
     loop {
-        let lease = within(id, cluster.shared.attach()).await?;
+        let lease = within(id, cluster.attach_operator()).await?;
         // The killed run can give out leases until its end is known.
         if lease.run != old {
             return Ok(lease);

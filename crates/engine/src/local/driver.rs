@@ -76,6 +76,10 @@ impl Driver for LocalDriver {
         self.sockets.sessions().map(drop).map_err(unbound)
     }
 
+    fn durable_start(&self) -> bool {
+        true
+    }
+
     fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Run>, StartError>> {
         Box::pin(async move {
             let run = Arc::new(self.start_run().await?);

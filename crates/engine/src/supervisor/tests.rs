@@ -7,7 +7,8 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::readings::ReadingAnswer;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tidegate_model::{
-    AccountBook, Accounts, AttachError, BoxFuture, ClusterId, EngineAddress, EngineSession, Journal,
+    AccountBook, Accounts, AttachError, AttachRequest, BoxFuture, ClusterId, EngineAddress,
+    EngineSession, Journal, SessionId,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -22,16 +23,26 @@ enum Fault {
 }
 
 #[derive(Default)]
-struct RunFacts {
+pub(super) struct RunFacts {
     fault: std::sync::Mutex<Option<Fault>>,
-    starts: AtomicUsize,
+    pub starts: AtomicUsize,
+    /// The driver can't be prepared.
+    unprepared: bool,
+    pub durable_start: AtomicBool,
     alive: Arc<AtomicBool>,
     /// A start waits for this if it is held.
-    hold: AtomicBool,
-    go_on: Notify,
+    pub hold: AtomicBool,
+    pub go_on: Notify,
 }
 
 impl RunFacts {
+    pub fn unprepared() -> Self {
+        Self {
+            unprepared: true,
+            ..Self::default()
+        }
+    }
+
     fn check(&self, step: Fault) {
         let fault = *self.fault.lock().unwrap();
         assert_ne!(fault, Some(step), "a panic in a task of the supervisor");
@@ -42,7 +53,7 @@ impl RunFacts {
     }
 }
 
-struct FaultyDriver(Arc<RunFacts>);
+pub(super) struct FaultyDriver(pub Arc<RunFacts>);
 
 struct FaultyRun(Arc<RunFacts>);
 
@@ -53,6 +64,13 @@ impl Drop for FaultyRun {
 }
 
 impl Driver for FaultyDriver {
+    fn prepare(&self) -> Result<(), StartError> {
+        match self.0.unprepared {
+            true => Err(StartError::new("no socket")),
+            false => Ok(()),
+        }
+    }
+
     fn start(&self) -> BoxFuture<'_, Result<Arc<dyn Run>, StartError>> {
         Box::pin(async move {
             self.0.starts.fetch_add(1, Ordering::SeqCst);
@@ -66,6 +84,10 @@ impl Driver for FaultyDriver {
             );
             Ok(Arc::new(FaultyRun(Arc::clone(&self.0))) as Arc<dyn Run>)
         })
+    }
+
+    fn durable_start(&self) -> bool {
+        self.0.durable_start.load(Ordering::SeqCst)
     }
 
     fn address(&self) -> EngineAddress {
@@ -130,11 +152,22 @@ impl Run for FaultyRun {
     }
 }
 
-struct Nowhere;
+/// Ledger that forgets everything.
+#[derive(Default)]
+pub(super) struct Nowhere {
+    /// The begin of a run waits for `go_on`.
+    pub hold: AtomicBool,
+    pub go_on: Notify,
+}
 
 impl Ledger for Nowhere {
     fn begin_run(&self, _: ClusterId) -> BoxFuture<'_, Result<RunEpoch, LedgerError>> {
-        Box::pin(async { Ok(RunEpoch(1)) })
+        Box::pin(async {
+            if self.hold.load(Ordering::SeqCst) {
+                self.go_on.notified().await;
+            }
+            Ok(RunEpoch(1))
+        })
     }
 
     fn end_run(
@@ -159,6 +192,17 @@ impl Journal for Nowhere {
     fn record(&self, _: &journal::Event) {}
 }
 
+pub(super) fn services() -> SharedServices {
+    SharedServices {
+        ledger: Arc::new(Nowhere::default()),
+        journal: Arc::new(Nowhere::default()),
+        wakes: Arc::new(Semaphore::new(1)),
+        recoveries: Arc::new(Semaphore::new(1)),
+        budget: Arc::new(AwakeBudget::new(u64::MAX)),
+        frozen_after: Duration::from_secs(30),
+    }
+}
+
 struct Stage {
     shared: Arc<SharedCluster>,
     facts: Arc<RunFacts>,
@@ -169,27 +213,19 @@ impl Stage {
     fn new(failure: Option<String>) -> Self {
         let facts = Arc::new(RunFacts::default());
         let shared = Arc::new(SharedCluster::new(ClusterId(1), true));
-        let wakes = Arc::new(Semaphore::new(1));
-        let recoveries = Arc::new(Semaphore::new(1));
-        let budget = Arc::new(AwakeBudget::new(u64::MAX));
-        let frozen_after = Duration::from_secs(30);
-        let common = SharedServices {
-            ledger: Arc::new(Nowhere),
-            journal: Arc::new(Nowhere),
-            wakes,
-            recoveries,
-            budget,
-            frozen_after,
-        };
+        let common = services();
         let (commands, inbox) = mpsc::channel(8);
         let driver = Arc::new(FaultyDriver(Arc::clone(&facts)));
         Supervisor::spawn(
             Arc::clone(&shared),
             driver,
             common,
-            ClusterLimits::default(),
-            failure,
-            inbox,
+            SupervisorStart {
+                limits: ClusterLimits::default(),
+                failure,
+                place: Weak::new(),
+                commands: inbox,
+            },
         );
         Self {
             shared,
@@ -250,19 +286,19 @@ async fn a_panic_in_a_start_is_a_failure_that_can_be_retried() {
     let stage = Stage::new(None);
     stage.facts.set(Some(Fault::Start));
     assert_eq!(
-        stage.shared.attach().await.unwrap_err(),
+        stage.shared.attach_operator().await.unwrap_err(),
         AttachError::Failed(PANICKED.to_owned())
     );
     assert_eq!(stage.state(), ClusterState::Failed);
     stage.facts.set(None);
     stage.wait_for_retry().await;
-    stage.shared.attach().await.unwrap();
+    stage.shared.attach_operator().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_panic_in_a_reading_fails_that_reading() {
     let stage = Stage::new(None);
-    drop(stage.shared.attach().await.unwrap());
+    drop(stage.shared.attach_operator().await.unwrap());
     stage.facts.set(Some(Fault::Reading));
     assert_eq!(stage.accounts().await.unwrap_err().to_string(), PANICKED);
     stage.facts.set(None);
@@ -274,7 +310,7 @@ async fn a_panic_in_a_reading_fails_that_reading() {
 async fn a_panic_while_it_goes_to_sleep_ends_the_engine_and_recovers_it() {
     for fault in [Fault::Drain, Fault::Stop] {
         let stage = Stage::new(None);
-        drop(stage.shared.attach().await.unwrap());
+        drop(stage.shared.attach_operator().await.unwrap());
         stage.facts.set(Some(fault));
         stage.sleep().await.unwrap();
         stage.facts.set(None);
@@ -291,7 +327,7 @@ async fn a_cluster_removed_at_the_moment_its_engine_is_up_is_removed() {
         let stage = Stage::new(None);
         stage.facts.hold.store(true, Ordering::SeqCst);
         let shared = Arc::clone(&stage.shared);
-        let waiter = tokio::spawn(async move { shared.attach().await });
+        let waiter = tokio::spawn(async move { shared.attach_operator().await });
         while stage.facts.starts.load(Ordering::SeqCst) == 0 {
             tokio::task::yield_now().await;
         }
@@ -346,9 +382,19 @@ async fn a_cluster_that_cannot_be_reached_begins_failed_and_is_tried_again() {
         .await
         .unwrap();
     assert_eq!(
-        stage.shared.attach().await.unwrap_err(),
+        stage.shared.attach_operator().await.unwrap_err(),
         AttachError::Failed("its socket: taken".to_owned())
     );
     stage.wait_for_retry().await;
-    stage.shared.attach().await.unwrap();
+    stage.shared.attach_operator().await.unwrap();
+}
+
+pub(super) fn session_request(session: u32) -> AttachRequest<'static> {
+    AttachRequest {
+        cluster: ClusterId(1),
+        deadline: Instant::now(),
+        session: SessionId::new(session),
+        user: "root",
+        client: "127.0.0.1:3306".parse().unwrap(),
+    }
 }

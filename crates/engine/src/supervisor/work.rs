@@ -4,13 +4,32 @@
 use super::{PANICKED, Supervisor};
 use crate::drain::{DrainEnd, DrainForce, DrainOrder, RunEnd, drain};
 use crate::error::{ReadingError, StartError};
-use crate::messages::SupervisorReport;
+use crate::limits::RETRY_FIRST;
+use crate::messages::{SupervisorCommand, SupervisorReport};
 use crate::tasks::{read_due_accounts, spawn_reporting, start_engine};
 use std::sync::Arc;
 use std::time::Instant;
 use tidegate_model::ClusterState;
+use tokio::sync::mpsc;
 
 impl Supervisor {
+    /// Whether a supervisor that is made later would be in the same state.
+    pub(super) fn is_idle(&self) -> bool {
+        self.machine.is_new()
+            && self.reading.is_none()
+            && self.readings.is_quiet()
+            && self.sleepers.is_empty()
+            && self.recording.is_none()
+            && self.backoff == RETRY_FIRST
+    }
+
+    /// Gives up the place if nobody needs a supervisor.
+    pub(super) fn leave(&self, commands: &mpsc::Receiver<SupervisorCommand>) -> bool {
+        let budget = &self.common.budget;
+        let place = self.place.upgrade();
+        place.is_some_and(|place| place.vacate(commands, || budget.leave(self.shared.id)))
+    }
+
     pub(super) async fn abort_start(&mut self) {
         let Some(start) = self.start.take() else {
             return;

@@ -25,7 +25,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tidegate_engine::{ClusterSpec, EngineSettings, Engines, Helper};
-use tidegate_model::{ClusterEngine, ClusterId, ClusterLimits, ClusterName, Event, Lease, Waker};
+use tidegate_model::{
+    AttachRequest, ClusterEngine, ClusterId, ClusterLimits, ClusterName, Event, Lease, SessionId,
+    Waker,
+};
+
+/// Request of a session for the engine of this cluster.
+pub fn request(cluster: ClusterId, deadline: Instant) -> AttachRequest<'static> {
+    AttachRequest {
+        cluster,
+        deadline,
+        session: SessionId::new(1),
+        user: "root",
+        client: std::net::SocketAddr::from(([127, 0, 0, 1], 3306)),
+    }
+}
 
 /// The helper that cargo builds beside this test.
 pub fn helper() -> Helper {
@@ -155,7 +169,7 @@ impl EnginesFixture {
 
     pub async fn attach(&self, id: ClusterId) -> Lease {
         self.engines
-            .attach(id, Instant::now() + Duration::from_secs(120))
+            .attach(request(id, Instant::now() + Duration::from_secs(120)))
             .await
             .unwrap()
     }

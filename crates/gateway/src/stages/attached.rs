@@ -8,7 +8,9 @@ use crate::limits;
 use crate::login_check::{LoginCheck, ProvenLogin};
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::login::user_bytes;
-use tidegate_model::{AttachError, Lease, LoginName, Refusal, RefusalKind, error_chain};
+use tidegate_model::{
+    AttachError, AttachRequest, Lease, LoginName, Refusal, RefusalKind, error_chain,
+};
 use tidegate_wire::response::ErrPacket;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -159,8 +161,14 @@ async fn wait_for_lease(
     identified: &Identified,
     proven: &ProvenLogin,
 ) -> Result<Lease, NotAttached> {
-    let waker = &identified.connection.shared.waker;
-    let attach = waker.attach(proven.tenant.cluster, deadline.into_std());
+    let connection = &identified.connection;
+    let attach = connection.shared.waker.attach(AttachRequest {
+        cluster: proven.tenant.cluster,
+        deadline: deadline.into_std(),
+        session: connection.guard.id(),
+        user: &proven.user,
+        client: connection.client,
+    });
     let result = tokio::select! {
         biased;
         result = timeout_at(deadline, attach) => result,
@@ -168,6 +176,7 @@ async fn wait_for_lease(
     };
     let refusal = match result {
         Ok(Ok(lease)) => return Ok(lease),
+        Ok(Err(AttachError::Full)) => Refusal::new(RefusalKind::TooManyConnections),
         Err(_) | Ok(Err(AttachError::Deadline)) => Refusal::new(RefusalKind::WakeDeadline),
         Ok(Err(AttachError::Failed(why))) => Refusal::because(RefusalKind::EngineFailed, why),
         Ok(Err(AttachError::Refused { kind, reason })) => Refusal::because(kind, reason),
