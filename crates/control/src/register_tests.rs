@@ -6,7 +6,7 @@ use crate::test_rows::{live_cluster, unclean_cluster};
 use futures_util::future::join_all;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
-use tidegate_model::{Account, Requirement};
+use tidegate_model::{Account, ReadingOrder, Requirement};
 
 fn book(run: u64, user: &str) -> Arc<AccountBook> {
     let account = Account {
@@ -20,7 +20,7 @@ fn book(run: u64, user: &str) -> Arc<AccountBook> {
     Arc::new(AccountBook {
         accounts,
         run: RunEpoch(run),
-        read_began: Some(Instant::now()),
+        order: ReadingOrder(1),
     })
 }
 
@@ -60,7 +60,7 @@ fn accounts_read(n: usize) -> Arc<AccountBook> {
         return Arc::new(AccountBook {
             accounts: vec![account; 20_000].into_iter().collect(),
             run: RunEpoch(1),
-            read_began: None,
+            order: ReadingOrder::default(),
         });
     }
     book(1, if n.is_multiple_of(10) { "app" } else { "root" })

@@ -26,7 +26,9 @@ use tidegate_control::store::{
     ChangeFeed, ClusterStore, HostStore, OperationClaim, Reservation, SqliteStore, Store,
 };
 use tidegate_engine::MoreKinds;
-use tidegate_model::{AccountBook, Accounts, ClusterEngine, ClusterState, Directory, RunEpoch};
+use tidegate_model::{
+    AccountBook, Accounts, ClusterEngine, ClusterState, Directory, ReadingOrder, RunEpoch,
+};
 
 /// Clusters that are awake when a server stops.
 const AWAKE: usize = 2_000;
@@ -83,7 +85,7 @@ async fn folder_with_names(
     let book = AccountBook {
         accounts: Accounts::default(),
         run: RunEpoch(0),
-        read_began: None,
+        order: ReadingOrder::default(),
     };
     let one = async |name: String| {
         let wanted = Reservation {

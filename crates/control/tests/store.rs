@@ -19,7 +19,8 @@ use tidegate_control::store::{
     StoreError,
 };
 use tidegate_model::{
-    AccountBook, Accounts, ClusterId, ClusterLimits, ClusterName, ClusterSettings, RunEpoch,
+    AccountBook, Accounts, ClusterId, ClusterLimits, ClusterName, ClusterSettings, ReadingOrder,
+    RunEpoch,
 };
 
 crate::over_sqlite!(
@@ -186,6 +187,17 @@ mod suite {
             (RunEpoch(2), "new"),
             "a later run's book stays"
         );
+        // Two readings of one run, which ended in another order than they began.
+        for (order, user) in [(2, "later"), (1, "late")] {
+            let reading = AccountBook {
+                order: ReadingOrder(order),
+                ..book(2, user)
+            };
+            store.save_accounts(id, Arc::new(reading)).await.unwrap();
+        }
+        let kept = store.book(id).await.unwrap();
+        assert_eq!((kept.run, kept.order), (RunEpoch(2), ReadingOrder(2)));
+        assert_eq!(users(&store, id).await[0], "later");
         // As after a crash between the two records of an end.
         let third = store.begin_run(id).await.unwrap();
         store.end_run(id, third).await.unwrap();

@@ -9,7 +9,7 @@ use crate::limits::{DETACH_MAX, FORGET_MAX, YIELD_PATIENCE};
 use crate::tasks::tell_incomplete;
 use futures_util::future::join_all;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tidegate_model::{
     AccountBook, Activity, ClusterId, LeaseHandle, RunEpoch, YieldVerdict, error_chain,
 };
@@ -173,12 +173,12 @@ async fn last_reading(
     if !run.settle(FORGET_MAX).await? {
         return Err(LastReadingError::SessionStays);
     }
-    let began = Instant::now();
+    let order = run.next_reading();
     let accounts = run.accounts().await?;
     tell_incomplete(cluster, &accounts);
     Ok(AccountBook {
         accounts,
         run: epoch,
-        read_began: Some(began),
+        order,
     })
 }

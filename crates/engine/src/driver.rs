@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::{
     Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineAddress, EngineSession, LiveSwitch,
-    ServerVariables,
+    ReadingOrder, ServerVariables,
 };
 
 /// The engine of one cluster, running or not.
@@ -126,6 +126,9 @@ pub trait Run: Send + Sync + 'static {
     fn frozen(&self, _patience: Duration) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())
     }
+
+    /// Returns the number of a reading of the accounts that is about to begin.
+    fn next_reading(&self) -> ReadingOrder;
 
     /// All accounts that clients may log in with: without roles and without the engine's and the
     /// gateway's own accounts. Incomplete if there are more than a book has room for.

@@ -31,13 +31,6 @@ struct Waiter {
     reply: ReadingReply,
 }
 
-/// A reading that is due.
-#[derive(Debug, PartialEq, Eq)]
-pub struct DueReading {
-    pub began: Instant,
-    pub users: Vec<String>,
-}
-
 impl Readings {
     /// Asks for the accounts of these users as of a moment after `not_before`.
     pub fn ask(&mut self, not_before: Instant, users: Vec<String>, reply: ReadingReply) {
@@ -54,9 +47,9 @@ impl Readings {
         }
     }
 
-    /// Returns the reading that begins now, if one is due. The caller must run it and call
-    /// [`Self::done`].
-    pub fn begin(&mut self) -> Option<DueReading> {
+    /// Returns the users of the reading that begins now, if one is due. The caller must run it and
+    /// call [`Self::done`].
+    pub fn begin(&mut self) -> Option<Vec<String>> {
         // A login that has given up must not cause a reading.
         self.queued.retain(|waiter| !waiter.reply.is_closed());
         if self.running.is_some() || self.queued.is_empty() {
@@ -86,10 +79,7 @@ impl Readings {
             users,
             waiters,
         });
-        Some(DueReading {
-            began,
-            users: named,
-        })
+        Some(named)
     }
 
     /// Whether nobody waits.
@@ -119,7 +109,7 @@ impl Readings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidegate_model::{Accounts, RunEpoch};
+    use tidegate_model::{Accounts, ReadingOrder, RunEpoch};
 
     type Waiting = oneshot::Receiver<ReadingAnswer>;
 
@@ -127,7 +117,7 @@ mod tests {
         Arc::new(AccountBook {
             accounts: Accounts::default(),
             run: RunEpoch(1),
-            read_began: None,
+            order: ReadingOrder::default(),
         })
     }
 
@@ -148,11 +138,10 @@ mod tests {
         let mut early: Vec<_> = (0..5)
             .map(|_| ask(&mut readings, before, &["app"]))
             .collect();
-        let due = readings.begin().expect("one is due");
-        assert_eq!(due.users, ["app"]);
+        assert_eq!(readings.begin().expect("one is due"), ["app"]);
         assert!(readings.begin().is_none(), "one runs already");
         // Asked after it began: its result would be too old for them.
-        let now = Instant::now().max(due.began);
+        let now = Instant::now();
         let mut late: Vec<_> = (0..5).map(|_| ask(&mut readings, now, &["app"])).collect();
         readings.done(&Ok(book()));
         assert!(early.iter_mut().all(|rx| rx.try_recv().unwrap().is_ok()));
@@ -173,7 +162,7 @@ mod tests {
         let mut other = ask(&mut readings, before, &["root"]);
         readings.done(&Ok(book()));
         assert!(first.try_recv().is_ok() && same.try_recv().is_ok() && other.try_recv().is_err());
-        assert_eq!(readings.begin().unwrap().users, ["root"]);
+        assert_eq!(readings.begin().unwrap(), ["root"]);
     }
 
     #[test]
@@ -188,9 +177,9 @@ mod tests {
             .map(|name| ask(&mut readings, before, &[name]))
             .collect();
         let mut read = Vec::new();
-        while let Some(due) = readings.begin() {
-            assert!(due.users.len() <= USERS_PER_READING);
-            read.extend(due.users);
+        while let Some(users) = readings.begin() {
+            assert!(users.len() <= USERS_PER_READING);
+            read.extend(users);
             readings.done(&Ok(book()));
         }
         assert_eq!(read, names, "each once, in the order in which they came");

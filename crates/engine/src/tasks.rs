@@ -7,7 +7,7 @@ use crate::error::StartError;
 use crate::ledger::Ledger;
 use crate::limits::{NOTE_AGAIN_FIRST, NOTE_AGAIN_LAST, START_TURN};
 use crate::messages::SupervisorReport;
-use crate::readings::{DueReading, ReadingAnswer};
+use crate::readings::ReadingAnswer;
 use crate::status::SharedCluster;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
@@ -180,13 +180,13 @@ async fn record_accounts(
 ) -> Result<(), SharedError> {
     // The old book is freed first: two books of a cluster need not be in memory at the same time.
     common.ledger.make_room(cluster);
-    let began = Instant::now();
+    let order = run.next_reading();
     let accounts = run.accounts().await.map_err(shared_error)?;
     tell_incomplete(cluster, &accounts);
     let book = Arc::new(AccountBook {
         accounts,
         run: epoch,
-        read_began: Some(began),
+        order,
     });
     common
         .ledger
@@ -228,12 +228,14 @@ pub fn tell_incomplete(cluster: ClusterId, accounts: &Accounts) {
 }
 
 /// Reads the accounts that logins wait for, of the users that they named.
-pub async fn read_due_accounts(run: &dyn Run, epoch: RunEpoch, due: &DueReading) -> ReadingAnswer {
-    let accounts = run.accounts_of(&due.users).await?;
+pub async fn read_due_accounts(run: &dyn Run, epoch: RunEpoch, users: &[String]) -> ReadingAnswer {
+    // Taken before the statement is sent, so that the reading is never older than its number.
+    let order = run.next_reading();
+    let accounts = run.accounts_of(users).await?;
     Ok(Arc::new(AccountBook {
         accounts,
         run: epoch,
-        read_began: Some(due.began),
+        order,
     }))
 }
 

@@ -10,7 +10,6 @@ use crate::book_entry::{AccountEntry, TEXT_MAX, entry_size, write_entry};
 use crate::id::RunEpoch;
 use crate::limits::{BOOK_BYTES_MAX, CANDIDATES_MAX, HOSTS_PER_USER_MAX};
 use std::net::IpAddr;
-use std::time::Instant;
 use zeroize::Zeroize;
 
 /// User names and address of a login. They select the accounts that it can mean.
@@ -21,14 +20,19 @@ pub struct Claim {
     pub client: IpAddr,
 }
 
+/// Number of a reading of the accounts: larger than those of all readings of the same run that
+/// began before. 0 is before the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct ReadingOrder(pub u64);
+
 /// Accounts of one cluster from one reading.
 #[derive(Debug, Clone)]
 pub struct AccountBook {
     pub accounts: Accounts,
     /// Run of the engine in which they were read; 0 before the first run.
     pub run: RunEpoch,
-    /// Start of that reading. `None` for a copy from the store.
-    pub read_began: Option<Instant>,
+    /// Place of that reading among those of its run.
+    pub order: ReadingOrder,
 }
 
 /// Accounts in a compact form. Wiped when dropped, because it contains password hashes.

@@ -38,7 +38,7 @@ pub mod wording;
 pub use account::{Account, Requirement, Unsupported, Verifier};
 pub use address_range::{AddressRange, WrongRange};
 pub use admission::{Admission, AdmissionLimits, AdmissionPlace, Eviction, SourceNetwork};
-pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook};
+pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook, ReadingOrder};
 pub use cluster_settings::{ClusterSettings, LiveSwitch};
 pub use edit_distance::edit_distance;
 pub use engine_address::EngineAddress;

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tidegate_engine::{
     ClusterSpec, Driver, EngineError, EngineKind, Run, RunError, StartError, account_of_row,
     native_hash,
@@ -11,6 +12,7 @@ use tidegate_engine::{
 use tidegate_model::{
     Abilities, Accounts, BoxFuture, EngineAddress, EngineParameters, EngineSession,
     KindDescription, ParameterDescription, ParameterError, ParameterType, PasswordVerifier,
+    ReadingOrder,
 };
 use tokio::net::UnixStream;
 
@@ -81,6 +83,7 @@ impl EngineKind for AttachedKind {
 #[derive(Clone)]
 struct Attached {
     socket: PathBuf,
+    readings: Arc<AtomicU64>,
 }
 
 impl Attached {
@@ -88,6 +91,7 @@ impl Attached {
         let socket = cluster.engine.parameters.text("socket");
         Self {
             socket: socket.unwrap_or_default().into(),
+            readings: Arc::default(),
         }
     }
 
@@ -139,6 +143,10 @@ impl Driver for Attached {
 }
 
 impl Run for Attached {
+    fn next_reading(&self) -> ReadingOrder {
+        ReadingOrder(self.readings.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
         Box::pin(async {
             let row = self.administer(

@@ -15,7 +15,7 @@ use std::error::Error;
 use tidegate_engine::EngineError;
 use tidegate_model::{
     Account, AccountBook, ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineParameters,
-    Prefix, Requirement, RunEpoch, Verifier, error_chain,
+    Prefix, ReadingOrder, Requirement, RunEpoch, Verifier, error_chain,
 };
 
 impl Control {
@@ -176,6 +176,6 @@ fn first_accounts(stage2: [u8; 20]) -> AccountBook {
     AccountBook {
         accounts: [root].into_iter().collect(),
         run: RunEpoch(0),
-        read_began: None,
+        order: ReadingOrder::default(),
     }
 }

@@ -6,7 +6,7 @@ use super::feed::next_version;
 use futures_util::TryStreamExt;
 use sqlx::{Row, SqliteConnection};
 use tidegate_model::limits::BOOK_BYTES_MAX;
-use tidegate_model::{AccountBook, Accounts, ClusterId, RunEpoch};
+use tidegate_model::{AccountBook, Accounts, ClusterId, ReadingOrder, RunEpoch};
 
 /// Bytes of one part of a block. SQLite copies each value that is written or read, so a block in
 /// one value would be copied whole.
@@ -15,7 +15,7 @@ const PART: usize = 64 << 10;
 /// Reads the book of a cluster; empty and incomplete if there is none.
 pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<AccountBook> {
     let cluster = to_i64(id.0);
-    let sql = "SELECT run, complete, \
+    let sql = "SELECT run, reading, complete, \
                (SELECT SUM(LENGTH(accounts)) FROM book_parts WHERE cluster = books.cluster) AS \
                size FROM books WHERE cluster = ?";
     let Some(row) = sqlx::query(sql)
@@ -26,10 +26,11 @@ pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<
         return Ok(AccountBook {
             accounts: Accounts::unknown(),
             run: RunEpoch(0),
-            read_began: None,
+            order: ReadingOrder::default(),
         });
     };
     let run = RunEpoch(row.try_get::<i64, _>("run")?.unsigned_abs());
+    let order = ReadingOrder(row.try_get::<i64, _>("reading")?.unsigned_abs());
     // A column of another type means damage too.
     let complete = row
         .try_get::<i64, _>("complete")
@@ -60,7 +61,7 @@ pub async fn read_book(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<
     Ok(AccountBook {
         accounts,
         run,
-        read_began: None,
+        order,
     })
 }
 
@@ -71,8 +72,8 @@ fn damaged_book(cluster: i64) -> StoreError {
     }
 }
 
-/// Replaces the book of a cluster, unless the stored one is of a later run. Unchanged parts are not
-/// written.
+/// Replaces the book of a cluster, unless the stored one is of a later reading. Unchanged parts are
+/// not written.
 pub async fn write_book(
     db: &mut SqliteConnection,
     id: ClusterId,
@@ -81,13 +82,19 @@ pub async fn write_book(
     let cluster = to_i64(id.0);
     let version = next_version(db).await?;
     let complete = i64::from(book.accounts.is_complete());
-    let sql = "UPDATE books SET run = ?, complete = ?, version = ? WHERE cluster = ? AND run <= ?";
+    let run = to_i64(book.run.0);
+    let reading = to_i64(book.order.0);
+    let sql = "UPDATE books SET run = ?, reading = ?, complete = ?, version = ? WHERE cluster = ? \
+               AND (run < ? OR (run = ? AND reading <= ?))";
     let done = sqlx::query(sql)
-        .bind(to_i64(book.run.0))
+        .bind(run)
+        .bind(reading)
         .bind(complete)
         .bind(version)
         .bind(cluster)
-        .bind(to_i64(book.run.0))
+        .bind(run)
+        .bind(run)
+        .bind(reading)
         .execute(&mut *db)
         .await?;
     if done.rows_affected() == 0 {

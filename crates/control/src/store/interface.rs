@@ -86,8 +86,8 @@ pub trait ClusterStore: Send + Sync {
     /// cluster.
     fn book(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<AccountBook>>;
 
-    /// Replaces the copy of a cluster's accounts, unless the stored one is of a later run. Waits
-    /// while the disk is full.
+    /// Replaces the copy of a cluster's accounts, unless the stored one is of a later reading.
+    /// Waits while the disk is full.
     fn save_accounts(
         &self,
         id: ClusterId,

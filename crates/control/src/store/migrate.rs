@@ -43,6 +43,8 @@ const SQLITE: &[Migration] = &[
     migration!(13, 10, "0013_answers.sql"),
     // Older programs finish deletions without the row, which a newer one then must not find.
     migration!(14, 14, "0014_operations.sql"),
+    // A book that an older program writes is of a later run, and the number counts within a run.
+    migration!(16, 14, "0016_reading_order.sql"),
 ];
 
 /// Last schema version with a row per account.

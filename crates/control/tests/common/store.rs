@@ -9,7 +9,7 @@ use tidegate_control::store::{
 };
 use tidegate_model::{
     Account, AccountBook, ClusterEngine, ClusterId, ClusterLimits, ClusterName, Prefix,
-    Requirement, RunEpoch, Unsupported, Verifier,
+    ReadingOrder, Requirement, RunEpoch, Unsupported, Verifier,
 };
 
 /// A database that stores can be opened on, one after the other.
@@ -96,7 +96,7 @@ pub fn book(run: u64, user: &str) -> AccountBook {
     AccountBook {
         accounts: accounts.into_iter().collect(),
         run: RunEpoch(run),
-        read_began: None,
+        order: ReadingOrder::default(),
     }
 }
 
@@ -112,7 +112,7 @@ pub fn long_book(run: RunEpoch, accounts: usize) -> Arc<AccountBook> {
     Arc::new(AccountBook {
         accounts: (0..accounts).map(account).collect(),
         run,
-        read_began: None,
+        order: ReadingOrder::default(),
     })
 }
 

@@ -1,12 +1,12 @@
 //! A kind of engine without engines, for tests with more clusters than the machine has memory for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tidegate_engine::{ClusterSpec, Driver, EngineError, EngineKind, Run, RunError, StartError};
 use tidegate_model::{
     Abilities, Account, Accounts, BoxFuture, EngineAddress, EngineSession, KindDescription,
-    PasswordVerifier, Requirement, Verifier,
+    PasswordVerifier, ReadingOrder, Requirement, Verifier,
 };
 
 pub const STUB: &str = "stub";
@@ -35,6 +35,7 @@ pub const SLOW_STOP: Duration = Duration::from_secs(6);
 pub struct StubCounts {
     pub starts: AtomicUsize,
     pub stops: AtomicUsize,
+    pub readings: AtomicU64,
     /// Stops that took long.
     pub slow_stops: AtomicUsize,
 }
@@ -93,6 +94,10 @@ impl Driver for Stub {
 }
 
 impl Run for Stub {
+    fn next_reading(&self) -> ReadingOrder {
+        ReadingOrder(self.counts.readings.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {
         let account = |n| Account {
             user: format!("user{n}"),

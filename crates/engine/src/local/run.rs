@@ -21,11 +21,12 @@ use crate::local::events::EventCount;
 use crate::local::process::Process;
 use crate::local::socket::SocketFile;
 use crate::local::variables::{RunVariables, check_values, lock_rights};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tidegate_model::{
-    Accounts, BoxFuture, ClusterId, ClusterLimits, EngineSession, LiveSwitch, ServerVariables,
-    error_chain,
+    Accounts, BoxFuture, ClusterId, ClusterLimits, EngineSession, LiveSwitch, ReadingOrder,
+    ServerVariables, error_chain,
 };
 use tidegate_wire::query::Row;
 use tokio::net::UnixStream;
@@ -52,6 +53,8 @@ pub struct LocalRun {
     events: Arc<EventCount>,
     /// On while it is read-only because of the cluster's disk limit.
     at_disk_limit: LiveSwitch,
+    /// Number of readings of its accounts.
+    readings: AtomicU64,
     /// Its server variables, if its connection may set them.
     variables: OnceLock<RunVariables>,
 }
@@ -72,6 +75,7 @@ impl LocalRun {
             _log_watch: log_watch,
             disk_watch: OnceLock::new(),
             killed_because: OnceLock::new(),
+            readings: AtomicU64::new(0),
             events,
             at_disk_limit,
             variables: OnceLock::new(),
@@ -206,6 +210,10 @@ impl Run for LocalRun {
             || self.process.cpu_time(),
             patience,
         ))
+    }
+
+    fn next_reading(&self) -> ReadingOrder {
+        ReadingOrder(self.readings.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {

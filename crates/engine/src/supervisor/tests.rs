@@ -5,10 +5,10 @@ use crate::budget::AwakeBudget;
 use crate::error::{RunError, StartError};
 use crate::ledger::{Ledger, LedgerError};
 use crate::readings::ReadingAnswer;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tidegate_model::{
     AccountBook, Accounts, AttachError, AttachRequest, BoxFuture, ClusterId, EngineAddress,
-    EngineSession, Journal, SessionId,
+    EngineSession, Journal, ReadingOrder, SessionId,
 };
 use tokio::sync::{Notify, Semaphore};
 
@@ -26,6 +26,7 @@ enum Fault {
 pub(super) struct RunFacts {
     fault: std::sync::Mutex<Option<Fault>>,
     pub starts: AtomicUsize,
+    readings: AtomicU64,
     /// The driver can't be prepared.
     unprepared: bool,
     pub durable_start: AtomicBool,
@@ -114,6 +115,10 @@ impl Run for FaultyRun {
             }
             std::future::pending().await
         })
+    }
+
+    fn next_reading(&self) -> ReadingOrder {
+        ReadingOrder(self.0.readings.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {

@@ -101,11 +101,11 @@ impl Supervisor {
         match state {
             ClusterState::Awake => {
                 let Some(alive) = &self.alive else { return };
-                if let Some(due) = self.readings.begin() {
+                if let Some(users) = self.readings.begin() {
                     let run = Arc::clone(&alive.run);
                     let epoch = alive.epoch;
                     let work = async move {
-                        SupervisorReport::Read(read_due_accounts(run.as_ref(), epoch, &due).await)
+                        SupervisorReport::Read(read_due_accounts(run.as_ref(), epoch, &users).await)
                     };
                     let panicked = || SupervisorReport::Read(Err(ReadingError::Inside));
                     self.reading = Some(spawn_reporting(self.reports.clone(), work, panicked));
