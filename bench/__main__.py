@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gateway
+import leg
 import measure
 import report
 from proc import BenchError, Client, raise_descriptor_limit, say
@@ -21,6 +22,8 @@ from targets import (PLAIN_OPTIONS, Tidegate, load, options_of, start_bare, star
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_PARTS = ("qps", "conn")
 GATEWAY_PARTS = ("idle", "wake", "create", "login")
+# Not part of a full run: it answers one question of design (docs/decisions/0027-engine-tls.md).
+BY_NAME = ("leg",)
 
 
 @dataclass
@@ -50,7 +53,8 @@ QUICK = Plan(quick=True, rows=10_000, rounds=1, warm_seconds=1, qps_seconds=2, c
 def arguments():
     parser = argparse.ArgumentParser(prog="script/bench", description="Compares direct TLS, HAProxy, MySQL Router, a bare relay and Tidegate.")
     parser.add_argument("parts", nargs="*", metavar="PART",
-                        help=f"{', '.join(SHARED_PARTS + GATEWAY_PARTS)} or profile; all but profile when none is named")
+                        help=f"{', '.join(SHARED_PARTS + GATEWAY_PARTS)}, leg or profile; all but leg and profile when none is "
+                             "named")
     parser.add_argument("--quick", action="store_true", help="a few seconds of each: does it work, not how fast it is")
     parser.add_argument("--without", action="append", default=[], choices=("haproxy", "router", "bare", "tidegate"),
                         help="leave a target out")
@@ -62,7 +66,7 @@ def arguments():
     asked = parser.parse_args()
     known = SHARED_PARTS + GATEWAY_PARTS
     for part in asked.parts:
-        if part not in (*known, "profile"):
+        if part not in (*known, *BY_NAME, "profile"):
             parser.error(f"unknown part: {part}")
     asked.parts = asked.parts or list(known)
     return asked
@@ -127,9 +131,12 @@ def carry_out(asked, plan, stack):
             profiling.profile(targets, loaded, folder, work)
         if tidegate:
             tidegate.sleep("bench")
-    for part in GATEWAY_PARTS:
+    for part in GATEWAY_PARTS + BY_NAME:
         if part in asked.parts and tidegate:
             say(f"-- {part}")
+            if part == "leg":
+                results[part] = leg.compare(tidegate, plan, work)
+                continue
             results[part] = getattr(gateway, part)(client, tidegate, plan)
     return results, options
 

@@ -108,6 +108,18 @@ def gateway_tables(results):
               ("create: request to first row", results.get("create"))) if f]
     if lines:
         out.append("## Waking and creating\n\n" + table(["ms", "runs", "p50", "p95", "p99", "max"], lines))
+    if "leg" in results:
+        lines = []
+        for threads, found in results["leg"].items():
+            for name in ("plain", "tls"):
+                f = found[name]
+                lines.append([threads, name, f"{f['qps']:.0f}", cell(f, "p95_ms", 2), cell(f, "proxy_cpu_us"),
+                              cell(f, "engine_cpu_us")])
+            lines.append([threads, "ratio", f"{found['ratio']:.3f}", f"{found['low']:.3f}-{found['high']:.3f}", "", ""])
+        out.append("## TLS between gateway and engine\n\nPoint selects of two accounts of one cluster, in neighbouring runs; the "
+                   "ratio is the median of the pairs, beside it the lowest and the highest.\n\n" +
+                   table(["threads", "connection to the engine", "queries/s", "p95 ms", "gateway CPU us/query",
+                          "engine CPU us/query"], lines))
     if "login" in results:
         lines = []
         for state, found in results["login"].items():

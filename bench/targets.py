@@ -14,9 +14,10 @@ from pathlib import Path
 from proc import BenchError, Server, argv_of, engines_below, free_port, run
 
 MARIADBD = "/usr/sbin/mariadbd"
-# Options of Tidegate's engine that the direct one can't have: its folders and its closed network.
+# Options of Tidegate's engine that the direct one can't have: its folders, its key and its closed network.
 NOT_SHARED = ("--datadir", "--tmpdir", "--plugin-dir", "--secure-file-priv", "--init-file", "--socket", "--pid-file",
-              "--skip-networking", "--skip-ssl", "--ssl", "--log-error", "--user", "--general-log", "--port",
+              "--skip-networking", "--skip-ssl", "--ssl", "--ssl-ca", "--ssl-cert", "--ssl-key",
+              "--log-error", "--user", "--general-log", "--port",
               "--bind-address")
 # Used only if there is no Tidegate to read them from (`--without tidegate`).
 PLAIN_OPTIONS = """--performance-schema=0 --innodb-flush-method=fsync --innodb-use-native-aio=0

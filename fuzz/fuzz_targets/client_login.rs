@@ -17,6 +17,7 @@ fuzz_target!(|stream: &[u8]| {
         collation: 45,
         max_packet: 1 << 24,
         attributes: b"\x08\x03key\x03val".to_vec(),
+        tls: stream.len() % 2 == 1,
     });
     for packet in packets(stream) {
         let seq = packet.seq;
@@ -24,14 +25,21 @@ fuzz_target!(|stream: &[u8]| {
             return;
         };
         match step {
-            ClientStep::Send(bytes) => {
-                let declared = usize::from(bytes[0]) | usize::from(bytes[1]) << 8;
-                assert_eq!(
-                    (bytes.len(), bytes[3]),
-                    (HEADER_LEN + declared, seq.wrapping_add(1))
-                );
+            ClientStep::Send(bytes) => assert_packet(&bytes, seq.wrapping_add(1)),
+            ClientStep::Secure(request) => {
+                assert_packet(&request, seq.wrapping_add(1));
+                let Ok(ClientStep::Send(bytes)) = machine.secured() else {
+                    panic!("the login follows the handshake");
+                };
+                assert_packet(&bytes, seq.wrapping_add(2));
             }
             ClientStep::Done { .. } | ClientStep::Refused(_) => return,
         }
     }
 });
+
+/// Checks that these bytes are one packet with this sequence number.
+fn assert_packet(bytes: &[u8], seq: u8) {
+    let declared = usize::from(bytes[0]) | usize::from(bytes[1]) << 8;
+    assert_eq!((bytes.len(), bytes[3]), (HEADER_LEN + declared, seq));
+}

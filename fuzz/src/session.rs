@@ -5,9 +5,16 @@ use crate::script::Script;
 use tidegate_wire::packet::HEADER_LEN;
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayError};
 use tidegate_wire::response::ErrPacket;
+use tidegate_wire::tls_status::TlsFacts;
 
 /// Session id of an engine, for a mapped KILL.
 pub const ENGINE_ID: u64 = 77;
+
+/// TLS of the client.
+const FACTS: TlsFacts = TlsFacts {
+    version: "TLSv1.3",
+    cipher: "TLS_AES_128_GCM_SHA256",
+};
 
 /// Whether a KILL names a session by one of the gateway's ids.
 pub fn is_ours(id: u64) -> bool {
@@ -87,6 +94,18 @@ impl Session {
             Intercepted::Kill { id, .. } => id,
             Intercepted::ProcessKill { id } => u64::from(id),
             Intercepted::Other => 0,
+            Intercepted::TlsStatus => {
+                let before = self.to_engine.len();
+                self.relay.release_tls_status(&FACTS, &mut self.to_engine);
+                let packet = &self.to_engine[before..];
+                let len = u32::from_le_bytes([packet[0], packet[1], packet[2], 0]) as usize;
+                assert_eq!(
+                    (packet.len(), packet[3], packet[4]),
+                    (HEADER_LEN + len, held[3], held[4]),
+                    "a question becomes one whole packet of the same command"
+                );
+                return;
+            }
         };
         let before = self.to_engine.len();
         if self.map_kills && is_ours(id) {

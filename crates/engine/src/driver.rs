@@ -6,8 +6,8 @@ use crate::error::{EngineError, RunError, StartError};
 use std::sync::Arc;
 use std::time::Duration;
 use tidegate_model::{
-    Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineAddress, EngineSession, LiveSwitch,
-    ReadingOrder, ServerVariables,
+    Accounts, BoxFuture, ClusterLimits, ClusterUsage, EngineAddress, EngineCertificate,
+    EngineSession, LiveSwitch, ReadingOrder, ServerVariables,
 };
 
 /// The engine of one cluster, running or not.
@@ -129,6 +129,11 @@ pub trait Run: Send + Sync + 'static {
 
     /// Returns the number of a reading of the accounts that is about to begin.
     fn next_reading(&self) -> ReadingOrder;
+
+    /// Certificate by which this run is recognized over TLS. `None`: it offers no TLS.
+    fn certificate(&self) -> Option<Arc<EngineCertificate>> {
+        None
+    }
 
     /// All accounts that clients may log in with: without roles and without the engine's and the
     /// gateway's own accounts. Incomplete if there are more than a book has room for.

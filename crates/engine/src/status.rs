@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 use tidegate_model::{
-    Activity, AttachError, AttachRequest, ClusterId, ClusterLimits, ClusterState, EngineAddress,
+    Activity, AttachError, AttachRequest, ClusterId, ClusterLimits, ClusterState, EngineEndpoint,
     Lease, LeaseHandle, LiveSwitch, RefusalKind, RunEpoch, SessionId, SessionPlace, SessionPlaces,
 };
 use tokio::sync::{Notify, Semaphore, watch};
@@ -41,7 +41,7 @@ impl Status {
 /// leases is one step.
 #[derive(Debug, Default)]
 pub struct LeaseGate {
-    open: Option<(RunEpoch, EngineAddress)>,
+    open: Option<(RunEpoch, EngineEndpoint)>,
     leases: Vec<LeaseHandle>,
     /// On while the run is read-only because of the cluster's disk limit.
     at_disk_limit: LiveSwitch,
@@ -58,18 +58,18 @@ impl LeaseGate {
     pub fn open(
         &mut self,
         run: RunEpoch,
-        address: EngineAddress,
+        engine: EngineEndpoint,
         newest: Instant,
         at_disk_limit: LiveSwitch,
     ) {
         self.at_disk_limit = at_disk_limit;
-        self.open = Some((run, address));
+        self.open = Some((run, engine));
         self.newest = Some(newest);
         self.prune_at = PRUNE_FIRST;
     }
 
-    pub fn reopen(&mut self, run: RunEpoch, address: EngineAddress, leases: Vec<LeaseHandle>) {
-        self.open = Some((run, address));
+    pub fn reopen(&mut self, run: RunEpoch, engine: EngineEndpoint, leases: Vec<LeaseHandle>) {
+        self.open = Some((run, engine));
         self.leases.extend(leases);
     }
 
@@ -82,13 +82,13 @@ impl LeaseGate {
 
     /// Gives out a lease, with the session's place if it is for one.
     fn lease(&mut self, cluster: ClusterId, place: &mut Option<SessionPlace>) -> Option<Lease> {
-        let (run, address) = self.open.clone()?;
+        let (run, engine) = self.open.clone()?;
         if self.leases.len() >= self.prune_at {
             self.prune();
             // Doubled, so that pruning costs each lease a constant time.
             self.prune_at = (self.leases.len() * 2).max(PRUNE_FIRST);
         }
-        let (mut lease, handle) = LeaseHandle::pair(cluster, run, address, place.take());
+        let (mut lease, handle) = LeaseHandle::pair(cluster, run, engine, place.take());
         lease.at_disk_limit = self.at_disk_limit.clone();
         self.leases.push(handle);
         Some(lease)

@@ -4,9 +4,11 @@
 //! PROCESSLIST and the engine's logs see the client and not the gateway. The login asks for exactly
 //! the capabilities that were granted to the client: both sides must frame packets alike.
 
+use crate::leg_stream::LegStream;
 use crate::limits;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+use rustls::ClientConnection;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -19,7 +21,7 @@ use tidegate_wire::proxy;
 use tidegate_wire::response::{ErrPacket, OkPacket};
 use tidegate_wire::server::Login;
 use tidegate_wire::slices::{OutOfBounds, head, tail};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use zeroize::Zeroizing;
 
@@ -37,6 +39,8 @@ pub(crate) struct ProvenClient<'a> {
 /// Session at the engine.
 pub(crate) struct EngineLogin {
     pub stream: UnixStream,
+    /// TLS over that stream, for an account that requires it.
+    pub tls: Option<Box<ClientConnection>>,
     pub session: u32,
     pub ok: OkPacket,
     /// The OK as it came: what else it says is for the client, whose login asked for the same
@@ -75,10 +79,12 @@ pub(crate) enum BrokenLogin {
     OutOfBounds(#[from] OutOfBounds),
 }
 
-/// Connects to the engine and logs the client in.
+/// Connects to the engine and logs the client in: over `tls`, if that is given and the engine
+/// offers it. Otherwise the engine decides whether the account may log in without.
 pub(crate) async fn log_in(
     address: &EngineAddress,
     who: &ProvenClient<'_>,
+    tls: Option<Box<ClientConnection>>,
 ) -> Result<EngineLogin, LoginFailure> {
     let header = proxy::encode_v2(Some((who.client, who.local)));
     let EngineAddress::Unix(path) = address;
@@ -91,27 +97,42 @@ pub(crate) async fn log_in(
         collation: who.login.collation,
         max_packet: who.login.max_packet,
         attributes: who.login.attributes.clone(),
+        tls: tls.is_some(),
     });
-    let mut packets = Packets::new(stream);
+    let mut packets = Packets::new(LegStream::new(stream));
+    let mut offered_tls = tls;
+    let mut step = machine.on_packet(packets.next().await?)?;
     loop {
-        match machine.on_packet(packets.next().await?) {
-            Ok(ClientStep::Send(bytes)) => packets.stream.write_all(&bytes).await?,
-            Ok(ClientStep::Done {
+        step = match step {
+            ClientStep::Send(bytes) => {
+                packets.stream.write_all(&bytes).await?;
+                machine.on_packet(packets.next().await?)?
+            }
+            ClientStep::Secure(request) => {
+                packets.stream.write_all(&request).await?;
+                if let Some(tls) = offered_tls.take() {
+                    // The engine sends nothing until it has read the first record.
+                    packets.stream.secure(tls).await?;
+                }
+                machine.secured()?
+            }
+            ClientStep::Done {
                 ok,
                 ok_payload,
                 connection_id,
                 ..
-            }) => {
+            } => {
+                let (stream, tls) = packets.into_stream()?;
                 return Ok(EngineLogin {
-                    stream: packets.into_stream()?,
+                    stream,
+                    tls,
                     session: connection_id,
                     ok,
                     ok_payload,
                 });
             }
-            Ok(ClientStep::Refused(err)) => return Err(LoginFailure::Refused(err)),
-            Err(e) => return Err(e.into()),
-        }
+            ClientStep::Refused(err) => return Err(LoginFailure::Refused(err)),
+        };
     }
 }
 
@@ -143,7 +164,7 @@ async fn connect(path: &Path, header: &[u8]) -> Result<UnixStream, BrokenLogin> 
 /// Reader of the engine's packets during the login. The engine only answers, so a read may take all
 /// bytes that have arrived: half as many system calls as reading header and payload separately.
 struct Packets {
-    stream: UnixStream,
+    stream: LegStream,
     reader: PacketReader,
     buffer: [u8; READ],
     ahead: Range<usize>,
@@ -153,7 +174,7 @@ struct Packets {
 const READ: usize = 1024;
 
 impl Packets {
-    fn new(stream: UnixStream) -> Self {
+    fn new(stream: LegStream) -> Self {
         Self {
             stream,
             reader: PacketReader::new(ENGINE_PACKET_MAX),
@@ -179,10 +200,10 @@ impl Packets {
     }
 
     /// Returns the stream, from which the relay goes on to read.
-    fn into_stream(self) -> Result<UnixStream, BrokenLogin> {
+    fn into_stream(mut self) -> Result<(UnixStream, Option<Box<ClientConnection>>), BrokenLogin> {
         // Bytes that were read ahead would be missing in the relay's stream.
-        if self.ahead.is_empty() {
-            Ok(self.stream)
+        if self.ahead.is_empty() && !self.stream.has_plain_bytes()? {
+            Ok(self.stream.into_parts())
         } else {
             Err(BrokenLogin::SpokeUnasked)
         }

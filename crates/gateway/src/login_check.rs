@@ -32,6 +32,8 @@ pub(crate) struct ProvenLogin {
     pub user: String,
     /// SHA1(password); `None` for the empty password.
     pub stage1: Option<Zeroizing<[u8; 20]>>,
+    /// Requirement for the connection to the engine, as it was last read.
+    pub requires: Requirement,
 }
 
 /// Result of a check.
@@ -220,15 +222,15 @@ impl LoginCheck<'_> {
         }
     }
 
-    /// Returns the refusal for a client whose password the engine did not accept. The engine's
+    /// Returns what the account of a client requires that the engine did not let in. The engine's
     /// accounts are read again: its password may have been changed, and only a client with the
-    /// right one is told what else the account requires.
-    pub async fn explain_denial(
+    /// right one is told what else the account requires. An error is the refusal for the client.
+    pub async fn reread_requirement(
         &self,
         cluster: ClusterId,
         name: &LoginName,
         login: &Login,
-    ) -> Refusal {
+    ) -> Result<Requirement, Refusal> {
         let now = Instant::now();
         let claim = self.claim(name);
         let reread = self
@@ -236,20 +238,14 @@ impl LoginCheck<'_> {
             .directory
             .refresh(cluster, &claim, now.into_std());
         let Ok(Ok(accounts)) = timeout_at(now + limits::REREAD_PATIENCE, reread).await else {
-            return Refusal::because(
+            return Err(Refusal::because(
                 RefusalKind::AccessDenied,
                 "denied by the engine; its accounts could not be read",
-            );
+            ));
         };
-        let kind = match self
-            .match_account(Some(&accounts), &login.credential)
+        self.match_account(Some(&accounts), &login.credential)
             .map(|found| found.requires)
-        {
-            Some(Requirement::Tls) => RefusalKind::RequiresTls,
-            Some(Requirement::Certificate) => RefusalKind::RequiresCertificate,
-            Some(Requirement::None) | None => RefusalKind::AccessDenied,
-        };
-        Refusal::because(kind, "denied by the engine")
+            .ok_or_else(|| denied_by_engine(Requirement::None))
     }
 
     /// Compares the credential with every account that may be meant, filled up with made-up ones,
@@ -296,6 +292,17 @@ impl LoginCheck<'_> {
     }
 }
 
+/// Returns the refusal for a client with the right password whose account requires this.
+pub(crate) fn denied_by_engine(requires: Requirement) -> Refusal {
+    let kind = match requires {
+        Requirement::Tls => RefusalKind::RequiresTls,
+        Requirement::Cipher => RefusalKind::RequiresCipher,
+        Requirement::Certificate => RefusalKind::RequiresCertificate,
+        Requirement::None => RefusalKind::AccessDenied,
+    };
+    Refusal::because(kind, "denied by the engine")
+}
+
 /// Returns the first of the accounts that the password fits, with the strictest requirement of
 /// those of the same name.
 fn first_match<'a>(
@@ -324,6 +331,7 @@ fn proven(tenant: Tenant, found: AccountMatch, claim: &Claim) -> LoginVerdict {
         tenant,
         user: user.unwrap_or_default(),
         stage1: found.stage1,
+        requires: found.requires,
     }))
 }
 

@@ -82,12 +82,13 @@ async fn what_an_account_requires_is_told_by_a_fresh_reading_and_to_nobody_witho
             client: "203.0.113.9".parse().unwrap(),
         };
         let refusal = check
-            .explain_denial(
+            .reread_requirement(
                 ClusterId(1),
                 &LoginName::parse(&login.user, login.collation),
                 &login,
             )
-            .await;
+            .await
+            .map_or_else(|refusal| refusal, denied_by_engine);
         assert_eq!(refusal.kind, want, "{user} {password}");
     }
     assert_eq!(directory.refreshes.load(Ordering::Relaxed), 5);

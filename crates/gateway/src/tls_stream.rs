@@ -5,7 +5,7 @@
 //! written bytes leave with the flush.
 
 use crate::limits::HANDSHAKE_BYTES_MAX;
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{ConnectionCommon, ProtocolVersion, ServerConfig, ServerConnection};
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -87,8 +87,8 @@ impl TlsStream {
                 // arrived. Later reads release what a large record took.
                 ready!(self.tcp.poll_read_ready(cx))?;
             }
-            let read = match self.tls.read_tls(&mut TcpIo {
-                tcp: &mut self.tcp,
+            let read = match self.tls.read_tls(&mut PolledIo {
+                stream: &mut self.tcp,
                 cx,
             }) {
                 Ok(n) => n,
@@ -182,14 +182,14 @@ impl AsyncWrite for TlsStream {
 }
 
 /// Writes the sealed records, many in one system call. Pending: the client does not read.
-pub(crate) fn poll_write_tls(
-    tcp: &mut TcpStream,
-    tls: &mut ServerConnection,
+pub(crate) fn poll_write_tls<S: AsyncWrite + Unpin, D>(
+    stream: &mut S,
+    tls: &mut ConnectionCommon<D>,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     while tls.wants_write() {
-        match tls.write_tls(&mut TcpIo {
-            tcp: &mut *tcp,
+        match tls.write_tls(&mut PolledIo {
+            stream: &mut *stream,
             cx: &mut *cx,
         }) {
             Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -202,9 +202,9 @@ pub(crate) fn poll_write_tls(
 }
 
 /// Socket as rustls reads and writes it, without a copy in between.
-struct TcpIo<'a, 'c> {
-    tcp: &'a mut TcpStream,
-    cx: &'a mut Context<'c>,
+pub(crate) struct PolledIo<'a, 'c, S> {
+    pub stream: &'a mut S,
+    pub cx: &'a mut Context<'c>,
 }
 
 fn done<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
@@ -214,21 +214,21 @@ fn done<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     }
 }
 
-impl Read for TcpIo<'_, '_> {
+impl<S: AsyncRead + Unpin> Read for PolledIo<'_, '_, S> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut buf = ReadBuf::new(into);
-        done(Pin::new(&mut *self.tcp).poll_read(self.cx, &mut buf))?;
+        done(Pin::new(&mut *self.stream).poll_read(self.cx, &mut buf))?;
         Ok(buf.filled().len())
     }
 }
 
-impl Write for TcpIo<'_, '_> {
+impl<S: AsyncWrite + Unpin> Write for PolledIo<'_, '_, S> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        done(Pin::new(&mut *self.tcp).poll_write(self.cx, buf))
+        done(Pin::new(&mut *self.stream).poll_write(self.cx, buf))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        done(Pin::new(&mut *self.tcp).poll_write_vectored(self.cx, bufs))
+        done(Pin::new(&mut *self.stream).poll_write_vectored(self.cx, bufs))
     }
 
     fn flush(&mut self) -> io::Result<()> {

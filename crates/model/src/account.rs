@@ -104,14 +104,16 @@ impl Drop for Verifier {
 }
 
 /// Condition that an account sets for its connection (`CREATE USER ... REQUIRE ...`). The engine
-/// sees a plain socket from the gateway, so it considers every condition unmet.
+/// checks it, on a connection that uses TLS for this reason only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
     #[default]
     None,
-    /// `REQUIRE SSL`. Every client uses TLS here, but the engine can't see that.
+    /// `REQUIRE SSL`.
     Tls,
-    /// `REQUIRE X509`, `SUBJECT`, `ISSUER` or `CIPHER`. The gateway asks no client for a
+    /// `REQUIRE CIPHER` alone: met if the client's connection uses it.
+    Cipher,
+    /// `REQUIRE X509`, `SUBJECT` or `ISSUER`, which can't be met: the gateway asks no client for a
     /// certificate.
     Certificate,
 }
@@ -125,7 +127,7 @@ pub struct Account {
     /// Alternatives; one match is enough (`IDENTIFIED VIA a OR b`).
     pub verifiers: Vec<Verifier>,
     pub locked: bool,
-    /// Used only to choose the refusal that the client gets.
+    /// Chooses between TLS and a plain connection to the engine, and the refusal of a client.
     pub requires: Requirement,
 }
 

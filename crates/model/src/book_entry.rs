@@ -87,7 +87,8 @@ impl<'a> AccountEntry<'a> {
             requires: match self.flags >> REQUIRES_SHIFT & 3 {
                 0 => Requirement::None,
                 1 => Requirement::Tls,
-                _ => Requirement::Certificate,
+                2 => Requirement::Certificate,
+                _ => Requirement::Cipher,
             },
         }
     }
@@ -104,6 +105,8 @@ pub(crate) fn write_entry(account: &Account, out: &mut Vec<u8>) {
         Requirement::None => 0,
         Requirement::Tls => 1,
         Requirement::Certificate => 2,
+        // Stored books of earlier versions have 2 for it.
+        Requirement::Cipher => 3,
     };
     let mut flags = u8::try_from(methods.len()).unwrap_or(0) | requires << REQUIRES_SHIFT;
     flags |= if account.locked { LOCKED } else { 0 };

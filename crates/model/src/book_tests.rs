@@ -46,6 +46,7 @@ fn all_kinds() -> Vec<Account> {
     out[2].locked = true;
     out[2].requires = Requirement::Tls;
     out[3].requires = Requirement::Certificate;
+    out[4].requires = Requirement::Cipher;
     out
 }
 

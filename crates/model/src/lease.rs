@@ -6,7 +6,7 @@
 //! with yes.
 
 use crate::cluster_settings::LiveSwitch;
-use crate::engine_address::EngineAddress;
+use crate::engine_address::{EngineAddress, EngineCertificate, EngineEndpoint};
 use crate::id::{ClusterId, RunEpoch};
 use crate::session_id::SessionId;
 use crate::session_places::SessionPlace;
@@ -127,7 +127,9 @@ pub struct Lease {
     pub cluster: ClusterId,
     pub run: RunEpoch,
     /// Address at which the engine accepts sessions.
-    pub address: EngineAddress,
+    pub address: Arc<EngineAddress>,
+    /// Certificate of this run, if the engine offers TLS.
+    pub certificate: Option<Arc<EngineCertificate>>,
     /// On while the engine is read-only because of the cluster's disk limit.
     pub at_disk_limit: LiveSwitch,
     shared: Arc<LeaseState>,
@@ -228,7 +230,7 @@ impl LeaseHandle {
     pub fn pair(
         cluster: ClusterId,
         run: RunEpoch,
-        address: EngineAddress,
+        engine: EngineEndpoint,
         place: Option<SessionPlace>,
     ) -> (Lease, LeaseHandle) {
         let shared = Arc::new(LeaseState::new(Activity::Busy));
@@ -237,7 +239,8 @@ impl LeaseHandle {
             Lease {
                 cluster,
                 run,
-                address,
+                address: engine.address,
+                certificate: engine.certificate,
                 at_disk_limit: LiveSwitch::default(),
                 shared: Arc::clone(&shared),
                 _place: place,

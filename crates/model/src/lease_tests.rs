@@ -9,7 +9,10 @@ fn pair() -> (Lease, LeaseHandle) {
     LeaseHandle::pair(
         ClusterId(1),
         RunEpoch(1),
-        EngineAddress::Unix("/none".into()),
+        EngineEndpoint {
+            address: Arc::new(EngineAddress::Unix("/none".into())),
+            certificate: None,
+        },
         None,
     )
 }

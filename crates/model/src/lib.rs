@@ -41,7 +41,7 @@ pub use admission::{Admission, AdmissionLimits, AdmissionPlace, Eviction, Source
 pub use book::{AccountBook, Accounts, AccountsBuilder, Claim, DamagedBook, ReadingOrder};
 pub use cluster_settings::{ClusterSettings, LiveSwitch};
 pub use edit_distance::edit_distance;
-pub use engine_address::EngineAddress;
+pub use engine_address::{EngineAddress, EngineCertificate, EngineEndpoint};
 pub use engine_kind::{
     Abilities, ClusterEngine, EngineParameters, KindDescription, ParameterDescription,
     ParameterError, ParameterType, PasswordVerifier,

@@ -115,17 +115,23 @@ refusals! {
         "Logins from your address are not allowed for this user name.",
         "Check the prefix of the user name. The operator allows an address with `tidegate cluster \
          set NAME --ip-allow CIDR`, which replaces the list";
-    /// The password is right, but the account requires TLS, which the engine can't see on the
-    /// gateway's connection. Sent only after the password was verified.
+    /// The password is right, but the account requires TLS, and the engine offers none to the
+    /// gateway. Sent only after the password was verified.
     RequiresTls = "requires-tls", 1045, "28000", Client, Never, Info,
-        "The password is right, but the account has REQUIRE SSL, which the engine can't verify \
-         behind the gateway.",
+        "The password is right, but the account has REQUIRE SSL, and the cluster's engine has no \
+         TLS.",
         "Every connection here is TLS in any case: run ALTER USER ... REQUIRE NONE as another \
          user. For root, `tidegate cluster password NAME` does so";
-    /// As `RequiresTls`, for an account that requires a client certificate or a cipher.
+    /// As `RequiresTls`, for an account that requires a cipher which the connection does not use.
+    RequiresCipher = "requires-cipher", 1045, "28000", Client, Never, Info,
+        "The password is right, but the account has REQUIRE CIPHER, and this connection uses \
+         another cipher.",
+        "Connect with that cipher, or run ALTER USER ... REQUIRE SSL as another user. For root, \
+         `tidegate cluster password NAME` removes the requirement";
+    /// As `RequiresTls`, for an account that requires a client certificate.
     RequiresCertificate = "requires-certificate", 1045, "28000", Client, Never, Info,
-        "The password is right, but the account has REQUIRE X509, ISSUER, SUBJECT or \
-         CIPHER, and no client is asked for a certificate here.",
+        "The password is right, but the account has REQUIRE X509, ISSUER or SUBJECT, and no \
+         client is asked for a certificate here.",
         "Run ALTER USER ... REQUIRE NONE as another user, with a long password. For root, \
          `tidegate cluster password NAME` does so";
     /// The password could not be checked in time.

@@ -92,6 +92,8 @@ pub enum TlsError {
     FormerAccount(PathBuf),
     #[error("the certificate could not be created")]
     Issue(#[from] rcgen::Error),
+    #[error("the engine's name in TLS is not a name")]
+    EngineName,
     #[error("TLS failed")]
     Rustls(#[from] rustls::Error),
 }

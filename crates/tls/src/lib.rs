@@ -1,6 +1,7 @@
 //! The server's TLS identity: certificate sources (files, local CA, ACME) behind one resolver,
 //! whose certificate changes without a restart; the public server profile and the verifying client
-//! profile. This room knows no packets and no clusters, and never asks for client certificates.
+//! profile; TLS to an engine. This room knows no packets and no clusters, and never asks for client
+//! certificates.
 //!
 //! [`Identity::open`] loads or makes the certificate; [`Identity::watch`] keeps it fresh while the
 //! server runs. Another source is one more file that implements `source::Source`.
@@ -10,6 +11,7 @@ mod alarm;
 mod chain;
 mod dial;
 mod door;
+mod engine_leg;
 mod error;
 mod event;
 mod files;
@@ -46,6 +48,7 @@ pub use acme::{AcmeStatus, KeptStatus, LastError, OrderCheck};
 pub use alarm::{Alarm, AlarmKind};
 pub use dial::dial;
 pub use door::WebDoor;
+pub use engine_leg::connect_engine;
 pub use error::TlsError;
 pub use event::TlsEvent;
 pub use handshakes::{Handshakes, RunningSession, Turn, Turns};

@@ -1,5 +1,5 @@
-//! Client side of the connection phase, with an engine on a Unix socket: without TLS, and with
-//! `mysql_native_password`.
+//! Client side of the connection phase, with an engine on a Unix socket: with or without TLS, and
+//! with `mysql_native_password`.
 
 use crate::auth::{self, NATIVE};
 use crate::capabilities::Capabilities;
@@ -23,6 +23,8 @@ pub struct ClientIdentity {
     pub collation: u8,
     pub max_packet: u32,
     pub attributes: Vec<u8>,
+    /// Whether to use TLS, if the engine offers it.
+    pub tls: bool,
 }
 
 /// Next step of a login.
@@ -30,6 +32,8 @@ pub struct ClientIdentity {
 pub enum ClientStep {
     /// These packets must be sent to the engine.
     Send(Vec<u8>),
+    /// These packets must be sent. Then the TLS handshake follows, and [`ClientLogin::secured`].
+    Secure(Vec<u8>),
     Done {
         ok: OkPacket,
         /// The OK as it came, with the session's state.
@@ -74,6 +78,8 @@ const FORMAT_CHANGING: Capabilities = Capabilities(
 
 enum ClientState {
     Opening,
+    /// TLS was asked for. The handshake follows, and then the login with this sequence number.
+    Securing(Box<Greeting>, u8),
     /// The login was sent. A switch of the authentication method, an OK or an error follows.
     Answered(Box<Greeting>),
     Over,
@@ -109,7 +115,7 @@ impl ClientLogin {
                 Opening::Greeting(greeting) => self.on_greeting(greeting, next_seq),
             },
             ClientState::Answered(greeting) => self.on_answer(&packet.payload, greeting, next_seq),
-            ClientState::Over => Err(ClientError::OutOfOrder),
+            ClientState::Securing(..) | ClientState::Over => Err(ClientError::OutOfOrder),
         }
     }
 
@@ -122,17 +128,47 @@ impl ClientLogin {
         if missing.0 != 0 {
             return Err(ClientError::Capabilities(missing.0));
         }
+        let greeting = Box::new(greeting);
+        if id.tls && greeting.capabilities.contains(Capabilities::SSL) {
+            let request = self.response(&greeting).encode_ssl_request();
+            // One more packet of ours before the engine's next.
+            self.expected_seq = self.expected_seq.wrapping_add(1);
+            self.state = ClientState::Securing(greeting, seq.wrapping_add(1));
+            return Ok(ClientStep::Secure(framed(&request, seq)));
+        }
+        Ok(self.send_login(greeting, seq))
+    }
+
+    /// Goes on after the TLS handshake that [`ClientStep::Secure`] asked for.
+    pub fn secured(&mut self) -> Result<ClientStep, ClientError> {
+        match std::mem::replace(&mut self.state, ClientState::Over) {
+            ClientState::Securing(greeting, seq) => Ok(self.send_login(greeting, seq)),
+            _ => Err(ClientError::OutOfOrder),
+        }
+    }
+
+    fn send_login(&mut self, greeting: Box<Greeting>, seq: u8) -> ClientStep {
+        let response = self.response(&greeting);
+        self.state = ClientState::Answered(greeting);
+        send(&response.encode(), seq)
+    }
+
+    fn response(&self, greeting: &Greeting) -> HandshakeResponse {
+        let id = &self.identity;
         let auth_response = id
             .stage1
             .as_ref()
             .map(|s| auth::token(s, &greeting.salt).to_vec())
             .unwrap_or_default();
-        let response = HandshakeResponse {
-            // The engine is reached by a Unix socket.
-            capabilities: id
-                .capabilities
-                .granted_by(greeting.capabilities)
-                .without(Capabilities::SSL),
+        let capabilities = id
+            .capabilities
+            .granted_by(greeting.capabilities)
+            .without(Capabilities::SSL);
+        HandshakeResponse {
+            capabilities: match id.tls && greeting.capabilities.contains(Capabilities::SSL) {
+                true => capabilities.union(Capabilities::SSL),
+                false => capabilities,
+            },
             max_packet: id.max_packet,
             collation: id.collation,
             user: id.user.clone(),
@@ -140,9 +176,7 @@ impl ClientLogin {
             database: id.database.clone(),
             plugin: Some(NATIVE.to_vec()),
             attributes: id.attributes.clone(),
-        };
-        self.state = ClientState::Answered(Box::new(greeting));
-        Ok(send(&response.encode(), seq))
+        }
     }
 
     fn on_answer(
@@ -205,16 +239,21 @@ impl ClientLogin {
     }
 }
 
-fn send(payload: &[u8], mut seq: u8) -> ClientStep {
+fn send(payload: &[u8], seq: u8) -> ClientStep {
+    ClientStep::Send(framed(payload, seq))
+}
+
+fn framed(payload: &[u8], mut seq: u8) -> Vec<u8> {
     let mut out = Vec::with_capacity(payload.len() + 4);
     write_packet(&mut seq, payload, &mut out);
-    ClientStep::Send(out)
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::capabilities::OFFERED;
+    use crate::first_packet::FirstPacket;
 
     fn login(stage1: Option<Zeroizing<[u8; 20]>>) -> ClientLogin {
         ClientLogin::new(ClientIdentity {
@@ -225,7 +264,15 @@ mod tests {
             collation: 45,
             max_packet: 1 << 24,
             attributes: Vec::new(),
+            tls: false,
         })
+    }
+
+    /// As [`login`], over TLS if the engine offers it.
+    fn secure_login() -> ClientLogin {
+        let mut login = login(Some(auth::stage1(b"secret")));
+        login.identity.tls = true;
+        login
     }
 
     fn greeting(capabilities: Capabilities) -> Packet {
@@ -266,6 +313,53 @@ mod tests {
                 ..
             })
         ));
+    }
+
+    #[test]
+    fn a_login_over_tls_asks_for_it_and_sends_nothing_of_the_account_before_it() {
+        let mut c = secure_login();
+        let offer = OFFERED.union(Capabilities::SSL);
+        let Ok(ClientStep::Secure(request)) = c.on_packet(greeting(offer)) else {
+            panic!()
+        };
+        assert_eq!(request[..4], [32, 0, 0, 1], "header, with the next number");
+        let asked = FirstPacket::parse(&request[4..]);
+        assert!(matches!(asked, FirstPacket::SslRequest { .. }), "{asked:?}");
+        let Ok(ClientStep::Send(bytes)) = c.secured() else {
+            panic!()
+        };
+        assert_eq!(bytes[3], 2);
+        let sent = HandshakeResponse::parse(&bytes[4..]).unwrap();
+        assert!(sent.capabilities.contains(Capabilities::SSL));
+        assert_eq!(bytes[4..36], request[4..36], "the same beginning twice");
+        let ok = OkPacket::default().encode(OFFERED);
+        let done = c.on_packet(Packet {
+            seq: 3,
+            payload: ok,
+        });
+        assert!(matches!(done, Ok(ClientStep::Done { .. })), "{done:?}");
+    }
+
+    #[test]
+    fn a_login_over_tls_falls_back_only_if_the_engine_has_none_and_speaks_in_order() {
+        let mut without = secure_login();
+        let offer = OFFERED.without(Capabilities::SSL);
+        let Ok(ClientStep::Send(bytes)) = without.on_packet(greeting(offer)) else {
+            panic!()
+        };
+        let sent = HandshakeResponse::parse(&bytes[4..]).unwrap();
+        assert!(!sent.capabilities.contains(Capabilities::SSL));
+        assert_eq!(without.secured().unwrap_err(), ClientError::OutOfOrder);
+        let mut early = secure_login();
+        early
+            .on_packet(greeting(OFFERED.union(Capabilities::SSL)))
+            .unwrap();
+        let ok = OkPacket::default().encode(OFFERED);
+        let answer = early.on_packet(Packet {
+            seq: 3,
+            payload: ok,
+        });
+        assert_eq!(answer.unwrap_err(), ClientError::OutOfOrder);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::reader::Reader;
 
 /// Bytes of an SSLRequest: capabilities, largest packet, collation, and 23 bytes of filler (19
 /// bytes and four of flags for MariaDB).
-const SSL_REQUEST_LEN: usize = 32;
+pub(crate) const SSL_REQUEST_LEN: usize = 32;
 
 /// First packet of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]

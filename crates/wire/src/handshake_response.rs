@@ -3,6 +3,7 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_response.html>
 
 use crate::capabilities::Capabilities;
+use crate::first_packet::SSL_REQUEST_LEN;
 use crate::limits::CUT_ATTRIBUTES_MAX;
 use crate::reader::{Malformed, Reader, put_lenenc_bytes};
 use crate::slices::split_at_most;
@@ -95,7 +96,40 @@ impl HandshakeResponse {
         })
     }
 
+    /// Returns the request for TLS that comes before this login: its first bytes, which tell
+    /// nothing of the account.
+    pub fn encode_ssl_request(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(SSL_REQUEST_LEN);
+        self.put_head(&mut out);
+        out
+    }
+
     pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(96 + self.attributes.len());
+        self.put_head(&mut out);
+        out.extend_from_slice(&self.user);
+        out.push(0);
+        put_lenenc_bytes(&self.auth_response, &mut out);
+        for text in [&self.database, &self.plugin].into_iter().flatten() {
+            out.extend_from_slice(text);
+            out.push(0);
+        }
+        out.extend_from_slice(&self.attributes);
+        out
+    }
+
+    /// Appends the fields before the user.
+    fn put_head(&self, out: &mut Vec<u8>) {
+        let (lower, mariadb) = self.sent_capabilities().halves();
+        out.extend_from_slice(&lower);
+        out.extend_from_slice(&self.max_packet.to_le_bytes());
+        out.push(self.collation);
+        out.extend_from_slice(&[0; 19]);
+        out.extend_from_slice(&mariadb);
+    }
+
+    /// Returns the capabilities with the flags of the fields that are sent.
+    fn sent_capabilities(&self) -> Capabilities {
         let mut caps = self.capabilities.union(Capabilities::PROTOCOL_41);
         for (has, flag) in [
             (self.database.is_some(), Capabilities::CONNECT_WITH_DB),
@@ -108,25 +142,8 @@ impl HandshakeResponse {
                 caps.without(flag)
             };
         }
-        caps = caps
-            .union(Capabilities::SECURE_CONNECTION)
-            .union(Capabilities::PLUGIN_AUTH_LENENC);
-        let mut out = Vec::with_capacity(96 + self.attributes.len());
-        let (lower, mariadb) = caps.halves();
-        out.extend_from_slice(&lower);
-        out.extend_from_slice(&self.max_packet.to_le_bytes());
-        out.push(self.collation);
-        out.extend_from_slice(&[0; 19]);
-        out.extend_from_slice(&mariadb);
-        out.extend_from_slice(&self.user);
-        out.push(0);
-        put_lenenc_bytes(&self.auth_response, &mut out);
-        for text in [&self.database, &self.plugin].into_iter().flatten() {
-            out.extend_from_slice(text);
-            out.push(0);
-        }
-        out.extend_from_slice(&self.attributes);
-        out
+        caps.union(Capabilities::SECURE_CONNECTION)
+            .union(Capabilities::PLUGIN_AUTH_LENENC)
     }
 }
 

@@ -87,6 +87,11 @@ pub fn rewrite(statement: &[u8], new_id: u64) -> Vec<u8> {
 /// Whether a statement with this beginning may be a plain KILL once it is complete. Most other
 /// statements are recognised by their first letter.
 pub(crate) fn may_be_kill(beginning: &[u8]) -> bool {
+    may_begin_with(beginning, b"KILL")
+}
+
+/// Whether a statement with this beginning may have this keyword as its first word.
+pub(crate) fn may_begin_with(beginning: &[u8], keyword: &[u8]) -> bool {
     let mut scan = Scan { rest: beginning };
     if scan.blank().is_none() {
         return scan.comment_open();
@@ -94,7 +99,7 @@ pub(crate) fn may_be_kill(beginning: &[u8]) -> bool {
     let rest = scan.rest;
     let word = rest
         .iter()
-        .zip(b"KILL")
+        .zip(keyword)
         .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
         .count();
     match (word, rest.get(word)) {
@@ -102,18 +107,55 @@ pub(crate) fn may_be_kill(beginning: &[u8]) -> bool {
         (_, None) => true,
         // The input ends inside the beginning of a comment.
         (0, _) if matches!(rest, b"/" | b"-" | b"--") => true,
-        (4, Some(b)) => is_space(*b) || matches!(b, b'/' | b'-' | b'#'),
+        (all, Some(b)) if all == keyword.len() => is_space(*b) || matches!(b, b'/' | b'-' | b'#'),
         _ => false,
     }
 }
 
 /// Scanner of a statement.
-struct Scan<'a> {
+pub(crate) struct Scan<'a> {
     /// Bytes that are still to be read.
     rest: &'a [u8],
 }
 
 impl<'a> Scan<'a> {
+    pub fn new(statement: &'a [u8]) -> Self {
+        Self { rest: statement }
+    }
+
+    /// Takes this keyword and the blank behind it.
+    pub fn keyword(&mut self, keyword: &[u8]) -> Option<()> {
+        let word = self.word()?;
+        word.eq_ignore_ascii_case(keyword).then_some(())?;
+        self.blank()
+    }
+
+    /// Takes this token if it comes next. Returns whether it did.
+    pub fn take_token(&mut self, token: &[u8]) -> bool {
+        let before = self.rest.len();
+        self.eat(token);
+        self.rest.len() < before
+    }
+
+    /// Takes the bytes that belong.
+    pub fn take_while(&mut self, belongs: fn(&u8) -> bool) -> &'a [u8] {
+        let len = self.rest.iter().take_while(|b| belongs(b)).count();
+        self.take(len).unwrap_or_default()
+    }
+
+    /// Whether one of these bytes comes next.
+    pub fn starts_with_any(&self, bytes: &[u8]) -> bool {
+        self.rest.first().is_some_and(|b| bytes.contains(b))
+    }
+
+    /// Takes the end of the statement.
+    pub fn end(&mut self) -> Option<()> {
+        self.blank()?;
+        self.eat(b";");
+        self.blank()?;
+        self.rest.is_empty().then_some(())
+    }
+
     fn eat(&mut self, token: &[u8]) {
         self.rest = self.rest.strip_prefix(token).unwrap_or(self.rest);
     }
@@ -128,7 +170,7 @@ impl<'a> Scan<'a> {
 
     /// Skips white space and comments. `None` at an executable comment, and at a block comment
     /// without an end.
-    fn blank(&mut self) -> Option<()> {
+    pub fn blank(&mut self) -> Option<()> {
         loop {
             self.skip_spaces();
             let comment = if is_line_comment(self.rest) {
@@ -155,7 +197,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes a word of letters, behind which a blank, a comment or the end follows.
-    fn word(&mut self) -> Option<&'a [u8]> {
+    pub fn word(&mut self) -> Option<&'a [u8]> {
         self.run_of(u8::is_ascii_alphabetic)
     }
 
@@ -173,7 +215,7 @@ impl<'a> Scan<'a> {
         self.take(len)
     }
 
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+    pub fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
         Some(taken)

@@ -22,3 +22,4 @@ pub mod relay;
 pub mod response;
 pub mod server;
 pub mod slices;
+pub mod tls_status;

@@ -207,6 +207,7 @@ proptest! {
             collation: 45,
             max_packet: 1 << 24,
             attributes: Vec::new(),
+            tls: false,
         });
         let step = machine.on_packet(Packet { seq: 0, payload: opening.encode() }).unwrap();
         let ClientStep::Send(first) = step else { panic!("no login") };

@@ -146,6 +146,7 @@ fn a_real_engine_s_verdict_ends_our_login() {
             collation: 45,
             max_packet: 1 << 24,
             attributes: Vec::new(),
+            tls: false,
         });
         let steps: Vec<_> = packets(&stream)
             .into_iter()

@@ -67,8 +67,8 @@ fn case_72_a_kill_in_pieces_is_held_and_anything_else_is_not() {
     }
     let mut s = Session::new(NEW);
     let select = query("SELECT 'KILL 1073741829'");
-    s.client(&select[..6]);
-    assert_eq!(s.to_engine, select[..6], "its first letter is enough");
+    s.client(&select[..7]);
+    assert_eq!(s.to_engine, select[..7], "its first letters are enough");
     let mut s = Session::new(NEW);
     let long = query(&format!("KILL /* {} */ 1073741829", "x".repeat(1024)));
     s.client(&long[..9]);

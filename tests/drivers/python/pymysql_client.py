@@ -12,15 +12,9 @@ def env(name):
     return os.environ["TG_" + name]
 
 
-def connect(host, **ssl):
-    return pymysql.connect(
-        host=host,
-        port=int(env("PORT")),
-        user=env("USER"),
-        password=env("PASSWORD"),
-        database=env("DATABASE"),
-        **ssl,
-    )
+def connect(host, **options):
+    login = {"user": env("USER"), "password": env("PASSWORD"), "database": env("DATABASE")}
+    return pymysql.connect(host=host, port=int(env("PORT")), **(login | options))
 
 
 def must_fail_verifying(what, host, ca):
@@ -33,6 +27,24 @@ def must_fail_verifying(what, host, ca):
     sys.exit(f"{what}: connected")
 
 
+def check_encryption(connection):
+    """SQL names the cipher that Python's TLS library uses."""
+    library = connection._sock.cipher()[0]
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW STATUS LIKE %s", ("Ssl_cipher",))
+        assert cursor.fetchone() == ("Ssl_cipher", library), library
+
+
+def check_required_tls(cursor):
+    """An account with REQUIRE SSL logs in, and its connection is like any other."""
+    cursor.execute("CREATE OR REPLACE USER secure IDENTIFIED BY 'right' REQUIRE SSL")
+    prefix = env("USER").partition(".")[0]
+    login = {"user": f"{prefix}.secure", "password": "right", "database": None}
+    with connect(env("HOST"), ssl={"ca": env("CA")}, **login) as secure:
+        check_encryption(secure)
+    cursor.execute("DROP USER secure")
+
+
 def main():
     print("version", version("PyMySQL"))
     connection = connect(env("HOST"), ssl={"ca": env("CA")})
@@ -41,6 +53,8 @@ def main():
         assert cursor.fetchone() == (42,)
         cursor.execute("SELECT %s", ("Grüße 🌊",))
         assert cursor.fetchone() == ("Grüße 🌊",)
+        check_encryption(connection)
+        check_required_tls(cursor)
     must_fail_verifying("a wrong CA", env("HOST"), env("WRONG_CA"))
     must_fail_verifying("a wrong host", env("WRONG_HOST"), env("CA"))
     try:

@@ -45,6 +45,10 @@ impl Folder {
     pub fn init_sql(&self) -> PathBuf {
         self.run().join("init.sql")
     }
+    /// Key and certificate of the current run.
+    pub fn leg_identity(&self) -> PathBuf {
+        self.run().join("leg.pem")
+    }
     pub fn log(&self) -> PathBuf {
         self.root.join("engine.log")
     }
@@ -134,19 +138,18 @@ impl Folder {
     /// Writes the SQL that the engine runs at its start. It can read the file and not change it.
     pub fn write_init_sql(&self, sql: &str) -> io::Result<()> {
         let path = self.init_sql();
-        // Created again, so that owner and mode are right whatever the last run left.
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
         let mode = if self.uid.is_some() { 0o640 } else { 0o600 };
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&path)?;
+        let mut file = create_again(&path, mode)?;
         self.give_group(&path)?;
         file.write_all(sql.as_bytes())
+    }
+
+    /// Writes key and certificate of the next run. The key of the last run is gone then.
+    pub fn write_leg_identity(&self, pem: &str) -> io::Result<()> {
+        let path = self.leg_identity();
+        let mut file = create_again(&path, 0o600)?;
+        self.give(&path)?;
+        file.write_all(pem.as_bytes())
     }
 
     /// Records which version of the engine runs here.
@@ -185,6 +188,20 @@ impl Folder {
             .mode(0o600)
             .open(self.lock())
     }
+}
+
+/// Creates a file, in place of one that the last run left: owner and mode are right whatever that
+/// one had.
+fn create_again(path: &Path, mode: u32) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
 }
 
 /// Creates a folder, or changes the mode of an existing one to exactly this, whatever the umask.
@@ -243,8 +260,11 @@ mod tests {
         folder.make_subfolders().unwrap();
         folder.write_init_sql("SELECT 1;").unwrap();
         folder.write_init_sql("SELECT 2;").unwrap();
+        folder.write_leg_identity("old and longer").unwrap();
+        folder.write_leg_identity("new").unwrap();
         for (path, mode) in [
             (folder.init_sql(), 0o600),
+            (folder.leg_identity(), 0o600),
             (folder.data(), 0o700),
             (folder.run(), 0o700),
         ] {
@@ -255,6 +275,7 @@ mod tests {
             );
         }
         assert_eq!(fs::read_to_string(folder.init_sql()).unwrap(), "SELECT 2;");
+        assert_eq!(fs::read_to_string(folder.leg_identity()).unwrap(), "new");
     }
 
     #[test]

@@ -25,8 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tidegate_model::{
-    Accounts, BoxFuture, ClusterId, ClusterLimits, EngineSession, LiveSwitch, ReadingOrder,
-    ServerVariables, error_chain,
+    Accounts, BoxFuture, ClusterId, ClusterLimits, EngineCertificate, EngineSession, LiveSwitch,
+    ReadingOrder, ServerVariables, error_chain,
 };
 use tidegate_wire::query::Row;
 use tokio::net::UnixStream;
@@ -44,6 +44,7 @@ pub struct LocalRun {
     process: Process,
     admin: AdminLine,
     extra: SocketFile,
+    certificate: Arc<EngineCertificate>,
     /// Rotates the engine's log.
     _log_watch: BoundTask,
     /// Watches the cluster's disk limit.
@@ -63,7 +64,7 @@ impl LocalRun {
     pub fn new(
         process: Process,
         admin: AdminLine,
-        extra: SocketFile,
+        (extra, certificate): (SocketFile, EngineCertificate),
         log_watch: BoundTask,
         events: Arc<EventCount>,
         at_disk_limit: LiveSwitch,
@@ -72,6 +73,7 @@ impl LocalRun {
             process,
             admin,
             extra,
+            certificate: Arc::new(certificate),
             _log_watch: log_watch,
             disk_watch: OnceLock::new(),
             killed_because: OnceLock::new(),
@@ -214,6 +216,10 @@ impl Run for LocalRun {
 
     fn next_reading(&self) -> ReadingOrder {
         ReadingOrder(self.readings.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    fn certificate(&self) -> Option<Arc<EngineCertificate>> {
+        Some(Arc::clone(&self.certificate))
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Accounts, RunError>> {

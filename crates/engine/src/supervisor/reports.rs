@@ -2,6 +2,7 @@
 
 use super::{Alive, Supervisor};
 use crate::drain::{DrainEnd, RunEnd};
+use crate::driver::{Driver, Run};
 use crate::error::EngineError;
 use crate::lifecycle::Event;
 use crate::limits::{DRAIN_AGAIN_MAX, DRAIN_AGAIN_MIN, RECOVERED_STAY, RETRY_FIRST, SETTLED_AFTER};
@@ -9,10 +10,18 @@ use crate::messages::SupervisorReport;
 use crate::tasks::{Started, record_end, watch_health};
 use std::sync::Arc;
 use std::time::Instant;
-use tidegate_model::{RunEpoch, journal};
+use tidegate_model::{EngineEndpoint, RunEpoch, journal};
 
 /// End of a frozen engine, for the journal.
 const FROZEN: &str = "it was frozen (no greeting and no CPU time used) and was killed";
+
+/// Returns the way to reach this run.
+fn endpoint(driver: &dyn Driver, run: &dyn Run) -> EngineEndpoint {
+    EngineEndpoint {
+        address: Arc::new(driver.address()),
+        certificate: run.certificate(),
+    }
+}
 
 impl Supervisor {
     pub(super) async fn died(&mut self, how: &str) -> bool {
@@ -52,9 +61,8 @@ impl Supervisor {
                 // A busy cluster would otherwise be drained again in a loop.
                 self.drain_again = Instant::now() + again;
                 if let Some(alive) = &self.alive {
-                    self.shared
-                        .gate()
-                        .reopen(alive.epoch, self.driver.address(), leases);
+                    let engine = endpoint(self.driver.as_ref(), alive.run.as_ref());
+                    self.shared.gate().reopen(alive.epoch, engine, leases);
                 }
                 let sleepers = std::mem::take(&mut self.sleepers);
                 // Before the answers, so that whoever gets one finds the cluster awake.
@@ -104,12 +112,10 @@ impl Supervisor {
         } else {
             now
         };
-        self.shared.gate().open(
-            started.epoch,
-            self.driver.address(),
-            newest,
-            started.run.at_disk_limit(),
-        );
+        let engine = endpoint(self.driver.as_ref(), started.run.as_ref());
+        self.shared
+            .gate()
+            .open(started.epoch, engine, newest, started.run.at_disk_limit());
         let health = watch_health(
             Arc::clone(&started.run),
             started.epoch,

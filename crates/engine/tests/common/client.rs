@@ -56,6 +56,7 @@ impl Client {
             collation: 45,
             max_packet: 1 << 24,
             attributes: Vec::new(),
+            tls: false,
         });
         loop {
             let packet = this.packet().await?;
@@ -66,6 +67,7 @@ impl Client {
                     .await
                     .map_err(|e| e.to_string())?,
                 ClientStep::Done { .. } => return Ok(this),
+                ClientStep::Secure(_) => unreachable!("it did not ask for TLS"),
                 ClientStep::Refused(e) => return Err(e.message_lossy()),
             }
         }

@@ -1,21 +1,21 @@
 //! Connection to the client: a TLS session over TCP. It is driven without tokio's TLS stream, so
 //! that plain bytes pass through the buffers of the worker thread and a session needs none.
 
+use super::records::{LegRead, RECORD, drain_plain, open_records, read_room};
 use super::reset_watch::ResetWatch;
 use crate::limits;
+use crate::openssl_names::openssl_facts;
 use crate::tls_stream::poll_write_tls;
 use rustls::{ProtocolVersion, ServerConnection};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tidegate_wire::slices::{head_mut, tail_mut};
+use tidegate_wire::slices::head_mut;
+use tidegate_wire::tls_status::TlsFacts;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-
-/// Bytes of plain text that rustls seals in one record at most.
-const RECORD: u64 = 16 * 1024;
 
 /// Connection to the client.
 pub(crate) struct ClientLeg {
@@ -30,14 +30,6 @@ pub(crate) struct ClientLeg {
     closed: bool,
     /// The client has closed its side of the TCP connection.
     ended: bool,
-}
-
-/// Result of a read from the client.
-pub(crate) enum ClientRead {
-    /// Number of plain bytes in the scratch buffer; 0 if only messages of TLS itself arrived.
-    Plain(usize),
-    /// The client closed its side.
-    End,
 }
 
 impl ClientLeg {
@@ -58,6 +50,11 @@ impl ClientLeg {
     /// Watches a connection whose client has closed its side.
     pub fn watch_reset(&self) -> io::Result<ResetWatch> {
         ResetWatch::new(&self.tcp)
+    }
+
+    /// Returns version and cipher of the client's connection.
+    pub fn tls_facts(&self) -> TlsFacts {
+        openssl_facts(&self.tls)
     }
 
     pub fn records_sealed(&self) -> u64 {
@@ -89,7 +86,7 @@ impl ClientLeg {
 
     /// Takes plain bytes that arrived together with the login, before the relay began.
     pub fn buffered(&mut self, plain: &mut [u8]) -> io::Result<usize> {
-        self.drain(plain, 0)
+        drain_plain(&mut self.tls, plain, 0)
     }
 
     /// Reads once from the socket and decrypts what arrived.
@@ -98,10 +95,8 @@ impl ClientLeg {
         cx: &mut Context<'_>,
         cipher: &mut [u8],
         plain: &mut [u8],
-    ) -> Poll<io::Result<ClientRead>> {
-        // The first part of a record may have arrived with an earlier read, so that slightly more
-        // bytes are decrypted than were read: leave room for them.
-        let room = cipher.len().saturating_sub(2 * RECORD as usize);
+    ) -> Poll<io::Result<LegRead>> {
+        let room = read_room(cipher);
         let mut buf = ReadBuf::new(head_mut(cipher, room).map_err(io::Error::other)?);
         match Pin::new(&mut self.tcp).poll_read(cx, &mut buf) {
             Poll::Pending => return Poll::Pending,
@@ -110,50 +105,22 @@ impl ClientLeg {
         }
         if buf.filled().is_empty() {
             self.ended = true;
-            return Poll::Ready(Ok(ClientRead::End));
+            return Poll::Ready(Ok(LegRead::End));
         }
-        let mut sealed = buf.filled();
-        let mut opened = 0;
-        while !sealed.is_empty() {
-            self.tls.read_tls(&mut sealed)?;
-            match self.tls.process_new_packets() {
-                Ok(state) => self.closed |= state.peer_has_closed(),
-                Err(e) => {
-                    // Sends the alert that tells the client why.
-                    let _ = self.poll_flush(cx);
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, e)));
-                }
+        let opened = match open_records(&mut self.tls, buf.filled(), plain) {
+            Ok(opened) => opened,
+            Err(e) => {
+                // Sends the alert that tells the client why.
+                let _ = self.poll_flush(cx);
+                return Poll::Ready(Err(e));
             }
-            // After each part: rustls takes no more bytes while its buffer of decrypted ones is
-            // full.
-            opened = self.drain(plain, opened)?;
-        }
+        };
+        self.closed |= opened.closed;
         // close_notify ends the stream, even if the client leaves its TCP connection open.
-        if opened == 0 && self.closed {
-            return Poll::Ready(Ok(ClientRead::End));
+        if opened.bytes == 0 && self.closed {
+            return Poll::Ready(Ok(LegRead::End));
         }
-        Poll::Ready(Ok(ClientRead::Plain(opened)))
-    }
-
-    /// Moves decrypted bytes behind the first `at` bytes of `plain`. Returns how many bytes `plain`
-    /// has then.
-    fn drain(&mut self, plain: &mut [u8], mut at: usize) -> io::Result<usize> {
-        loop {
-            let room = tail_mut(plain, at).map_err(io::Error::other)?;
-            if room.is_empty() {
-                return Err(io::Error::other(
-                    "more plain bytes than one read can contain",
-                ));
-            }
-            match self.tls.reader().read(room) {
-                Ok(0) => return Ok(at),
-                Ok(n) => at += n,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(at),
-                // Closed without close_notify, as many MySQL clients do after COM_QUIT.
-                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(at),
-                Err(e) => return Err(e),
-            }
-        }
+        Poll::Ready(Ok(LegRead::Plain(opened.bytes)))
     }
 
     /// Sends the sealed records and close_notify, and closes for writing. Then reads and discards

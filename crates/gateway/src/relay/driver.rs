@@ -3,7 +3,7 @@
 //! A session is one task and has no buffer. It reads from one side only when all that it read
 //! before has been sent to the other, which is all the back-pressure that is needed.
 
-use super::client_leg::ClientRead;
+use super::records::LegRead;
 use super::reset_watch::ResetWatch;
 use super::session_peers::{RelayEnd, SessionPeers};
 use super::{ClientLeg, EngineLeg, SCRATCH, Scratch};
@@ -152,10 +152,13 @@ impl RelayDriver {
         cx: &mut Context<'_>,
         scratch: &mut Scratch,
     ) -> Result<bool, RelayEnd> {
-        let n = match self.engine.poll_read(cx, &mut scratch.engine) {
+        let read = self
+            .engine
+            .poll_read(cx, &mut scratch.cipher, &mut scratch.engine);
+        let n = match read {
             Poll::Pending => return Ok(false),
-            Poll::Ready(Ok(0)) => return Err(self.engine_closed()),
-            Poll::Ready(Ok(n)) => n,
+            Poll::Ready(Ok(LegRead::End)) => return Err(self.engine_closed()),
+            Poll::Ready(Ok(LegRead::Plain(n))) => n,
             Poll::Ready(Err(e)) => return Err(self.engine_gone(&e)),
         };
         let bytes = head(&scratch.engine, n).map_err(internal_error)?;
@@ -205,19 +208,19 @@ impl RelayDriver {
             Poll::Pending => Ok(false),
             // Closing the engine's socket now would abort commands that the client sent before
             // COM_QUIT.
-            Poll::Ready(Ok(ClientRead::End)) if self.core.quit_seen() && !self.at_boundary() => {
+            Poll::Ready(Ok(LegRead::End)) if self.core.quit_seen() && !self.at_boundary() => {
                 self.discards_answers = true;
                 Ok(true)
             }
             // As a direct connection does: the engine writes the answer of a command whose client
             // has closed its side.
-            Poll::Ready(Ok(ClientRead::End)) if self.core.owes_answer() => {
+            Poll::Ready(Ok(LegRead::End)) if self.core.owes_answer() => {
                 self.half_closed = Some(self.client.watch_reset().map_err(|e| client_gone(&e))?);
                 Ok(true)
             }
-            Poll::Ready(Ok(ClientRead::End)) => Err(self.client_closed(cx)),
+            Poll::Ready(Ok(LegRead::End)) => Err(self.client_closed(cx)),
             Poll::Ready(Err(e)) => Err(client_gone(&e)),
-            Poll::Ready(Ok(ClientRead::Plain(n))) => {
+            Poll::Ready(Ok(LegRead::Plain(n))) => {
                 self.bytes_from_client += n as u64;
                 let bytes = head(&scratch.plain, n).map_err(internal_error)?;
                 self.take_from_client(cx, bytes)?;
@@ -277,6 +280,12 @@ impl RelayDriver {
             Intercepted::ProcessKill { id } => (u64::from(id), true),
             // 0 is no session's id, so it is replaced by none.
             Intercepted::Other => (0, false),
+            Intercepted::TlsStatus => {
+                let mut out = Vec::new();
+                self.core
+                    .release_tls_status(&self.client.tls_facts(), &mut out);
+                return self.send_to_engine(cx, &out);
+            }
             Intercepted::ChangeUser => {
                 let refusal = Refusal::new(RefusalKind::ChangeUser);
                 let mut out = Vec::new();
@@ -353,7 +362,11 @@ impl RelayDriver {
         if self.stopping && self.may_yield(false) {
             return Err(Ending::Shutdown);
         }
-        if self.client.records_sealed() > self.records_max && self.may_yield(false) {
+        let records = self
+            .client
+            .records_sealed()
+            .max(self.engine.records_sealed());
+        if records > self.records_max && self.may_yield(false) {
             return Err(Ending::Refused {
                 kind: RefusalKind::RecycleTls12,
                 detail: None,

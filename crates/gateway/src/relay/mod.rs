@@ -7,6 +7,7 @@
 mod client_leg;
 mod driver;
 mod engine_leg;
+mod records;
 mod reset_watch;
 mod session_peers;
 

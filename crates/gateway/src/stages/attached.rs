@@ -5,12 +5,15 @@ use super::identified::Identified;
 use crate::connection::send_last;
 use crate::engine_login::{self, EngineLogin, LoginFailure, ProvenClient};
 use crate::limits;
-use crate::login_check::{LoginCheck, ProvenLogin};
+use crate::login_check::{LoginCheck, ProvenLogin, denied_by_engine};
+use rustls::ClientConnection;
+use std::sync::Arc;
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::login::user_bytes;
 use tidegate_model::{
-    AttachError, AttachRequest, Lease, LoginName, Refusal, RefusalKind, error_chain,
+    AttachError, AttachRequest, Lease, LoginName, Refusal, RefusalKind, Requirement, error_chain,
 };
+use tidegate_tls::connect_engine;
 use tidegate_wire::response::ErrPacket;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -32,8 +35,8 @@ enum NotAttached {
     Refused(Refusal),
     /// The engine's error, which is passed on: the client has proved its password.
     Engine(ErrPacket),
-    /// The engine did not accept the password, or requires more than a password.
-    Denied,
+    /// The engine did not let the client in; the answer is a denial.
+    Denied(Refusal),
     /// The client closed while it waited.
     ClientLeft,
 }
@@ -71,13 +74,13 @@ impl Attached {
                     engine,
                 })
             }
-            Err(why) => Err(refuse(identified, &proven, why).await),
+            Err(why) => Err(refuse(identified, why).await),
         }
     }
 }
 
 /// Answers the login with the reason why there is no session, and returns the ending.
-async fn refuse(mut identified: Identified, proven: &ProvenLogin, why: NotAttached) -> Ending {
+async fn refuse(mut identified: Identified, why: NotAttached) -> Ending {
     match why {
         NotAttached::Refused(refusal) => identified.refuse(refusal).await,
         NotAttached::Engine(err) => {
@@ -87,15 +90,7 @@ async fn refuse(mut identified: Identified, proven: &ProvenLogin, why: NotAttach
                 message: err.message_lossy(),
             }
         }
-        NotAttached::Denied => {
-            let check = LoginCheck {
-                shared: &identified.connection.shared,
-                salt: &identified.salt,
-                client: identified.connection.client.ip(),
-            };
-            let refusal = check
-                .explain_denial(proven.tenant.cluster, &identified.name, &identified.login)
-                .await;
+        NotAttached::Denied(refusal) => {
             // Not counted before: the gateway's copy of the accounts had accepted this password.
             identified.count_mismatch().await;
             identified.deny(refusal).await
@@ -126,10 +121,13 @@ async fn attach_by(
         stage1: proven.stage1.as_ref(),
     };
     let mut tries_left = 1;
+    let mut requires = proven.requires;
     let full_until = Instant::now() + limits::ENGINE_FULL_MAX;
     loop {
         let lease = wait_for_lease(deadline, identified, proven).await?;
-        match timeout_at(deadline, engine_login::log_in(&lease.address, &client)).await {
+        let tls = engine_tls(&lease, identified, requires)?;
+        let is_plain = tls.is_none();
+        match timeout_at(deadline, engine_login::log_in(&lease.address, &client, tls)).await {
             Ok(Ok(login)) if lease.is_current() => return Ok((lease, login)),
             // The engine ended meanwhile, and the login waited in its socket for the next run. The
             // supervisor does not know of this session there, so it would put the engine to sleep
@@ -142,7 +140,13 @@ async fn attach_by(
                 tokio::time::sleep(limits::ENGINE_FULL_PAUSE).await;
             }
             Ok(Err(LoginFailure::Refused(err))) if err.code == ENGINE_DENIED => {
-                return Err(NotAttached::Denied);
+                let requires_now = reread_requirement(identified, proven).await?;
+                // The account was changed since it was read, or its cluster's reading was cut off.
+                let helps = is_plain && lease.certificate.is_some();
+                if requires_now == Requirement::None || !helps {
+                    return Err(NotAttached::Denied(denied_by_engine(requires_now)));
+                }
+                requires = requires_now;
             }
             Ok(Err(LoginFailure::Refused(err))) => return Err(NotAttached::Engine(err)),
             Ok(Err(LoginFailure::Broken(_))) if tries_left > 0 => tries_left -= 1,
@@ -153,6 +157,40 @@ async fn attach_by(
             Err(_) => return Err(NotAttached::Refused(RefusalKind::WakeDeadline.into())),
         }
     }
+}
+
+/// Starts TLS to the engine if the account requires it. Sessions of other accounts are spared the
+/// second encryption: both ends are on this machine.
+fn engine_tls(
+    lease: &Lease,
+    identified: &Identified,
+    requires: Requirement,
+) -> Result<Option<Box<ClientConnection>>, NotAttached> {
+    let certificate = lease.certificate.as_ref();
+    let Some(certificate) = certificate.filter(|_| requires != Requirement::None) else {
+        return Ok(None);
+    };
+    connect_engine(identified.tls.session(), Arc::clone(certificate))
+        .map(Some)
+        .map_err(|e| {
+            NotAttached::Refused(Refusal::because(RefusalKind::EngineLost, error_chain(&e)))
+        })
+}
+
+/// Reads again what the account requires, after the engine did not let the client in.
+async fn reread_requirement(
+    identified: &Identified,
+    proven: &ProvenLogin,
+) -> Result<Requirement, NotAttached> {
+    let check = LoginCheck {
+        shared: &identified.connection.shared,
+        salt: &identified.salt,
+        client: identified.connection.client.ip(),
+    };
+    check
+        .reread_requirement(proven.tenant.cluster, &identified.name, &identified.login)
+        .await
+        .map_err(NotAttached::Denied)
 }
 
 /// Waits for the running engine, but not longer than the client stays connected.
@@ -181,7 +219,9 @@ async fn wait_for_lease(
         Ok(Err(AttachError::Failed(why))) => Refusal::because(RefusalKind::EngineFailed, why),
         Ok(Err(AttachError::Refused { kind, reason })) => Refusal::because(kind, reason),
         // The cluster was deleted meanwhile, so its prefix is an unknown one now.
-        Ok(Err(AttachError::Gone)) => return Err(NotAttached::Denied),
+        Ok(Err(AttachError::Gone)) => {
+            return Err(NotAttached::Denied(denied_by_engine(Requirement::None)));
+        }
         Ok(Err(AttachError::Stopping)) => Refusal::new(RefusalKind::ServerStopping),
     };
     Err(NotAttached::Refused(refusal))

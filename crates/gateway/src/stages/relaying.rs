@@ -99,7 +99,7 @@ impl Relaying {
         let (tcp, tls) = tls.into_parts();
         let driver = RelayDriver::new(
             ClientLeg::new(tcp, tls),
-            EngineLeg::new(engine.stream),
+            EngineLeg::new(engine.stream, engine.tls),
             Relay::new(login.capabilities, engine.ok.status),
             peers,
             lease.reporter(),

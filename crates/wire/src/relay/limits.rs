@@ -5,9 +5,9 @@
 /// passed.
 pub const OUTSTANDING_MAX: usize = 256;
 
-/// Bytes of the longest statement that is checked for being a KILL. A command-line client sends 20
-/// bytes, and an ORM may add a comment with a trace id. Longer statements go to the engine
-/// unchecked.
+/// Bytes of the longest statement that is checked for being a KILL or a question about TLS. A
+/// command-line client sends 20 or 40 bytes, and an ORM may add a comment with a trace id. Longer
+/// statements go to the engine unchecked.
 pub const KILL_TEXT_MAX: usize = 1024;
 
 /// Bytes of the longest COM_CHANGE_USER that is held back: it carries the same fields as a login.

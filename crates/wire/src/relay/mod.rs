@@ -2,8 +2,8 @@
 //!
 //! Bytes pass unchanged. The core reads packet headers, status flags and first bytes, and so knows
 //! whether the session is idle, busy or in a transaction. It holds back a packet only if it may be
-//! a KILL or a COM_CHANGE_USER. It does no I/O, and neither copies nor allocates for bytes that
-//! pass.
+//! a KILL, a COM_CHANGE_USER or a question about the connection's TLS. It does no I/O, and neither
+//! copies nor allocates for bytes that pass.
 
 mod answers;
 mod heads;
@@ -16,6 +16,7 @@ use crate::kill;
 use crate::packet::{HEADER_LEN, Header, write_packet};
 use crate::response::ErrPacket;
 use crate::slices::{OutOfBounds, split_at_most, tail};
+use crate::tls_status::{self, TlsFacts};
 use answers::{Answers, Outstanding};
 use requests::{CommandStart, PacketStart, StreamPosition, read_start, write_process_kill};
 use zeroize::Zeroize;
@@ -49,6 +50,9 @@ pub enum Intercepted {
         id: u32,
     },
     ChangeUser,
+    /// Statement that asks whether the connection is encrypted, as text or to be prepared.
+    /// [`Relay::release_tls_status`] must be called next.
+    TlsStatus,
     /// Packet that arrived in pieces, was held back, and turned out to be something else. It is
     /// released unchanged.
     Other,
@@ -309,6 +313,30 @@ impl Relay {
             header,
             command,
             cursor,
+        };
+        self.begin_command(start, body.len());
+    }
+
+    /// Writes the held question about TLS for the engine, so that it answers with these facts.
+    pub fn release_tls_status(&mut self, facts: &TlsFacts, out: &mut Vec<u8>) {
+        let held = std::mem::take(&mut self.held);
+        let Some((header, body)) = Header::split(&held.0) else {
+            return;
+        };
+        let Some((byte, text)) = body.split_first() else {
+            return;
+        };
+        match tls_status::rewrite(text, facts) {
+            Some(statement) => {
+                let mut seq = header.seq;
+                write_packet(&mut seq, &[&[*byte][..], &statement].concat(), out);
+            }
+            None => out.extend_from_slice(&held.0),
+        }
+        let start = CommandStart {
+            header,
+            command: Command(*byte),
+            cursor: false,
         };
         self.begin_command(start, body.len());
     }

@@ -1,5 +1,6 @@
 //! Client's side of the relay: where packets begin and end, and which of them must be held back.
-//! Only the first bytes of a packet are read, and all of a statement that may be a KILL.
+//! Only the first bytes of a packet are read, and all of a statement that may be a KILL or ask for
+//! the TLS of its connection.
 
 use super::limits::{CHANGE_USER_MAX, KILL_TEXT_MAX};
 use super::{Intercepted, RelayError};
@@ -7,6 +8,7 @@ use crate::command::Command;
 use crate::kill;
 use crate::packet::{HEADER_LEN, Header, PAYLOAD_MAX, PartialHeader, write_packet};
 use crate::slices::split_at_most;
+use crate::tls_status;
 
 /// Position of the cursor flags in STMT_EXECUTE: behind the command and the statement's id.
 const CURSOR_FLAGS_AT: usize = HEADER_LEN + 1 + 4;
@@ -74,6 +76,14 @@ pub(super) fn read_start(packet: &[u8]) -> Result<PacketStart, RelayError> {
                 id: kill.id,
                 query: kill.query,
             })
+        }
+        Command::QUERY | Command::STMT_PREPARE
+            if len <= 1 + KILL_TEXT_MAX && tls_status::may_be_question(body) =>
+        {
+            if !is_whole {
+                return Ok(PacketStart::Needs(whole));
+            }
+            tls_status::is_question(body).then_some(Intercepted::TlsStatus)
         }
         Command::PROCESS_KILL if (5..=1 + KILL_TEXT_MAX).contains(&len) => match *body {
             _ if !is_whole => return Ok(PacketStart::Needs(whole)),

@@ -133,6 +133,7 @@ impl Peer {
             collation: 45,
             max_packet: 1 << 30,
             attributes: vec![],
+            tls: false,
         });
         let mut reader = PacketReader::new(1 << 16);
         loop {
@@ -152,6 +153,7 @@ impl Peer {
                         sent: vec![],
                     };
                 }
+                ClientStep::Secure(_) => unreachable!("it did not ask for TLS"),
                 ClientStep::Refused(err) => panic!("{err}"),
             }
         }

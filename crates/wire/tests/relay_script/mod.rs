@@ -15,6 +15,7 @@ use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity};
 use tidegate_wire::response::{ErrPacket, OkPacket};
+use tidegate_wire::tls_status::TlsFacts;
 
 pub use RelayActivity::{Busy, Idle, InTransaction, Pinging};
 
@@ -27,6 +28,12 @@ pub const OLD: Capabilities = Capabilities::PROTOCOL_41;
 pub const NEW: Capabilities = Capabilities::PROTOCOL_41.union(Capabilities::DEPRECATE_EOF);
 /// Bit that is set in the ids of the gateway. In these tests, the rest is the engine's id.
 pub const OURS: u32 = 1 << 30;
+
+/// TLS of the client in these tests.
+pub const FACTS: TlsFacts = TlsFacts {
+    version: "TLSv1.3",
+    cipher: "TLS_AES_128_GCM_SHA256",
+};
 
 /// Session with a relay, driven as the gateway drives it.
 pub struct Session {
@@ -83,6 +90,9 @@ impl Session {
             Intercepted::Kill { id, .. } => u32::try_from(id).ok(),
             Intercepted::ProcessKill { id } => Some(id),
             Intercepted::Other => None,
+            Intercepted::TlsStatus => {
+                return self.relay.release_tls_status(&FACTS, &mut self.to_engine);
+            }
             Intercepted::ChangeUser => {
                 return self
                     .relay

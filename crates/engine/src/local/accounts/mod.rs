@@ -11,6 +11,7 @@ use crate::local::accounts::init_sql::{ADMIN_USER, SYSTEM_USER};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use tidegate_model::limits::METHODS_MAX;
 use tidegate_model::{Account, Requirement, Unsupported, Verifier};
 
@@ -29,7 +30,11 @@ struct Priv<'a> {
     #[serde(default)]
     is_role: bool,
     #[serde(default)]
-    ssl_type: SslType,
+    ssl_type: Lenient<SslType>,
+    #[serde(default)]
+    x509_issuer: Lenient<IsNamed>,
+    #[serde(default)]
+    x509_subject: Lenient<IsNamed>,
 }
 
 #[derive(serde::Deserialize)]
@@ -88,53 +93,83 @@ impl<'de> Visitor<'de> for MethodsVisitor {
 #[derive(Default)]
 struct SslType(u64);
 
-impl<'de> Deserialize<'de> for SslType {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SslTypeVisitor)
+/// Whether a subject or an issuer is named.
+#[derive(Default)]
+struct IsNamed(bool);
+
+/// A field that may have any type: the engine takes an unexpected one for a missing field.
+#[derive(Default)]
+struct Lenient<T>(T);
+
+trait LenientField: Default {
+    fn of_number(_: u64) -> Self {
+        Self::default()
+    }
+
+    fn of_text(_: &str) -> Self {
+        Self::default()
     }
 }
 
-struct SslTypeVisitor;
+impl LenientField for SslType {
+    fn of_number(number: u64) -> Self {
+        Self(number)
+    }
+}
 
-impl<'de> Visitor<'de> for SslTypeVisitor {
-    type Value = SslType;
+impl LenientField for IsNamed {
+    fn of_text(text: &str) -> Self {
+        Self(!text.is_empty())
+    }
+}
+
+impl<'de, T: LenientField> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LenientVisitor(PhantomData))
+    }
+}
+
+struct LenientVisitor<T>(PhantomData<T>);
+
+impl<'de, T: LenientField> Visitor<'de> for LenientVisitor<T> {
+    type Value = Lenient<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number")
+        f.write_str("any value")
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<SslType, E> {
-        Ok(SslType(number))
+    fn visit_u64<E>(self, number: u64) -> Result<Lenient<T>, E> {
+        Ok(Lenient(T::of_number(number)))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<SslType, E> {
-        Ok(SslType(0))
+    fn visit_str<E>(self, text: &str) -> Result<Lenient<T>, E> {
+        Ok(Lenient(T::of_text(text)))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<SslType, E> {
-        Ok(SslType(0))
+    fn visit_i64<E>(self, _: i64) -> Result<Lenient<T>, E> {
+        Ok(Lenient::default())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<SslType, E> {
-        Ok(SslType(0))
+    fn visit_f64<E>(self, _: f64) -> Result<Lenient<T>, E> {
+        Ok(Lenient::default())
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<SslType, E> {
-        Ok(SslType(0))
+    fn visit_bool<E>(self, _: bool) -> Result<Lenient<T>, E> {
+        Ok(Lenient::default())
     }
 
-    fn visit_unit<E>(self) -> Result<SslType, E> {
-        Ok(SslType(0))
+    fn visit_unit<E>(self) -> Result<Lenient<T>, E> {
+        Ok(Lenient::default())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<SslType, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Lenient<T>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(SslType(0))
+        Ok(Lenient::default())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SslType, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Lenient<T>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(SslType(0))
+        Ok(Lenient::default())
     }
 }
 
@@ -173,9 +208,12 @@ pub fn account_of_row(host: &str, user: &str, privileges: Option<&[u8]>) -> Opti
     if verifiers.is_empty() {
         verifiers.push(main);
     }
-    let requires = match row.ssl_type.0 {
+    let names_certificate = row.x509_issuer.0.0 || row.x509_subject.0.0;
+    let requires = match row.ssl_type.0.0 {
         0 => Requirement::None,
         1 => Requirement::Tls,
+        // With neither, only a cipher is left that can be named.
+        3 if !names_certificate => Requirement::Cipher,
         _ => Requirement::Certificate,
     };
     Some(Account {
@@ -288,6 +326,19 @@ mod tests {
                 r#"{"ssl_type":3,"x509_subject":"/CN=x"}"#,
                 Requirement::Certificate,
             ),
+            (
+                r#"{"ssl_type":3,"ssl_cipher":"x","x509_issuer":"/CN=x"}"#,
+                Requirement::Certificate,
+            ),
+            (
+                r#"{"ssl_type":3,"ssl_cipher":"TLS_AES_128_GCM_SHA256","x509_issuer":"","x509_subject":""}"#,
+                Requirement::Cipher,
+            ),
+            (
+                r#"{"ssl_type":3,"x509_issuer":7,"x509_subject":[{}]}"#,
+                Requirement::Cipher,
+            ),
+            (r#"{"ssl_type":4}"#, Requirement::Certificate),
             (r#"{"ssl_type":"x"}"#, Requirement::None),
             (
                 r#"{"ssl_type":[1,[2]],"account_locked":false}"#,

@@ -11,7 +11,7 @@ use crate::local::error::AdminError;
 use std::time::Duration;
 use tidegate_wire::auth::stage1;
 use tidegate_wire::capabilities::Capabilities;
-use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
+use tidegate_wire::client::{ClientError, ClientIdentity, ClientLogin, ClientStep};
 use tidegate_wire::limits::ENGINE_PACKET_MAX;
 use tidegate_wire::packet::{Packet, PacketReader};
 use tidegate_wire::query::{self, Outcome, ResultReader, Row};
@@ -179,11 +179,14 @@ impl AdminGreeted {
             collation: COLLATION,
             max_packet: 1 << 24,
             attributes: Vec::new(),
+            tls: false,
         });
         let mut packet = self.greeting;
         loop {
             match login.on_packet(packet)? {
                 ClientStep::Send(bytes) => self.stream.send(&bytes).await?,
+                // It did not ask for TLS.
+                ClientStep::Secure(_) => return Err(ClientError::OutOfOrder.into()),
                 ClientStep::Done { connection_id, .. } => {
                     let mut admin = Admin {
                         stream: self.stream,

@@ -14,6 +14,7 @@ use crate::local::engine_log::{self, log_tail};
 use crate::local::process::{Process, ProcessEnd, RunGroup};
 use crate::local::run::{LocalRun, first_login};
 use crate::local::socket::Listener;
+use crate::local::start::leg_identity::LegIdentity;
 use crate::local::start::preallocate::allocate_holes;
 use crate::local::start::program::major;
 use crate::local::start::spawner::HelperStdio;
@@ -23,7 +24,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use tidegate_model::error_chain;
+use tidegate_model::{EngineCertificate, error_chain};
 use tokio::net::UnixStream;
 
 /// Reason why an engine is not up.
@@ -104,6 +105,7 @@ impl LocalDriver {
         self.folder
             .write_init_sql(&sql)
             .map_err(failed("writing init.sql"))?;
+        let certificate = self.make_leg_identity()?;
         let (log, log_start) = self.folder.open_log().map_err(failed("opening its log"))?;
         let log_watch = BoundTask::spawn(engine_log::watch(self.folder.clone()));
         let sessions = self.sockets.sessions().map_err(unbound)?;
@@ -128,7 +130,7 @@ impl LocalDriver {
                 let run = LocalRun::new(
                     process,
                     admin,
-                    file,
+                    (file, certificate),
                     log_watch,
                     Arc::clone(&self.events),
                     self.disk.at_limit(),
@@ -151,6 +153,16 @@ impl LocalDriver {
                 }),
             },
         }
+    }
+
+    /// Makes the key of this run and writes it for the engine. Returns its certificate.
+    fn make_leg_identity(&self) -> Result<EngineCertificate, StartError> {
+        let leg =
+            LegIdentity::generate().map_err(|e| StartError::caused("making its key for TLS", e))?;
+        self.folder
+            .write_leg_identity(&leg.pem)
+            .map_err(failed("writing its key for TLS"))?;
+        Ok(leg.certificate)
     }
 
     /// Starts the helper with these sockets in a control group of the run.

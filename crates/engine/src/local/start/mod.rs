@@ -4,6 +4,7 @@
 pub(crate) mod exec;
 pub(crate) mod handover;
 pub(crate) mod launch;
+pub(crate) mod leg_identity;
 pub(crate) mod options;
 pub(crate) mod preallocate;
 pub(crate) mod program;
