@@ -35,6 +35,13 @@ fn delay_start(fixture: &EnginesFixture, id: ClusterId) -> std::thread::JoinHand
     locking
 }
 
+/// Whether this process has become an engine. One that is frozen before keeps the thread waiting
+/// that starts all engines.
+fn is_engine(pid: i32) -> bool {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+    name.is_ok_and(|name| name.trim() == "mariadbd")
+}
+
 /// Opens engines that start one at a time, with a cluster whose start has begun and is then frozen.
 async fn with_a_stuck_start(clean: bool) -> (EnginesFixture, ClusterId) {
     let fixture = EnginesFixture::open_with(|s| s.wakes_at_once_max = 1).await;
@@ -53,7 +60,7 @@ async fn with_a_stuck_start(clean: bool) -> (EnginesFixture, ClusterId) {
     };
     let mut process = None;
     eventually("a process that starts", async || {
-        process = fixture.pid(stuck);
+        process = fixture.pid(stuck).filter(|pid| is_engine(*pid));
         process.is_some() && fixture.engines.state(stuck) == Some(ClusterState::Waking)
     })
     .await;
@@ -158,7 +165,9 @@ fn user_of(folder: &Path) -> Option<Pid> {
     };
     processes
         .filter(uses)
-        .find_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .find(|pid| is_engine(*pid))
+        .and_then(Pid::from_raw)
 }
 
 #[tokio::test(flavor = "multi_thread")]
