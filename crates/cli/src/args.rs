@@ -5,7 +5,7 @@ mod host;
 mod serve;
 mod users;
 
-pub use cluster::{ClusterCommand, LimitArgs, SettingArgs};
+pub use cluster::{ClusterCommand, ClusterListArgs, LimitArgs, SettingArgs};
 pub use host::{
     CertCommand, LogsArgs, ServiceCommand, ServiceInstall, ServiceRemove, TrustCommand,
 };
@@ -321,6 +321,9 @@ pub enum SessionCommand {
         /// Only the sessions of this cluster
         #[arg(long, value_name = "NAME")]
         cluster: Option<String>,
+        /// Only the sessions of this user, without the prefix
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
     },
     /// End a session
     Kill {

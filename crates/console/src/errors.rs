@@ -177,9 +177,11 @@ pub fn status_of(code: ErrorCode) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
-        ErrorCode::Exists | ErrorCode::Busy | ErrorCode::Protected | ErrorCode::Unsupported => {
-            StatusCode::CONFLICT
-        }
+        ErrorCode::Exists
+        | ErrorCode::Busy
+        | ErrorCode::Protected
+        | ErrorCode::Stale
+        | ErrorCode::Unsupported => StatusCode::CONFLICT,
         ErrorCode::NotAuthorized => StatusCode::UNAUTHORIZED,
         ErrorCode::NoPlace | ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::EngineFailed => StatusCode::BAD_GATEWAY,

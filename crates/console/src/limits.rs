@@ -28,7 +28,8 @@ pub const REMOTE_CONNECT_MAX: Duration = Duration::from_secs(15);
 /// error arrives.
 pub const ANSWER_MAX: Duration = Duration::from_secs(10 * 60 + 10);
 
-/// Bytes of an answer that the client accepts: six times a list of 10,000 clusters at 1 KB each.
+/// Bytes of an answer that the client accepts: a list of 10,000 clusters at 6 KB each, which older
+/// versions of the server answer at once.
 pub const ANSWER_BODY_MAX: usize = 64 << 20;
 
 /// Connections waiting to be accepted on the control socket: enough for one person's scripts.
@@ -110,11 +111,17 @@ pub const WEB_HEADERS_MAX: usize = 64;
 /// not use up the processor.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Rows of a page of the API's lists, and the default: 1 MB of clusters.
+pub const PAGE_MAX: usize = 1_000;
+
+/// Characters of the text to find in a list of clusters: a name and a prefix have fewer.
+pub const FIND_MAX: usize = 100;
+
 /// Clusters on a page of their list. The page is 50 KB and refreshes every two seconds.
 pub const ROWS_PER_PAGE: usize = 100;
 
 /// Sessions on a cluster's page, so that its other sections stay visible.
 pub const SESSIONS_SHOWN: usize = 20;
 
-/// Sessions on a cluster's page if all are requested: as many as a browser displays without delay.
-pub const SESSIONS_SHOWN_MAX: usize = 1_000;
+/// Sessions on a page of a cluster's sessions, if more than the first are requested.
+pub const SESSIONS_PER_PAGE: usize = 100;

@@ -17,7 +17,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use support::{Server, refusal};
 use tempfile::TempDir;
 use tidegate_console::types::{CreateCluster, LimitsWanted};
-use tidegate_console::{Client, ClientError, ControlSocket, socket};
+use tidegate_console::{Client, ClientError, ClusterFilter, ControlSocket, SessionFilter, socket};
 use tidegate_model::{ClusterState, Trust};
 use tokio::sync::oneshot;
 
@@ -43,12 +43,162 @@ fn main() {
         let server = Server::start(&data).await;
         as_a_function(&server).await;
         println!("test the_router_answers_as_a_function ... ok");
+        pages_of_lists(&server).await;
+        println!("test lists_are_answered_page_by_page ... ok");
         key_scopes::scopes_of_keys(&server).await;
         println!("test a_key_may_do_what_its_scopes_say ... ok");
         let server = over_the_socket(server, &tmp).await;
         println!("test the_client_does_everything_over_the_socket ... ok");
         server.control.shutdown().await;
     });
+}
+
+/// Returns the names of the clusters in a list.
+fn names(list: &Value) -> Vec<String> {
+    let rows = list["clusters"].as_array().unwrap().iter();
+    rows.map(|row| row["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Path of a change of `second` at this version.
+fn second_at(version: u64) -> String {
+    format!("/v1/clusters/second?version={version}")
+}
+
+/// Changes of the cluster `second` that name its version. Deletes it.
+async fn changes_at_a_version(server: &Server) {
+    let (_, read) = server.ask("GET", "/v1/clusters/second", None).await;
+    let version = read["version"].as_u64().unwrap();
+    let protect = Some(r#"{"deletion_protection":true}"#);
+    let (status, changed) = server.ask("PATCH", &second_at(version), protect).await;
+    assert_eq!(status, StatusCode::OK, "{changed}");
+    let now = changed["version"].as_u64().unwrap();
+    assert!(now > version, "{version} {now}");
+    // The same version again: somebody else was faster. Nothing is changed.
+    let free = Some(r#"{"deletion_protection":false}"#);
+    let rename = format!("/v1/clusters/second/rename?version={version}");
+    for (method, path, body) in [
+        ("PATCH", second_at(version), free),
+        (
+            "PATCH",
+            second_at(version),
+            Some(r#"{"allow_shrink_seconds":5}"#),
+        ),
+        ("DELETE", second_at(version), None),
+        ("POST", rename.clone(), Some(r#"{"name":"other"}"#)),
+    ] {
+        let (status, error) = server.ask(method, &path, body).await;
+        assert_eq!(
+            (status, &error["code"]),
+            (StatusCode::CONFLICT, &json!("stale")),
+            "{method} {path}"
+        );
+        assert!(
+            error["hint"]
+                .as_str()
+                .unwrap()
+                .contains("read the cluster again")
+        );
+    }
+    let (_, read) = server.ask("GET", "/v1/clusters/second", None).await;
+    assert_eq!(
+        (&read["deletion_protection"], &read["version"]),
+        (&json!(true), &json!(now))
+    );
+    let (status, _) = server.ask("PATCH", "/v1/clusters/second", free).await;
+    assert_eq!(status, StatusCode::OK, "without a version as before");
+    let (_, read) = server.ask("GET", "/v1/clusters/second", None).await;
+    let last = read["version"].as_u64().unwrap();
+    assert_eq!(
+        server.ask("DELETE", &second_at(last), None).await.0,
+        StatusCode::NO_CONTENT
+    );
+}
+
+/// Pages of clusters and sessions; `demo` exists.
+async fn pages_of_lists(server: &Server) {
+    let (status, _) = server
+        .ask("POST", "/v1/clusters", Some(r#"{"name":"second"}"#))
+        .await;
+    assert_eq!(status, StatusCode::CREATED);
+    let (_, all) = server.ask("GET", "/v1/clusters", None).await;
+    assert_eq!(names(&all), ["demo", "second"]);
+    assert!(all.get("next").is_none(), "{all}");
+    let (_, first) = server.ask("GET", "/v1/clusters?limit=1", None).await;
+    assert_eq!(
+        (names(&first), &first["next"]),
+        (vec!["demo".to_owned()], &json!("demo"))
+    );
+    let (_, next) = server
+        .ask("GET", "/v1/clusters?limit=1&after=demo", None)
+        .await;
+    assert_eq!(names(&next), ["second"]);
+    assert!(next.get("next").is_none(), "{next}");
+    let prefix = all["clusters"][1]["prefix"].as_str().unwrap();
+    for (query, found) in [
+        (format!("prefix={prefix}"), vec!["second"]),
+        (format!("find={prefix}.root"), vec!["second"]),
+        ("find=DEMO".to_owned(), vec!["demo"]),
+        ("state=asleep&limit=1000".to_owned(), vec!["demo", "second"]),
+        ("state=failed".to_owned(), vec![]),
+    ] {
+        let (status, list) = server
+            .ask("GET", &format!("/v1/clusters?{query}"), None)
+            .await;
+        assert_eq!(
+            (status, names(&list)),
+            (
+                StatusCode::OK,
+                found.into_iter().map(str::to_owned).collect()
+            ),
+            "{query}"
+        );
+    }
+    let long = format!("/v1/clusters?find={}", "x".repeat(101));
+    for wrong in [
+        "/v1/clusters?limit=0",
+        "/v1/clusters?limit=1001",
+        "/v1/clusters?limit=x",
+        "/v1/clusters?after=-",
+        "/v1/clusters?after=",
+        "/v1/clusters?state=dead",
+        "/v1/clusters?page=2",
+        "/v1/sessions?limit=0",
+        "/v1/sessions?after=-1",
+        &long,
+    ] {
+        let (status, error) = server.ask("GET", wrong, None).await;
+        assert_eq!(
+            (status, &error["code"]),
+            (StatusCode::BAD_REQUEST, &json!("bad_request")),
+            "{wrong}"
+        );
+    }
+    let id = server.control.cluster("second").unwrap().id;
+    let own = ["root", "app", "root"].map(|user| {
+        let session = server.sessions.open("127.0.0.1:9".parse().unwrap());
+        session.admit(id, user, "TLS 1.3", 10).unwrap();
+        session
+    });
+    let app_id = own[1].id().0;
+    // The counter of the ids may start again in between.
+    let mut ids = own.each_ref().map(|session| session.id().0);
+    ids.sort();
+    let (_, first) = server
+        .ask("GET", "/v1/sessions?limit=2&cluster=second", None)
+        .await;
+    assert_eq!(first["sessions"].as_array().unwrap().len(), 2);
+    assert_eq!(first["next"], json!(ids[1]));
+    let rest = format!("/v1/sessions?limit=2&cluster=second&after={}", ids[1]);
+    let (_, rest) = server.ask("GET", &rest, None).await;
+    assert_eq!(rest["sessions"][0]["id"], json!(ids[2]));
+    assert!(rest.get("next").is_none(), "{rest}");
+    let (_, app) = server
+        .ask("GET", "/v1/sessions?user=app&limit=1", None)
+        .await;
+    assert_eq!(app["sessions"][0]["id"], json!(app_id));
+    assert!(app.get("next").is_none(), "{app}");
+    changes_at_a_version(server).await;
 }
 
 async fn as_a_function(server: &Server) {
@@ -379,12 +529,14 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
     let id = server.control.cluster(&made.name).unwrap().id;
     let session = server.sessions.open("127.0.0.1:9".parse().unwrap());
     session.admit(id, "root", "TLS 1.3", 10).unwrap();
-    let listed = client.sessions(Some(&made.name)).await.unwrap();
+    let own = sessions_of(&made.name);
+    let listed = client.sessions(&own).await.unwrap();
     assert_eq!(
         (listed[0].id, listed[0].cluster.as_deref()),
         (session.id().0, Some(made.name.as_str()))
     );
-    assert!(client.sessions(Some("demo")).await.unwrap().is_empty());
+    let others = sessions_of("demo");
+    assert!(client.sessions(&others).await.unwrap().is_empty());
     client
         .kill_session(u64::from(session.id().0))
         .await
@@ -399,7 +551,8 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
         client.cluster("../server").await.unwrap_err().code(),
         Some("not_found")
     );
-    assert_eq!(client.clusters().await.unwrap().len(), 1);
+    let all = client.clusters(&ClusterFilter::default()).await;
+    assert_eq!(all.unwrap().len(), 1);
 
     let before = std::fs::read(data.join("ca.pem")).unwrap();
     let renewed = client.renew_ca().await.unwrap();
@@ -415,4 +568,12 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
         Err(ClientError::NoServer { .. })
     ));
     server
+}
+
+/// Returns the filter of the sessions of one cluster.
+fn sessions_of(cluster: &str) -> SessionFilter {
+    SessionFilter {
+        cluster: Some(cluster.to_owned()),
+        user: None,
+    }
 }

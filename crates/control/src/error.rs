@@ -17,6 +17,8 @@ pub enum ErrorCode {
     Busy,
     /// The cluster is protected against deletion.
     Protected,
+    /// The cluster has changed since the caller read it.
+    Stale,
     NoPlace,
     EngineFailed,
     /// The cluster's kind of engine does not have this operation, a role not this choice, or a
@@ -37,6 +39,7 @@ impl ErrorCode {
         Self::Exists,
         Self::Busy,
         Self::Protected,
+        Self::Stale,
         Self::NoPlace,
         Self::EngineFailed,
         Self::Unsupported,
@@ -54,6 +57,7 @@ impl ErrorCode {
             Self::Exists => "exists",
             Self::Busy => "busy",
             Self::Protected => "protected",
+            Self::Stale => "stale",
             Self::NoPlace => "no_place",
             Self::EngineFailed => "engine_failed",
             Self::Unsupported => "unsupported",
@@ -134,6 +138,17 @@ impl ControlError {
 
     pub(crate) fn bad_variable(wrong: &WrongVariable) -> Self {
         Self::new(ErrorCode::Unsupported, wrong.to_string(), wrong.hint())
+    }
+
+    /// Error of a change for another version of the cluster.
+    pub(crate) fn stale(name: &ClusterName, wanted: u64, found: u64) -> Self {
+        Self::new(
+            ErrorCode::Stale,
+            format!(
+                "cluster \"{name}\" has version {found}, not {wanted}: it was changed meanwhile"
+            ),
+            "read the cluster again, then repeat the change with its `version`",
+        )
     }
 
     pub(crate) fn protected(name: &ClusterName) -> Self {

@@ -39,8 +39,9 @@ pub use scope::{NamePattern, Scope, Scopes, WrongScope};
 pub use settings::{ControlSettings, WebSessionLife};
 pub use store::OPERATOR;
 pub use views::{
-    AccountView, ClusterChange, ClusterView, DatabaseView, LimitsChange, ListView, NewCluster,
-    NewUser, SessionView, SettingsChange, UserView, UserWithPassword, WithPassword,
+    AccountView, ClusterChange, ClusterCounts, ClusterPage, ClusterView, ClustersWanted,
+    DatabaseView, LimitsChange, ListStart, ListView, NewCluster, NewUser, SessionPage, SessionView,
+    SessionsWanted, SettingsChange, UserView, UserWithPassword, WithPassword,
 };
 // Programs made from this room alone, such as its tests, become engines with it, as `tidegate`
 // does.

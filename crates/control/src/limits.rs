@@ -174,3 +174,7 @@ pub const GIVEN_PASSWORD_CHARS_MAX: usize = 256;
 
 /// Databases that one request grants to a user.
 pub const USER_DATABASES_MAX: usize = 100;
+
+/// Clusters or sessions that a list with a filter reads at once: a fraction of a millisecond, in
+/// which no login can use the register and no connection can be opened.
+pub const SCAN_PART: usize = 256;

@@ -4,7 +4,9 @@ use crate::books::Books;
 use crate::cluster_entry::ClusterEntry;
 use crate::imitation::choose_twin;
 use crate::store::{Store, StoreResult, StoredCluster};
-use std::collections::HashMap;
+use crate::views::ListStart;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tidegate_engine::{Ledger, LedgerError};
@@ -33,7 +35,8 @@ pub struct Register {
 struct RegisterMaps {
     by_id: HashMap<ClusterId, Arc<ClusterEntry>>,
     by_prefix: HashMap<Prefix, Arc<ClusterEntry>>,
-    by_name: HashMap<ClusterName, Arc<ClusterEntry>>,
+    /// Ordered, so that a list is read page by page.
+    by_name: BTreeMap<ClusterName, Arc<ClusterEntry>>,
     /// Keys of `by_id` in contiguous memory, because every login reads all of them.
     ids: Vec<ClusterId>,
 }
@@ -96,18 +99,46 @@ impl Register {
             .cloned()
     }
 
-    /// Returns all clusters, ordered by name.
-    pub fn all(&self) -> Vec<Arc<ClusterEntry>> {
-        let mut all: Vec<_> = self
-            .maps
+    /// As [`Register::look_up`] for a list: no login, so it is not counted.
+    pub fn by_prefix(&self, prefix: &Prefix) -> Option<Arc<ClusterEntry>> {
+        self.maps
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .by_id
-            .values()
+            .by_prefix
+            .get(prefix)
             .cloned()
-            .collect();
-        all.sort_by_cached_key(|entry| entry.name());
-        all
+    }
+
+    /// Returns all clusters, ordered by name.
+    pub fn all(&self) -> Vec<Arc<ClusterEntry>> {
+        self.part(&ListStart::First, usize::MAX)
+    }
+
+    /// Returns at most so many clusters from this start on, in the order of their names, or in the
+    /// opposite order if the list is read backwards.
+    pub fn part(&self, start: &ListStart, most: usize) -> Vec<Arc<ClusterEntry>> {
+        let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
+        let names = &maps.by_name;
+        match start {
+            ListStart::First => names.values().take(most).cloned().collect(),
+            ListStart::After(name) => names
+                .range((Bound::Excluded(name), Bound::Unbounded))
+                .take(most)
+                .map(|(_, entry)| Arc::clone(entry))
+                .collect(),
+            ListStart::Before(name) => names
+                .range(..name)
+                .rev()
+                .take(most)
+                .map(|(_, entry)| Arc::clone(entry))
+                .collect(),
+        }
+    }
+
+    /// Returns the number of clusters.
+    pub fn count(&self) -> usize {
+        let maps = self.maps.read().unwrap_or_else(PoisonError::into_inner);
+        maps.by_name.len()
     }
 
     /// Looks a prefix up, and counts the lookup. The twin is chosen in both cases, so that both

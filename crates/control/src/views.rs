@@ -188,6 +188,91 @@ fn read_networks(texts: &[String]) -> ControlResult<Vec<AddressRange>> {
 pub struct ClusterChange {
     pub limits: LimitsChange,
     pub settings: SettingsChange,
+    /// Version that the cluster must have; any if missing.
+    pub version: Option<u64>,
+}
+
+/// Position in a list of clusters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ListStart {
+    #[default]
+    First,
+    /// The clusters after this name.
+    After(ClusterName),
+    /// The clusters before this name: the last ones of them.
+    Before(ClusterName),
+}
+
+impl ListStart {
+    /// Whether a cluster of this name can be on the page.
+    pub fn includes(&self, name: &ClusterName) -> bool {
+        match self {
+            Self::First => true,
+            Self::After(start) => name > start,
+            Self::Before(start) => name < start,
+        }
+    }
+}
+
+/// Part of the list of clusters that is requested.
+#[derive(Debug, Clone, Default)]
+pub struct ClustersWanted {
+    pub start: ListStart,
+    /// Rows of the page.
+    pub most: usize,
+    /// Text in the name or the administrator's login; empty for all.
+    pub find: String,
+    /// Login prefix of the cluster.
+    pub prefix: Option<String>,
+    pub state: Option<ClusterState>,
+}
+
+/// Page of the list of clusters.
+#[derive(Debug, Clone)]
+pub struct ClusterPage {
+    pub rows: Vec<ClusterView>,
+    /// Whether there are others in the direction of the list.
+    pub more: bool,
+}
+
+/// Numbers of clusters and sessions.
+#[derive(Debug, Clone)]
+pub struct ClusterCounts {
+    pub total: usize,
+    /// States of the clusters that are not asleep.
+    pub not_asleep: Vec<ClusterState>,
+    pub sessions: usize,
+}
+
+impl ClusterCounts {
+    /// Returns the number of clusters in a state.
+    pub fn of_state(&self, state: ClusterState) -> usize {
+        if state == ClusterState::Asleep {
+            return self.total.saturating_sub(self.not_asleep.len());
+        }
+        self.not_asleep.iter().filter(|s| **s == state).count()
+    }
+}
+
+/// Part of the list of sessions that is requested.
+#[derive(Debug, Clone, Default)]
+pub struct SessionsWanted {
+    /// Name of the cluster; all clusters if missing.
+    pub cluster: Option<String>,
+    /// User name without the prefix.
+    pub user: Option<String>,
+    /// The sessions with larger ids than this.
+    pub after: Option<SessionId>,
+    /// Rows of the page.
+    pub most: usize,
+}
+
+/// Page of the list of sessions.
+#[derive(Debug, Clone)]
+pub struct SessionPage {
+    pub rows: Vec<SessionView>,
+    /// Whether there are others with larger ids.
+    pub more: bool,
 }
 
 /// A session as API and console show it.

@@ -21,13 +21,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tidegate_control::DataDir;
 use tidegate_control::store::{
     ChangeFeed, ClusterStore, HostStore, OperationClaim, Reservation, SqliteStore, Store,
 };
+use tidegate_control::{ClustersWanted, Control, DataDir, ListStart};
 use tidegate_engine::MoreKinds;
 use tidegate_model::{
-    AccountBook, Accounts, ClusterEngine, ClusterState, Directory, ReadingOrder, RunEpoch,
+    AccountBook, Accounts, ClusterEngine, ClusterName, ClusterState, Directory, ReadingOrder,
+    RunEpoch,
 };
 
 /// Clusters that are awake when a server stops.
@@ -51,6 +52,10 @@ fn main() {
         common::test(
             "a_start_costs_the_same_for_each_cluster_however_many_there_are",
             start_many,
+        ),
+        common::test(
+            "the_pages_of_a_list_have_every_cluster_once",
+            pages_of_clusters,
         ),
         common::test(
             "recoveries_that_never_end_keep_no_other_cluster_from_its_own",
@@ -108,6 +113,115 @@ async fn folder_with_names(
     join_all(names.map(one)).await;
     store.close().await;
     root
+}
+
+/// Cluster that the caller may not see. No prefix contains 0 or 1, so a search for its name finds
+/// no other cluster by its login.
+const HIDDEN: &str = "c100";
+
+/// Clusters on a page of the test.
+const ROWS: usize = 96;
+
+/// Names of the clusters on a page, in its order, and whether there are more.
+fn page(control: &Control, start: ListStart, wanted: &ClustersWanted) -> (Vec<String>, bool) {
+    let wanted = ClustersWanted {
+        start,
+        most: ROWS,
+        ..wanted.clone()
+    };
+    let page = control.cluster_page(&wanted, |name| name != HIDDEN);
+    let names = page.rows.into_iter().map(|view| view.name.into());
+    (names.collect(), page.more)
+}
+
+fn name(text: &str) -> ClusterName {
+    ClusterName::parse(text).unwrap()
+}
+
+/// Names on all pages of a list, each page after the last name of the one before.
+fn all_pages(control: &Control, wanted: &ClustersWanted) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut start = ListStart::First;
+    loop {
+        let (names, more) = page(control, start, wanted);
+        assert!(names.len() == ROWS || !more, "a full page: {names:?}");
+        all.extend(names);
+        match all.last().filter(|_| more) {
+            Some(last) => start = ListStart::After(name(last)),
+            None => return all,
+        }
+    }
+}
+
+/// Clusters with a text in their names or logins.
+fn named_with(text: &str) -> ClustersWanted {
+    ClustersWanted {
+        find: text.to_owned(),
+        ..ClustersWanted::default()
+    }
+}
+
+fn with_prefix(prefix: &str) -> ClustersWanted {
+    ClustersWanted {
+        prefix: Some(prefix.to_owned()),
+        ..ClustersWanted::default()
+    }
+}
+
+fn in_state(state: ClusterState) -> ClustersWanted {
+    ClustersWanted {
+        state: Some(state),
+        ..ClustersWanted::default()
+    }
+}
+
+async fn pages_of_clusters() {
+    let counts = Arc::new(StubCounts::default());
+    let server = open_with_stub(folder_with(FEW, STUB, true).await, &counts).await;
+    let control = &server.control;
+    let every = ClustersWanted::default();
+    let mut expected: Vec<String> = (0..FEW).map(|n| format!("c{n}")).collect();
+    expected.sort();
+    // The caller may not see one of them.
+    expected.retain(|name| name != HIDDEN);
+    assert_eq!(all_pages(control, &every), expected);
+    // Backwards: the page before a name is the one that ends in front of it.
+    let at = expected.iter().position(|name| name == "c5").unwrap();
+    let (names, more) = page(control, ListStart::Before(name("c5")), &every);
+    assert_eq!((names.as_slice(), more), (&expected[at - ROWS..at], true));
+    let (names, more) = page(control, ListStart::Before(name("c10")), &every);
+    assert_eq!((names.as_slice(), more), (&expected[..2], false));
+    // Filters.
+    assert_eq!(all_pages(control, &named_with("c70")).len(), 11);
+    assert_eq!(all_pages(control, &named_with("c10")).len(), 10);
+    let prefix = control.cluster("c42").unwrap().prefix;
+    assert_eq!(all_pages(control, &named_with(prefix.as_str())), ["c42"]);
+    assert_eq!(all_pages(control, &with_prefix(prefix.as_str())), ["c42"]);
+    assert!(all_pages(control, &with_prefix("none")).is_empty());
+    for awake in ["c1", "c555", "c999"] {
+        control.wake_cluster(awake).await.unwrap();
+    }
+    assert_eq!(
+        all_pages(control, &in_state(ClusterState::Awake)),
+        ["c1", "c555", "c999"]
+    );
+    assert_eq!(
+        all_pages(control, &in_state(ClusterState::Asleep)).len(),
+        FEW - 4
+    );
+    let counts = control.cluster_counts();
+    assert_eq!(
+        (counts.total, counts.of_state(ClusterState::Awake)),
+        (FEW, 3)
+    );
+    assert_eq!(counts.of_state(ClusterState::Asleep), FEW - 3);
+    // The cluster at the end of a page may be deleted before the next page is read.
+    let (first, _) = page(control, ListStart::First, &every);
+    let last = first.last().unwrap();
+    control.delete_cluster(last).await.unwrap();
+    let (second, _) = page(control, ListStart::After(name(last)), &every);
+    assert_eq!(second, expected[ROWS..2 * ROWS]);
+    server.stop().await;
 }
 
 async fn open_with_stub(root: TempDir, counts: &Arc<StubCounts>) -> Server {

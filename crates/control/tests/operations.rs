@@ -12,7 +12,7 @@ mod common;
 use common::{Server, find, find_bytes, named, root_claim, seen};
 use std::time::{Duration, Instant};
 use tidegate_control::store::{ChangeFeed, Phase, SqliteStore, Store};
-use tidegate_control::{ControlError, ErrorCode, LimitsChange, NewCluster};
+use tidegate_control::{ControlError, ErrorCode, LimitsChange, NewCluster, SessionsWanted};
 use tidegate_model::{ClusterLimits, ClusterName, ClusterState, Directory, SessionId, Verifier};
 
 fn main() {
@@ -230,9 +230,14 @@ async fn deleted() {
         .admit(made.cluster.id, "root", "TLS 1.3", 10)
         .unwrap();
     assert_eq!(control.cluster("demo").unwrap().sessions, 1);
-    let listed = control.session_list(Some("demo")).unwrap();
+    let wanted = SessionsWanted {
+        cluster: Some("demo".to_owned()),
+        most: 9,
+        ..SessionsWanted::default()
+    };
+    let listed = control.session_page(&wanted, |_| true).unwrap();
     assert_eq!(
-        listed[0].cluster.as_ref().map(ClusterName::as_str),
+        listed.rows[0].cluster.as_ref().map(ClusterName::as_str),
         Some("demo")
     );
 

@@ -160,6 +160,16 @@ impl Engines {
         Some(self.cluster(id).ok()?.shared.status.borrow().state)
     }
 
+    /// States of all clusters, for counts.
+    pub fn states(&self) -> Vec<ClusterState> {
+        let clusters = self.inner.clusters.read();
+        let clusters = clusters.unwrap_or_else(PoisonError::into_inner);
+        let states = clusters.values();
+        states
+            .map(|cluster| cluster.shared.status.borrow().state)
+            .collect()
+    }
+
     /// Reason why the last start failed, if it did.
     pub fn failure(&self, id: ClusterId) -> Option<String> {
         let status = self.cluster(id).ok()?.shared.status.subscribe();

@@ -5,8 +5,9 @@
 use crate::id::ClusterId;
 use crate::session_id::{EngineSession, IdCounter, SessionId};
 use futures_util::task::AtomicWaker;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -57,9 +58,11 @@ struct Inner {
     stopping: bool,
     ids: IdCounter,
     sessions: HashMap<SessionId, SessionEntry>,
-    /// Logged-in sessions by cluster, so that a list or a count of one cluster never reads the
-    /// others'.
-    per_cluster: HashMap<ClusterId, HashSet<SessionId>>,
+    /// All that have logged in, in the order of their ids, so that a list is read page by page.
+    logged_in: BTreeSet<SessionId>,
+    /// Logged-in sessions by cluster, so that a list or a count of one cluster never reads those of
+    /// others.
+    per_cluster: HashMap<ClusterId, BTreeSet<SessionId>>,
 }
 
 #[derive(Debug)]
@@ -164,27 +167,34 @@ impl Sessions {
         }
     }
 
-    /// Returns the logged-in sessions of one cluster or of all, ordered by id. Every connection's
-    /// open and close waits for the lock, so only a few words per session are copied under it.
+    /// Returns the logged-in sessions of one cluster or of all, ordered by id.
     pub fn list(&self, cluster: Option<ClusterId>) -> Vec<SessionInfo> {
+        self.page(cluster, None, usize::MAX)
+    }
+
+    /// Returns the first `most` of these sessions whose ids are larger than `after`. Every
+    /// connection's open and close waits for the lock, so only a few words per session are copied
+    /// under it.
+    pub fn page(
+        &self,
+        cluster: Option<ClusterId>,
+        after: Option<SessionId>,
+        most: usize,
+    ) -> Vec<SessionInfo> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let entries: Vec<_> = {
             let inner = self.lock();
-            match cluster {
-                Some(cluster) => {
-                    let ids = inner.per_cluster.get(&cluster).into_iter().flatten();
-                    ids.filter_map(|id| inner.sessions.get(id)?.logged_in(*id))
-                        .collect()
-                }
-                None => inner
-                    .sessions
-                    .iter()
-                    .filter_map(|(id, entry)| entry.logged_in(*id))
-                    .collect(),
-            }
+            let ids = match cluster {
+                Some(cluster) => inner.per_cluster.get(&cluster),
+                None => Some(&inner.logged_in),
+            };
+            ids.into_iter()
+                .flat_map(|ids| ids.range((start, Bound::Unbounded)))
+                .take(most)
+                .filter_map(|id| inner.sessions.get(id)?.logged_in(*id))
+                .collect()
         };
-        let mut out: Vec<_> = entries.into_iter().map(LoggedIn::info).collect();
-        out.sort_by_key(|s| s.id);
-        out
+        entries.into_iter().map(LoggedIn::info).collect()
     }
 
     /// Asks a logged-in session to end. Returns false if there is none with that id.
@@ -253,13 +263,18 @@ impl Sessions {
         }
     }
 
+    /// Number of logged-in sessions.
+    pub fn logged_in(&self) -> usize {
+        self.lock().logged_in.len()
+    }
+
     /// Number of logged-in sessions of a cluster.
     pub fn count(&self, cluster: ClusterId) -> u32 {
         self.lock().per_cluster.get(&cluster).map_or(0, count)
     }
 }
 
-fn count(places: &HashSet<SessionId>) -> u32 {
+fn count(places: &BTreeSet<SessionId>) -> u32 {
     u32::try_from(places.len()).unwrap_or(u32::MAX)
 }
 
@@ -298,6 +313,7 @@ impl SessionGuard {
             return Err(SessionLimitReached);
         }
         places.insert(self.id);
+        inner.logged_in.insert(self.id);
         entry.identity = Some(Arc::new(SessionIdentity {
             cluster,
             user: user.to_owned(),
@@ -347,6 +363,7 @@ impl Drop for SessionGuard {
         let Some(identity) = entry.identity else {
             return;
         };
+        inner.logged_in.remove(&self.id);
         if let Some(places) = inner.per_cluster.get_mut(&identity.cluster) {
             places.remove(&self.id);
             if places.is_empty() {

@@ -112,6 +112,34 @@ fn a_list_of_one_cluster_has_its_own_sessions_only() {
     drop((guards, unproven));
 }
 
+#[test]
+fn a_list_is_read_page_by_page() {
+    let sessions = Sessions::default();
+    let guards: Vec<_> = (0..50).map(|n| logged_in(&sessions, n % 2, 100)).collect();
+    let unproven = sessions.open("127.0.0.1:1".parse().unwrap());
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = sessions.page(Some(ClusterId(1)), after, 7);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        seen.extend(page.into_iter().map(|session| session.id));
+    }
+    // The counter of the ids may start again in between.
+    let mut own: Vec<_> = guards
+        .iter()
+        .skip(1)
+        .step_by(2)
+        .map(SessionGuard::id)
+        .collect();
+    own.sort();
+    assert_eq!(seen, own);
+    assert_eq!(sessions.page(None, None, 99).len(), 50);
+    assert_eq!(sessions.logged_in(), 50);
+    drop((guards, unproven));
+    assert_eq!(sessions.logged_in(), 0, "nothing is kept of ended sessions");
+}
+
 fn logged_in(sessions: &Sessions, cluster: u64, max: u32) -> SessionGuard {
     let guard = sessions.open("127.0.0.1:1".parse().unwrap());
     guard.admit(ClusterId(cluster), "u", "", max).unwrap();

@@ -14,6 +14,14 @@ pub enum ClusterState {
 }
 
 impl ClusterState {
+    pub const ALL: [Self; 5] = [
+        Self::Asleep,
+        Self::Waking,
+        Self::Awake,
+        Self::Draining,
+        Self::Failed,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Asleep => "asleep",

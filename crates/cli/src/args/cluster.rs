@@ -3,7 +3,24 @@
 use crate::config::value::{duration, sleep_time};
 use clap::{Args, Subcommand};
 use std::time::Duration;
-use tidegate_model::Size;
+use tidegate_model::{ClusterState, Size};
+
+#[derive(Debug, Args)]
+pub struct ClusterListArgs {
+    /// Only clusters whose name or login contains this text
+    #[arg(long, value_name = "TEXT")]
+    pub find: Option<String>,
+    /// Only clusters in this state
+    #[arg(long, value_name = "STATE", value_parser = cluster_state)]
+    pub state: Option<ClusterState>,
+}
+
+/// Reads a state by its word.
+fn cluster_state(text: &str) -> Result<ClusterState, String> {
+    let mut all = ClusterState::ALL.into_iter();
+    let found = all.find(|state| state.as_str() == text);
+    found.ok_or_else(|| "a state is asleep, waking, awake, draining or failed".to_owned())
+}
 
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
@@ -32,7 +49,7 @@ pub enum ClusterCommand {
     Engines,
     /// List all clusters
     #[command(visible_alias = "ls")]
-    List,
+    List(ClusterListArgs),
     /// Show a cluster: its login, endpoint, state, limits and measured use
     Show {
         /// Name of the cluster

@@ -1,7 +1,7 @@
 //! `tidegate cluster ...`: asks the running server and prints its answer.
 
 use super::endpoint::endpoint_of;
-use crate::args::{ClusterCommand, LimitArgs, SettingArgs};
+use crate::args::{ClusterCommand, ClusterListArgs, LimitArgs, SettingArgs};
 use crate::card::Card;
 use crate::config::value::write_duration;
 use crate::context::{Context, ask, refused, warning_lines};
@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tidegate_connect::bracketed;
-use tidegate_console::Client;
 use tidegate_console::types::{
     ChangeCluster, Cluster, CreateCluster, EngineKind, EngineParameter, FILE_SIZE_WAITS,
     LimitsWanted,
 };
+use tidegate_console::{Client, ClusterFilter};
 use tidegate_model::limits::NEVER_SLEEPS;
 use tidegate_model::{Size, printable};
 
@@ -43,16 +43,7 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
             print_login(context, &client, &cluster)
         }
         ClusterCommand::Engines => engines(context, &ask(client.engine_kinds())?),
-        ClusterCommand::List => screen::print_list(
-            context.global.json,
-            &ask(client.clusters())?,
-            &format!(
-                "no clusters yet; `{}` creates one",
-                context.next("cluster create NAME")
-            ),
-            &["NAME", "STATE", "SESSIONS", "USER", "CREATED"],
-            cluster_row,
-        ),
+        ClusterCommand::List(wanted) => list(context, &client, wanted),
         ClusterCommand::Show { name } => show(context, &ask(client.cluster(name))?),
         ClusterCommand::Rename { name, new } => show(context, &ask(client.rename(name, new))?),
         ClusterCommand::Set {
@@ -82,6 +73,32 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
         ClusterCommand::Wake { name } => show(context, &ask(client.wake(name))?),
         ClusterCommand::Delete { name, yes } => delete(context, &client, name, *yes),
     }
+}
+
+/// Prints the list of clusters.
+fn list(context: &Context, client: &Client, wanted: &ClusterListArgs) -> Result<()> {
+    let filter = ClusterFilter {
+        find: wanted.find.clone(),
+        prefix: None,
+        state: wanted.state,
+    };
+    let none = match wanted {
+        ClusterListArgs {
+            find: None,
+            state: None,
+        } => format!(
+            "no clusters yet; `{}` creates one",
+            context.next("cluster create NAME")
+        ),
+        _ => "no such clusters".to_owned(),
+    };
+    screen::print_list(
+        context.global.json,
+        &ask(client.clusters(&filter))?,
+        &none,
+        &["NAME", "STATE", "SESSIONS", "USER", "CREATED"],
+        cluster_row,
+    )
 }
 
 /// Returns the request for a new cluster.

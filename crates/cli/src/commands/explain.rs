@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use tidegate_connect::{
     CheckAnswer, EXPLAIN_MAX, ExplainError, ExplainOptions, Explanation, RenderOptions, explain,
 };
+use tidegate_console::ClusterFilter;
 use tidegate_model::{Trust, printable};
 use zeroize::Zeroizing;
 
@@ -85,18 +86,31 @@ fn server_trust(context: &Context, told: &Explanation) -> Option<Trust> {
     let prefix = told.user.as_deref().and_then(|user| user.split('.').next());
     block_on(async {
         let server = client.server().await.ok()?;
-        let clusters = client.clusters().await.ok()?;
+        let owner = match prefix {
+            Some(prefix) => {
+                let wanted = ClusterFilter {
+                    prefix: Some(prefix.to_owned()),
+                    ..ClusterFilter::default()
+                };
+                client.first_cluster(&wanted).await.ok()?
+            }
+            None => None,
+        };
         let host = told.host.as_deref().unwrap_or_default();
         let is_here = host == "localhost"
             || host
                 .parse::<IpAddr>()
                 .is_ok_and(|address| address.is_loopback());
         let is_named = server.host == host || server.names.iter().any(|name| name == host);
-        let owner = clusters
-            .iter()
-            .find(|cluster| Some(cluster.prefix.as_str()) == prefix);
-        let cluster = owner.or_else(|| clusters.first().filter(|_| is_here || is_named))?;
-        let trust = endpoint_of(cluster, &server).trust;
+        let cluster = match owner {
+            Some(cluster) => cluster,
+            None if is_here || is_named => {
+                let any = ClusterFilter::default();
+                client.first_cluster(&any).await.ok()??
+            }
+            None => return None,
+        };
+        let trust = endpoint_of(&cluster, &server).trust;
         // The CA file that a remote server names is on that machine, not on this one.
         match (&context.remote, trust) {
             (Some(_), Trust::Public) => Some(Trust::Public),

@@ -25,7 +25,7 @@ pub fn run(context: &Context, command: &ProfileCommand) -> Result<()> {
                 key: read_key()?,
             };
             let remote = profile.open()?;
-            ask(remote.client.clusters())?;
+            ask(remote.client.server())?;
             profiles.profile.insert(name.clone(), profile);
             profiles.write(&path)?;
             screen::say(&format!(

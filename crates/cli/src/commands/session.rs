@@ -6,18 +6,25 @@ use crate::context::{Context, ask};
 use crate::screen;
 use anyhow::Result;
 use std::time::Duration;
+use tidegate_console::SessionFilter;
 use tidegate_console::types::Session;
 
 pub fn run(context: &Context, command: &SessionCommand) -> Result<()> {
     let client = context.client();
     match command {
-        SessionCommand::List { cluster } => screen::print_list(
-            context.global.json,
-            &ask(client.sessions(cluster.as_deref()))?,
-            "no sessions",
-            &["ID", "CLUSTER", "USER", "CLIENT", "TLS", "AGE"],
-            session_row,
-        ),
+        SessionCommand::List { cluster, user } => {
+            let wanted = SessionFilter {
+                cluster: cluster.clone(),
+                user: user.clone(),
+            };
+            screen::print_list(
+                context.global.json,
+                &ask(client.sessions(&wanted))?,
+                "no sessions",
+                &["ID", "CLUSTER", "USER", "CLIENT", "TLS", "AGE"],
+                session_row,
+            )
+        }
         SessionCommand::Kill { id } => {
             ask(client.kill_session(u64::from(*id)))?;
             if context.global.json {

@@ -2,13 +2,14 @@
 //! converts its result.
 
 use super::json_body::JsonObject;
+use super::paging::ClusterQuery;
 use crate::auth::scoped::ApiCaller;
 use crate::errors::ApiError;
 use crate::state::Api;
 use crate::timestamp::{rfc3339_date, whole_seconds};
 use crate::types::{
     ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, EngineKind, EngineKindList,
-    ErrorBody, Limits, RenameCluster, Secret, Warning,
+    ErrorBody, Limits, RenameCluster, Secret, StateSchema, Warning,
 };
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -17,26 +18,46 @@ use serde::Deserialize;
 use std::time::Duration;
 use tidegate_control::{ClusterView, NewCluster, ROOT, WithPassword};
 
-/// Lists all clusters by name.
+/// Lists the clusters by name, page by page. Without `limit`, a page has 1000 of them. Pages that
+/// are read one after the other contain every cluster that exists all the time exactly once.
 #[utoipa::path(
     get,
     path = "/v1/clusters",
     tag = "clusters",
     security(("key" = ["read"])),
+    params(
+        ("after" = Option<String>, Query, description = "only clusters after this name: the `next` \
+         of the page before", pattern = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"),
+        ("limit" = Option<u16>, Query, description = "most clusters of the page", minimum = 1,
+         maximum = 1000),
+        ("find" = Option<String>, Query, description = "only clusters whose name or \
+         administrator's login contains this text", max_length = 100),
+        ("prefix" = Option<String>, Query, description = "only the cluster with this prefix"),
+        ("state" = Option<StateSchema>, Query, description = "only clusters in this state")
+    ),
     responses(
         (status = 200, body = ClusterList),
         (status = "default", body = ErrorBody)
     )
 )]
-pub async fn list_clusters(State(api): State<Api>, caller: ApiCaller) -> Json<ClusterList> {
-    let visible = api
+pub async fn list_clusters(
+    State(api): State<Api>,
+    caller: ApiCaller,
+    Query(query): Query<ClusterQuery>,
+) -> Result<Json<ClusterList>, ApiError> {
+    let wanted = query.wanted()?;
+    let page = api
         .control
-        .clusters()
-        .into_iter()
-        .filter(|view| caller.may_read(view.name.as_str()));
-    Json(ClusterList {
-        clusters: visible.map(|view| api.describe_to(&caller, view)).collect(),
-    })
+        .cluster_page(&wanted, |name| caller.may_read(name));
+    let last = page.rows.last().filter(|_| page.more);
+    Ok(Json(ClusterList {
+        next: last.map(|view| view.name.to_string()),
+        clusters: page
+            .rows
+            .into_iter()
+            .map(|view| api.describe_to(&caller, view))
+            .collect(),
+    }))
 }
 
 /// Lists the kinds of engines that a cluster can be created with.
@@ -125,23 +146,30 @@ pub async fn show_cluster(
     path = "/v1/clusters/{name}",
     tag = "clusters",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path)),
+    params(
+        ("name" = String, Path),
+        ("version" = Option<u64>, Query, description = "the `version` that the cluster must have: \
+         409 `stale` if it was changed meanwhile", minimum = 0)
+    ),
     request_body = ChangeCluster,
     responses(
         (status = 200, body = Cluster),
         (status = 400, description = "a value is not accepted", body = ErrorBody),
         (status = 404, description = "no such cluster", body = ErrorBody),
+        (status = 409, description = "it was changed meanwhile", body = ErrorBody),
         (status = "default", body = ErrorBody)
     )
 )]
 pub async fn change_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
+    Query(at): Query<VersionQuery>,
     caller: ApiCaller,
     JsonObject(wanted): JsonObject<ChangeCluster>,
 ) -> Result<Json<Cluster>, ApiError> {
-    let change = wanted.change();
+    let change = wanted.change(at.version);
     caller.check_limits(&change.limits, api.control.default_limits())?;
+    api.control.check_version(&name, at.version)?;
     if let Some(seconds) = wanted.allow_shrink_seconds {
         // A number that no `Duration` can represent becomes zero, which is refused.
         api.control
@@ -166,24 +194,32 @@ pub async fn change_cluster(
     path = "/v1/clusters/{name}/rename",
     tag = "clusters",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path)),
+    params(
+        ("name" = String, Path),
+        ("version" = Option<u64>, Query, description = "the `version` that the cluster must have: \
+         409 `stale` if it was changed meanwhile", minimum = 0)
+    ),
     request_body = RenameCluster,
     responses(
         (status = 200, body = Cluster),
         (status = 404, description = "no such cluster", body = ErrorBody),
-        (status = 409, description = "the new name is taken", body = ErrorBody),
+        (status = 409, description = "taken name, or a stale version", body = ErrorBody),
         (status = "default", body = ErrorBody)
     )
 )]
 pub async fn rename_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
+    Query(at): Query<VersionQuery>,
     caller: ApiCaller,
     JsonObject(wanted): JsonObject<RenameCluster>,
 ) -> Result<Json<Cluster>, ApiError> {
     // With a name outside of its pattern, the key would lose the cluster, or get another's name.
     caller.check_create(Some(&wanted.name))?;
-    let renamed = api.control.rename_cluster(&name, &wanted.name).await?;
+    let renamed = api
+        .control
+        .rename_cluster(&name, &wanted.name, at.version)
+        .await?;
     Ok(Json(api.describe(renamed, None)))
 }
 
@@ -194,19 +230,24 @@ pub async fn rename_cluster(
     path = "/v1/clusters/{name}",
     tag = "clusters",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path)),
+    params(
+        ("name" = String, Path),
+        ("version" = Option<u64>, Query, description = "the `version` that the cluster must have: \
+         409 `stale` if it was changed meanwhile", minimum = 0)
+    ),
     responses(
         (status = 204),
         (status = 404, description = "no such cluster", body = ErrorBody),
-        (status = 409, description = "it is protected against deletion", body = ErrorBody),
+        (status = 409, description = "protected, or a stale version", body = ErrorBody),
         (status = "default", body = ErrorBody)
     )
 )]
 pub async fn delete_cluster(
     State(api): State<Api>,
     Path(name): Path<String>,
+    Query(at): Query<VersionQuery>,
 ) -> Result<StatusCode, ApiError> {
-    api.control.delete_cluster(&name).await?;
+    api.control.delete_cluster_at(&name, at.version).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -251,6 +292,13 @@ pub async fn wake_cluster(
     Ok(Json(
         api.describe(api.control.wake_cluster(&name).await?, None),
     ))
+}
+
+/// Query of a change.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionQuery {
+    version: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -314,6 +362,7 @@ impl Api {
             user: format!("{}.{ROOT}", view.prefix),
             name: view.name.into(),
             prefix: view.prefix.into(),
+            version: view.version,
             host: face.host.clone(),
             port: face.port,
             password,

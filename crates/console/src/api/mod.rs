@@ -8,6 +8,7 @@ mod connect;
 mod databases;
 mod finish;
 mod json_body;
+mod paging;
 mod server;
 mod sessions;
 mod users;

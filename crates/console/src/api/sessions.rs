@@ -1,5 +1,6 @@
 //! Routes of sessions.
 
+use super::paging::SessionQuery;
 use crate::auth::scoped::ApiCaller;
 use crate::errors::ApiError;
 use crate::state::Api;
@@ -7,47 +8,48 @@ use crate::types::{ErrorBody, Session, SessionList};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
 use tidegate_control::{ControlError, SessionView};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SessionFilter {
-    cluster: Option<String>,
-}
-
-/// Lists the sessions that have logged in.
+/// Lists the sessions that have logged in by their ids, page by page. Without `limit`, a page has
+/// 1000 of them.
 #[utoipa::path(
     get,
     path = "/v1/sessions",
     tag = "sessions",
     security(("key" = ["read"])),
-    params(("cluster" = Option<String>, Query, description = "only sessions of this cluster")),
+    params(
+        ("cluster" = Option<String>, Query, description = "only sessions of this cluster"),
+        ("user" = Option<String>, Query, description = "only sessions of this user, without the \
+         prefix"),
+        ("after" = Option<u32>, Query, description = "only sessions with larger ids than this: the \
+         `next` of the page before"),
+        ("limit" = Option<u16>, Query, description = "most sessions of the page", minimum = 1,
+         maximum = 1000)
+    ),
     responses((status = 200, body = SessionList), (status = "default", body = ErrorBody))
 )]
 pub async fn list_sessions(
     State(api): State<Api>,
     caller: ApiCaller,
-    Query(filter): Query<SessionFilter>,
+    Query(query): Query<SessionQuery>,
 ) -> Result<Json<SessionList>, ApiError> {
     // The error for a cluster that this key may not see is the same as for one that does not exist.
-    if let Some(hidden) = filter
+    if let Some(hidden) = query
         .cluster
         .as_deref()
         .filter(|name| !caller.may_read(name))
     {
         return Err(ControlError::not_found(hidden).into());
     }
-    let sessions = api
-        .control
-        .session_list(filter.cluster.as_deref())?
-        .into_iter();
-    let seen = |session: &SessionView| match &session.cluster {
-        Some(name) => caller.may_read(name.as_str()),
+    let wanted = query.wanted()?;
+    let page = api.control.session_page(&wanted, |cluster| match cluster {
+        Some(name) => caller.may_read(name),
         None => caller.is_all(),
-    };
+    })?;
+    let last = page.rows.last().filter(|_| page.more);
     Ok(Json(SessionList {
-        sessions: sessions.filter(seen).map(session_body).collect(),
+        next: last.map(|session| session.id.0),
+        sessions: page.rows.into_iter().map(session_body).collect(),
     }))
 }
 

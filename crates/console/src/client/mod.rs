@@ -2,9 +2,11 @@
 //! key. It never retries, so that a cluster is not created twice.
 
 mod error;
+mod filters;
 mod transport;
 
 pub use error::ClientError;
+pub use filters::{ClusterFilter, SessionFilter};
 
 use crate::limits;
 use crate::types::{
@@ -90,10 +92,27 @@ impl Client {
         self.request_json(Method::POST, &path, NO_BODY).await
     }
 
-    pub async fn clusters(&self) -> ClientResult<Vec<Cluster>> {
-        self.request_json::<ClusterList>(Method::GET, "/v1/clusters", NO_BODY)
-            .await
-            .map(|list| list.clusters)
+    /// Returns the first cluster of these filters.
+    pub async fn first_cluster(&self, wanted: &ClusterFilter) -> ClientResult<Option<Cluster>> {
+        let path = wanted.path(None, Some("1"));
+        let page: ClusterList = self.request_json(Method::GET, &path, NO_BODY).await?;
+        Ok(page.clusters.into_iter().next())
+    }
+
+    /// Returns all clusters of these filters, page by page.
+    pub async fn clusters(&self, wanted: &ClusterFilter) -> ClientResult<Vec<Cluster>> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let path = wanted.path(after.as_deref(), None);
+            let page: ClusterList = self.request_json(Method::GET, &path, NO_BODY).await?;
+            all.extend(page.clusters);
+            // A server that repeats a page must not make this loop endless.
+            if page.next.is_none() || page.next <= after {
+                return Ok(all);
+            }
+            after = page.next;
+        }
     }
 
     pub async fn engine_kinds(&self) -> ClientResult<Vec<EngineKind>> {
@@ -200,14 +219,19 @@ impl Client {
             .map(drop)
     }
 
-    pub async fn sessions(&self, cluster: Option<&str>) -> ClientResult<Vec<Session>> {
-        let path = match cluster {
-            Some(name) => format!("/v1/sessions?cluster={}", percent_encoded(name)),
-            None => "/v1/sessions".to_owned(),
-        };
-        self.request_json::<SessionList>(Method::GET, &path, NO_BODY)
-            .await
-            .map(|list| list.sessions)
+    /// Returns all sessions of these filters, page by page.
+    pub async fn sessions(&self, wanted: &SessionFilter) -> ClientResult<Vec<Session>> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let path = wanted.path(after);
+            let page: SessionList = self.request_json(Method::GET, &path, NO_BODY).await?;
+            all.extend(page.sessions);
+            if page.next.is_none() || page.next <= after {
+                return Ok(all);
+            }
+            after = page.next;
+        }
     }
 
     pub async fn kill_session(&self, id: u64) -> ClientResult<()> {
@@ -364,7 +388,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_server_the_error_says_how_to_start_one() {
         let tmp = tempfile::tempdir().unwrap();
-        let e = Client::new(tmp.path()).clusters().await.unwrap_err();
+        let e = Client::new(tmp.path()).server().await.unwrap_err();
         assert_eq!(
             e.to_string(),
             format!("no server runs on {}", tmp.path().display())

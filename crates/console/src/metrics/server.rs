@@ -31,14 +31,6 @@ pub struct MetricsServer {
     pub handshakes: Handshakes,
 }
 
-const STATES: [ClusterState; 5] = [
-    ClusterState::Asleep,
-    ClusterState::Waking,
-    ClusterState::Awake,
-    ClusterState::Draining,
-    ClusterState::Failed,
-];
-
 impl MetricsServer {
     /// Serves until `stop`.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
@@ -62,15 +54,15 @@ impl MetricsServer {
     /// Reads the values that no event reports.
     fn refresh_gauges(&self) {
         let set = &self.metrics.set;
-        let views = self.control.clusters();
-        for state in STATES {
-            let count = views.iter().filter(|view| view.state == state).count();
+        let counts = self.control.cluster_counts();
+        for state in ClusterState::ALL {
+            let count = counts.of_state(state);
             set.clusters
                 .with_label_values(&[&state.to_string()])
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         set.sessions
-            .set(views.iter().map(|view| i64::from(view.sessions)).sum());
+            .set(i64::try_from(counts.sessions).unwrap_or(i64::MAX));
         self.metrics.update_certificate("database", &self.identity);
         if let Some(identity) = &self.console_identity {
             self.metrics.update_certificate("console", identity);

@@ -20,6 +20,10 @@ pub struct Cluster {
     /// First part of every user name of this cluster.
     #[schema(example = "k7m2q9x4w3tz")]
     pub prefix: String,
+    /// Number that grows with every change of its name, limits or settings. A change that is sent
+    /// with it is refused if the cluster was changed meanwhile.
+    #[serde(default)]
+    pub version: u64,
     /// Name or address of the listener, as its certificate has it.
     #[schema(example = "127.0.0.1")]
     pub host: String,
@@ -192,8 +196,9 @@ fn known_variables() -> utoipa::openapi::Object {
 }
 
 impl ChangeCluster {
-    pub(crate) fn change(&self) -> ClusterChange {
+    pub(crate) fn change(&self, version: Option<u64>) -> ClusterChange {
         ClusterChange {
+            version,
             limits: self.limits.change(),
             settings: SettingsChange {
                 deletion_protection: self.deletion_protection,
@@ -218,4 +223,8 @@ pub struct RenameCluster {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ClusterList {
     pub clusters: Vec<Cluster>,
+    /// Name to send as `after` for the next page; missing on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "shop")]
+    pub next: Option<String>,
 }

@@ -33,7 +33,7 @@ impl Control {
         let this = self.clone();
         let name = name.to_owned();
         self.to_its_end(async move {
-            let (entry, _held) = this.exclusive(&name).await?;
+            let (entry, _held) = this.exclusive_at(&name, change.version).await?;
             let limits = change.limits.apply_to(entry.limits());
             check_limits(&limits)?;
             let settings = change.settings.apply_to(entry.settings())?;

@@ -10,14 +10,19 @@ use tidegate_model::Event;
 impl Control {
     /// Deletes a cluster: ends its sessions, stops its engine and removes its files.
     pub async fn delete_cluster(&self, name: &str) -> ControlResult<()> {
+        self.delete_cluster_at(name, None).await
+    }
+
+    /// As [`Control::delete_cluster`], if the cluster has this version.
+    pub async fn delete_cluster_at(&self, name: &str, version: Option<u64>) -> ControlResult<()> {
         let this = self.clone();
         let name = name.to_owned();
-        self.to_its_end(async move { this.delete(&name).await })
+        self.to_its_end(async move { this.delete(&name, version).await })
             .await
     }
 
-    async fn delete(&self, name: &str) -> ControlResult<()> {
-        let (entry, _held) = self.exclusive(name).await?;
+    async fn delete(&self, name: &str, version: Option<u64>) -> ControlResult<()> {
+        let (entry, _held) = self.exclusive_at(name, version).await?;
         if entry.settings().deletion_protection {
             return Err(ControlError::protected(&entry.name()));
         }

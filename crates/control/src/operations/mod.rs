@@ -6,6 +6,7 @@ mod change;
 mod create;
 mod databases;
 mod delete;
+mod lists;
 mod rename;
 mod root_password;
 mod sessions;
@@ -30,15 +31,6 @@ use tokio::time::timeout;
 pub const ROOT: &str = "root";
 
 impl Control {
-    /// Returns all clusters, ordered by name.
-    pub fn clusters(&self) -> Vec<ClusterView> {
-        self.register()
-            .all()
-            .iter()
-            .map(|entry| self.view(entry))
-            .collect()
-    }
-
     pub fn cluster(&self, name: &str) -> ControlResult<ClusterView> {
         Ok(self.view(&*self.entry(name)?))
     }
@@ -92,11 +84,7 @@ impl Control {
     }
 
     fn view(&self, entry: &ClusterEntry) -> ClusterView {
-        // A cluster that is deleted at this moment has no engine any more.
-        let state = self
-            .engines()
-            .state(entry.id)
-            .unwrap_or(ClusterState::Asleep);
+        let state = self.state_of(entry);
         ClusterView {
             id: entry.id,
             name: entry.name(),
@@ -148,6 +136,22 @@ impl Control {
         Ok((entry, held))
     }
 
+    /// As [`Control::exclusive`], if the cluster has this version.
+    async fn exclusive_at(
+        &self,
+        name: &str,
+        version: Option<u64>,
+    ) -> ControlResult<(Arc<ClusterEntry>, OwnedMutexGuard<()>)> {
+        let (entry, held) = self.exclusive(name).await?;
+        check_version(&entry, version)?;
+        Ok((entry, held))
+    }
+
+    /// Refuses a change that was made for another version of the cluster.
+    pub fn check_version(&self, name: &str, version: Option<u64>) -> ControlResult<()> {
+        check_version(&*self.entry(name)?, version)
+    }
+
     /// Runs the work in its own task, so that it goes on if the caller is dropped.
     pub(crate) async fn to_its_end<T: Send + 'static>(
         &self,
@@ -159,5 +163,14 @@ impl Control {
         tokio::spawn(work)
             .await
             .unwrap_or_else(|e| Err(ControlError::internal(&e)))
+    }
+}
+
+fn check_version(entry: &ClusterEntry, wanted: Option<u64>) -> ControlResult<()> {
+    match wanted {
+        Some(wanted) if wanted != entry.version() => {
+            Err(ControlError::stale(&entry.name(), wanted, entry.version()))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,29 +1,11 @@
-//! Lists and ends sessions.
+//! Ends sessions.
 
 use crate::control::Control;
 use crate::error::{ControlError, ControlResult, ErrorCode};
-use crate::views::SessionView;
 use tidegate_model::{ClusterId, ClusterName, SessionId};
 
 impl Control {
-    /// Returns the logged-in sessions of one cluster or of all.
-    pub fn session_list(&self, cluster: Option<&str>) -> ControlResult<Vec<SessionView>> {
-        let only = cluster
-            .map(|name| self.entry(name))
-            .transpose()?
-            .map(|entry| entry.id);
-        let view = |s: tidegate_model::SessionInfo| SessionView {
-            id: s.id,
-            client: s.client,
-            cluster: self.name_of(s.cluster),
-            user: s.user,
-            tls: s.tls,
-            age: s.age,
-        };
-        Ok(self.sessions().list(only).into_iter().map(view).collect())
-    }
-
-    fn name_of(&self, cluster: ClusterId) -> Option<ClusterName> {
+    pub(crate) fn name_of(&self, cluster: ClusterId) -> Option<ClusterName> {
         let entry = self.register().by_id(cluster)?;
         Some(entry.name())
     }

@@ -154,7 +154,7 @@ pub async fn rename_cluster(
     form: CheckedForm<RenameFields>,
 ) -> Response {
     let new = form.fields.new_name.trim();
-    match web.api.control.rename_cluster(&name, new).await {
+    match web.api.control.rename_cluster(&name, new, None).await {
         Ok(view) => Redirect::to(&format!("/clusters/{}", view.name)).into_response(),
         Err(error) => back_to(&web, &form.who, &name, Err(error)).await,
     }

@@ -1,11 +1,11 @@
 //! View of one cluster, filled in from the server's state.
 
+use super::SessionsQuery;
 use super::limits_form::LimitsForm;
 use super::settings_form::SettingsForm;
-use super::view::{ClusterPage, RefusalRow, SessionRow, WakeRow};
+use super::view::{ClusterPage, RefusalRow, SessionPages, SessionRow, WakeRow};
 use crate::auth::SignedIn;
 use crate::events::{ClusterWake, RefusedBy, RefusedLogin};
-use crate::limits;
 use crate::pages::cluster_row::ClusterRow;
 use crate::pages::frame::{Frame, MenuEntry, Notice, WarningView};
 use crate::pages::words::{Moment, span};
@@ -13,7 +13,7 @@ use crate::state::Web;
 use crate::types::{DATABASE, FILE_SIZE_WAITS, Warning};
 use std::time::Duration;
 use tidegate_connect::bracketed;
-use tidegate_control::{ControlError, SessionView};
+use tidegate_control::{ControlError, SessionPage, SessionView};
 use tidegate_model::{ClusterEngine, ClusterLimits, ClusterUsage, Size, printable};
 
 /// Least duration that a full bar represents, so that a normal wake fills less than half of it.
@@ -26,27 +26,23 @@ pub async fn page_with_notice(
     name: &str,
     notice: Notice,
 ) -> Result<ClusterPage, ControlError> {
-    cluster_page(web, who, name, Some(notice), limits::SESSIONS_SHOWN).await
+    cluster_page(web, who, name, Some(notice), &SessionsQuery::default()).await
 }
 
-/// Page of one cluster, with at most `sessions_max` sessions.
+/// Page of one cluster, with a part of its sessions.
 pub async fn cluster_page(
     web: &Web,
     who: &SignedIn,
     name: &str,
     notice: Option<Notice>,
-    sessions_max: usize,
+    part: &SessionsQuery,
 ) -> Result<ClusterPage, ControlError> {
     let control = &web.api.control;
     let view = control.cluster(name)?;
     let usage = control.usage(name).await?;
     let recent = web.api.events.of_cluster(view.id);
     let face = web.api.face.borrow().clone();
-    let sessions: Vec<_> = control
-        .session_list(Some(name))?
-        .into_iter()
-        .map(session_row)
-        .collect();
+    let sessions = control.session_page(&part.wanted(name), |_| true)?;
     let slowest = recent
         .wakes
         .iter()
@@ -65,8 +61,9 @@ pub async fn cluster_page(
         engine: engine_text(&view.engine),
         accounts: (!view.complete_book)
             .then(|| WarningView::from(&Warning::incomplete_accounts(name))),
-        sessions_open: sessions.len(),
-        sessions: sessions.into_iter().take(sessions_max).collect(),
+        sessions_open: view.sessions,
+        session_pages: session_pages(part, &sessions),
+        sessions: sessions.rows.into_iter().map(session_row).collect(),
         wakes: recent
             .wakes
             .iter()
@@ -100,6 +97,21 @@ fn engine_text(engine: &ClusterEngine) -> String {
         text.push_str(&format!(", {name}: {value}"));
     }
     printable(&text).into_owned()
+}
+
+/// Returns the links beside the sessions that are shown.
+fn session_pages(part: &SessionsQuery, shown: &SessionPage) -> SessionPages {
+    let last = shown.rows.last().filter(|_| shown.more).map(|row| row.id);
+    let next = last.map(|id| match part.is_first_part() {
+        // The first ones are shown again, as a part of a page.
+        true => part.page_query(None),
+        false => part.page_query(Some(id)),
+    });
+    SessionPages {
+        user: part.user.trim().to_owned(),
+        first: part.after.is_some().then(|| part.page_query(None)),
+        next,
+    }
 }
 
 fn session_row(view: SessionView) -> SessionRow {

@@ -2,7 +2,7 @@
 
 use super::limits_form::{LengthField, LimitsForm};
 use super::settings_form::SettingsForm;
-use super::view::{ClusterPage, RefusalRow, SessionRow, WakeRow};
+use super::view::{ClusterPage, RefusalRow, SessionPages, SessionRow, WakeRow};
 use crate::pages::frame::{MenuEntry, WarningView};
 use crate::pages::samples::{cluster_row, operator_frame};
 use crate::pages::words::Moment;
@@ -61,7 +61,11 @@ fn cluster_sample(state: ClusterState, full: bool) -> String {
         database: "test",
         engine: "mariadb".to_owned(),
         accounts: full.then(|| WarningView::from(&Warning::incomplete_accounts("shop"))),
-        sessions_open: if full { 2 } else { 0 },
+        sessions_open: if full { 40 } else { 0 },
+        session_pages: SessionPages {
+            next: full.then(|| "sessions=all&user=".to_owned()),
+            ..SessionPages::default()
+        },
         sessions: if full {
             vec![
                 session_row(2_147_483_655, "203.0.113.9:51234", "4 min 10 s"),

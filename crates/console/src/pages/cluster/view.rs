@@ -15,6 +15,16 @@ pub struct SessionRow {
     pub age: String,
 }
 
+/// Filter of the sessions, and links to other pages of them.
+#[derive(Default)]
+pub struct SessionPages {
+    /// User whose sessions are shown; empty for all.
+    pub user: String,
+    /// Query of the first page, on all others.
+    pub first: Option<String>,
+    pub next: Option<String>,
+}
+
 pub struct WakeRow {
     pub at: Moment,
     pub ms: u64,
@@ -44,7 +54,8 @@ pub struct ClusterPage {
     /// Warning if the account book lacks accounts.
     pub accounts: Option<WarningView>,
     /// Number of open sessions; `sessions` may have fewer.
-    pub sessions_open: usize,
+    pub sessions_open: u32,
+    pub session_pages: SessionPages,
     pub sessions: Vec<SessionRow>,
     pub wakes: Vec<WakeRow>,
     pub refusals: Vec<RefusalRow>,

@@ -19,8 +19,8 @@ use engine_form::{EngineForms, sent_parameters};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tidegate_connect::bracketed;
-use tidegate_control::{ClusterView, NewCluster};
-use tidegate_model::ClusterState;
+use tidegate_control::{ClustersWanted, ListStart, NewCluster};
+use tidegate_model::{ClusterName, ClusterState};
 use view::{ClustersPage, PageLinks};
 
 /// Part of the list that is requested.
@@ -29,8 +29,69 @@ pub struct ListQuery {
     /// Text to find in names and logins.
     #[serde(default)]
     find: String,
-    /// Number of the page, from 1.
-    page: Option<usize>,
+    /// Name of the last cluster of the page before.
+    after: Option<String>,
+    /// Name of the first cluster of the page after.
+    before: Option<String>,
+}
+
+impl ListQuery {
+    /// Returns the position of the page. Text that is no name means the first page.
+    fn start(&self) -> ListStart {
+        match (name_in(self.after.as_ref()), name_in(self.before.as_ref())) {
+            (Some(name), _) => ListStart::After(name),
+            (None, Some(name)) => ListStart::Before(name),
+            (None, None) => ListStart::First,
+        }
+    }
+
+    /// Returns the text to find, as names and logins are written.
+    fn text(&self) -> String {
+        self.find
+            .trim()
+            .to_lowercase()
+            .chars()
+            .take(limits::FIND_MAX)
+            .collect()
+    }
+
+    /// Returns the query of the page after or before a name.
+    fn query(&self, direction: &str, name: &ClusterName) -> String {
+        let fields = [("find", self.find.trim()), (direction, name.as_str())];
+        serde_urlencoded::to_string(fields).unwrap_or_default()
+    }
+
+    /// Returns the rows of the page, and the links to the pages beside it.
+    fn rows(&self, web: &Web) -> (Vec<ClusterRow>, PageLinks) {
+        let wanted = ClustersWanted {
+            start: self.start(),
+            most: limits::ROWS_PER_PAGE,
+            find: self.text(),
+            ..ClustersWanted::default()
+        };
+        let page = web.api.control.cluster_page(&wanted, |_| true);
+        let mut links = PageLinks::default();
+        if let (Some(first), Some(last)) = (page.rows.first(), page.rows.last()) {
+            let backwards = matches!(wanted.start, ListStart::Before(_));
+            let has_before = match wanted.start {
+                ListStart::First => false,
+                ListStart::After(_) => true,
+                ListStart::Before(_) => page.more,
+            };
+            if has_before {
+                links.before = Some(self.query("before", &first.name));
+            }
+            if backwards || page.more {
+                links.after = Some(self.query("after", &last.name));
+            }
+        }
+        (page.rows.iter().map(ClusterRow::of).collect(), links)
+    }
+}
+
+/// Returns the name in a field, if it is one.
+fn name_in(field: Option<&String>) -> Option<ClusterName> {
+    ClusterName::parse(field?).ok()
 }
 
 pub async fn list_clusters(
@@ -43,18 +104,8 @@ pub async fn list_clusters(
 
 fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ClustersPage {
     let face = web.api.face.borrow().clone();
-    let all = web.api.control.clusters();
-    let find = part.find.trim().to_lowercase();
-    let total = all.len();
-    let is_awake = |view: &&ClusterView| view.state == ClusterState::Awake;
-    let awake = all.iter().filter(is_awake).count();
-    let found: Vec<ClusterRow> = all
-        .iter()
-        .map(ClusterRow::of)
-        .filter(|row| row.name.contains(&find) || row.login.contains(&find))
-        .collect();
-    let pages = found.len().div_ceil(limits::ROWS_PER_PAGE).max(1);
-    let number = part.page.unwrap_or(1).clamp(1, pages);
+    let counts = web.api.control.cluster_counts();
+    let (rows, pages) = part.rows(web);
     ClustersPage {
         frame: Frame {
             live: true,
@@ -63,29 +114,14 @@ fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ClustersPage {
         endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         trust: face.trust.word(),
         ready: web.api.control.is_recovered(),
-        total,
-        awake,
+        total: counts.total,
+        awake: counts.of_state(ClusterState::Awake),
         find: part.find.trim().to_owned(),
-        pages: PageLinks {
-            number,
-            of: pages,
-            before: (number > 1).then(|| page_query(part, number - 1)),
-            after: (number < pages).then(|| page_query(part, number + 1)),
-        },
-        rows: found
-            .into_iter()
-            .skip((number - 1) * limits::ROWS_PER_PAGE)
-            .take(limits::ROWS_PER_PAGE)
-            .collect(),
+        pages,
+        rows,
         wanted: String::new(),
         engine_forms: EngineForms::of(who.csrf(), web.api.control.engine_kinds()),
     }
-}
-
-/// Returns the query of another page of the same list.
-fn page_query(part: &ListQuery, number: usize) -> String {
-    let fields = [("find", part.find.trim()), ("page", &number.to_string())];
-    serde_urlencoded::to_string(fields).unwrap_or_default()
 }
 
 #[derive(Deserialize)]

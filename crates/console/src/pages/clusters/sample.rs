@@ -43,10 +43,8 @@ fn clusters(rows: Vec<ClusterRow>, notice: Option<Notice>) -> String {
             .count(),
         find: String::new(),
         pages: PageLinks {
-            number: 1,
-            of: 2,
             before: None,
-            after: Some("find=&page=2".to_owned()),
+            after: Some("find=&after=shop".to_owned()),
         },
         rows,
         wanted: String::new(),

@@ -6,10 +6,9 @@ use crate::pages::frame::Frame;
 use crate::pages::words::filters;
 use askama::Template;
 
-/// Position in a list of several pages, and links to the pages beside it.
+/// Links to the pages beside a page of a list.
+#[derive(Default)]
 pub struct PageLinks {
-    pub number: usize,
-    pub of: usize,
     /// Query of the page before; None on the first page.
     pub before: Option<String>,
     pub after: Option<String>,
