@@ -25,7 +25,7 @@ CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
 USER, PASSWORD = "abcdefghjkmn.root", "secret"
 # The capabilities offered by crates/wire/src/capabilities.rs.
 OFFERED = 0x01FFFFDE
-# MariaDB's own, which stand in the last four bytes of the filler.
+# MariaDB's own, which are in the last four bytes of the filler.
 MARIADB_OFFERED, CACHE_METADATA, CLIENT_MYSQL = 0x1D, 1 << 4, 1
 DEPRECATE_EOF, SESSION_TRACK, TLS = 1 << 24, 1 << 23, 1 << 11
 SALT = b"abcdefghijklmnopqrst"
@@ -181,7 +181,7 @@ class Listener:
 
 
 def is_unstarted_sha2(login):
-    """Whether the client names caching_sha2_password with an empty proof, whose length stands behind the user's name."""
+    """Whether the client names caching_sha2_password with an empty proof, whose length is behind the user's name."""
     return b"caching_sha2_password" in login and login[36:].split(b"\0", 1)[1][:1] == b"\0"
 
 

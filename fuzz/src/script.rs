@@ -20,7 +20,8 @@ pub struct Script<'a> {
 
 impl<'a> Script<'a> {
     /// Parses one byte of flags (1: without DEPRECATE_EOF, 2: without SESSION_TRACK, 4: in a
-    /// transaction, 8: map KILLs, 16: with MariaDB's extensions), then steps: side (odd: engine), length (two bytes, little
+    /// transaction, 8: map KILLs, 16: with MariaDB's extensions),
+    /// then steps: side (odd: engine), length (two bytes, little
     /// endian), bytes.
     pub fn parse(data: &'a [u8]) -> Option<Self> {
         let (flags, steps) = data.split_first()?;

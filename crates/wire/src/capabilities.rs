@@ -112,7 +112,8 @@ impl fmt::Debug for Capabilities {
 }
 
 /// Capabilities that can be offered and relayed: those of MariaDB 10.11, without the ones that
-/// would make client and engine frame packets differently or that are not relayed yet (compression).
+/// would make client and engine frame packets differently or that are not relayed yet
+/// (compression).
 pub const OFFERED: Capabilities = Capabilities(
     Capabilities::FOUND_ROWS.0
         | Capabilities::LONG_FLAG.0

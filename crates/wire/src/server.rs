@@ -74,7 +74,8 @@ enum ServerState {
     Response,
     /// Waits for the clear password and its NUL (full authentication).
     Clear(Box<HandshakeResponse>),
-    /// Waits for the answer to a switch to `mysql_native_password`: a token of 20 bytes, or nothing.
+    /// Waits for the answer to a switch to `mysql_native_password`: a token of 20 bytes, or
+    /// nothing.
     SwitchedToNative(Box<HandshakeResponse>),
     /// Waits for the answer to a switch to `caching_sha2_password`.
     SwitchedToSha2(Box<HandshakeResponse>),
@@ -194,8 +195,8 @@ impl ServerLogin {
         }
     }
 
-    /// Takes the first answer of `caching_sha2_password`. MariaDB stores nothing that its proof could
-    /// be checked with, so the password itself is asked for.
+    /// Takes the first answer of `caching_sha2_password`. MariaDB stores nothing that its proof
+    /// could be checked with, so the password itself is asked for.
     fn on_sha2_answer(
         &mut self,
         response: Box<HandshakeResponse>,

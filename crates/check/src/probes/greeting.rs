@@ -125,8 +125,8 @@ pub(crate) fn offers_tls(greeting: &Greeting) -> bool {
 
 /// Judges the version as Connector/J up to 8.0.19 reads it.
 fn version(greeting: &Greeting, sheet: &mut FindingSheet) {
-    // MariaDB's number begins with 5.5.5 for old replicas. Another one would make other drivers take
-    // it for MySQL.
+    // MariaDB's number begins with 5.5.5 for old replicas. Another one would make other drivers
+    // take it for MySQL.
     if greeting.version.contains("MariaDB") {
         let why = format!(
             "{}: Connector/J up to 8.0.19 needs enabledTLSProtocols=TLSv1.2",

@@ -51,7 +51,7 @@ pub(super) fn opens_cursor(flags: u16) -> bool {
 }
 
 /// Returns the number of columns of a result, and whether their definitions follow. MariaDB tells
-/// the latter in a byte of its own, to clients that keep the definitions of prepared statements.
+/// the latter in a separate byte, to clients that keep the definitions of prepared statements.
 pub(super) fn result_columns(head: &[u8], cache_metadata: bool) -> Option<(u32, bool)> {
     let mut r = Reader::new(head);
     let columns = u32::try_from(r.lenenc().ok()?).ok()?;
