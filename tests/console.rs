@@ -91,7 +91,7 @@ for file in sys.argv[2:]:
     store.executescript(open(file).read())
 store.executescript('''
     CREATE TABLE schema_version (version INTEGER NOT NULL);
-    INSERT INTO schema_version VALUES (5);
+    INSERT INTO schema_version VALUES (1), (2), (3), (4), (5);
     INSERT INTO api_keys (id, name, hash, created_unix) VALUES
         ('a1', 'backup', zeroblob(32), 5), ('b2', 'deploy', x'01' || zeroblob(31), 6);
 ''')

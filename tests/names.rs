@@ -33,9 +33,16 @@ const NOT_JUDGED: u16 = 1040;
 /// Number of unknown names.
 const UNKNOWN: usize = 60;
 
-/// Returns the folder of a cluster's engine. Folders are numbered in the order of creation.
-fn folder(server: &Server, number: u32) -> PathBuf {
-    server.data().join("engines").join(number.to_string())
+/// Returns the folder of the engine of the first cluster, the second, and so on. The names of the
+/// folders are random.
+fn folder(server: &Server, number: usize) -> PathBuf {
+    let entries = std::fs::read_dir(server.data().join("engines")).expect("clusters");
+    let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.sort_by_key(|folder| {
+        let facts = std::fs::metadata(folder).expect("a folder");
+        facts.created().expect("a file system that records it")
+    });
+    folders.remove(number - 1)
 }
 
 /// Locks a file that the engine in this folder locks before it recovers. It waits for that for 30 s
@@ -50,7 +57,7 @@ fn delay_recovery(folder: &Path) -> std::fs::File {
 
 /// Kills the server with kill -9 and starts it again; the recoveries of these clusters are stopped
 /// before they begin. Returns their engines.
-fn restart_with_stuck_recoveries(server: &mut Server, stuck: &[u32]) -> Vec<u32> {
+fn restart_with_stuck_recoveries(server: &mut Server, stuck: &[usize]) -> Vec<u32> {
     let folders: Vec<PathBuf> = stuck.iter().map(|number| folder(server, *number)).collect();
     server.kill9();
     soon("engines end with their server", || {
@@ -82,7 +89,7 @@ fn restart_with_stuck_recoveries(server: &mut Server, stuck: &[u32]) -> Vec<u32>
     stopped
 }
 
-fn restart_with_stuck_recovery(server: &mut Server, (stuck, number): (&Cluster, u32)) -> u32 {
+fn restart_with_stuck_recovery(server: &mut Server, (stuck, number): (&Cluster, usize)) -> u32 {
     let pids = restart_with_stuck_recoveries(server, &[number]);
     assert_eq!(
         server.state(&stuck.name),
@@ -197,7 +204,7 @@ fn stuck_recoveries_take_nobody_elses_turn() {
 }
 
 /// Makes its engine unable to start.
-fn spoil(server: &Server, cluster: &Cluster, number: u32) {
+fn spoil(server: &Server, cluster: &Cluster, number: usize) {
     server.sleep(&cluster.name);
     let mut folders = vec![folder(server, number)];
     let mut spoiled = 0;
