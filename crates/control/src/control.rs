@@ -6,7 +6,7 @@ use crate::credentials::Credentials;
 use crate::datadir::DataDir;
 use crate::engine_error::engine_failed;
 use crate::error::ControlError;
-use crate::operations::AfterStep;
+use crate::operation_step::AfterStep;
 use crate::recovery::recover_all;
 use crate::register::Register;
 use crate::settings::{ControlSettings, WebSessionLife};

@@ -2,7 +2,7 @@
 
 use crate::datadir::DataDir;
 use crate::limits;
-use crate::operations::AfterStep;
+use crate::operation_step::AfterStep;
 use std::time::Duration;
 use tidegate_engine::{EngineSettings, UidChoice};
 use tidegate_model::ClusterLimits;

@@ -1,11 +1,11 @@
 //! Changes of a cluster's limits and settings.
 
-use super::OperationStep;
 use crate::control::Control;
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
 use crate::limits_check::check_limits;
+use crate::operation_step::OperationStep;
 use crate::views::{ClusterChange, ClusterView, LimitsChange};
 use std::time::Duration;
 

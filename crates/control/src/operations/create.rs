@@ -1,11 +1,12 @@
 //! Creation of a cluster.
 
-use super::{OperationStep, ROOT};
+use super::ROOT;
 use crate::control::{Control, now_unix, spec};
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
 use crate::limits_check::check_limits;
+use crate::operation_step::OperationStep;
 use crate::store::{
     ClusterRow, HostRow, OperationClaim, Reservation, StoreError, StoreResult, StoredCluster,
 };

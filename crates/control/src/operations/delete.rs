@@ -1,10 +1,10 @@
 //! Deletion of a cluster.
 
-use super::OperationStep;
 use crate::cluster_entry::ClusterEntry;
 use crate::control::{Control, now_unix};
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
+use crate::operation_step::OperationStep;
 use tidegate_model::Event;
 
 impl Control {

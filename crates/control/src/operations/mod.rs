@@ -14,8 +14,6 @@ mod steps;
 mod users;
 mod variables;
 
-pub use steps::{AfterStep, OperationStep};
-
 use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
 use crate::engine_error::engine_error;

@@ -1,10 +1,11 @@
 //! A new password for a cluster's root.
 
-use super::{OperationStep, ROOT};
+use super::ROOT;
 use crate::cluster_entry::ClusterEntry;
 use crate::control::{Control, now_unix};
 use crate::engine_error::password_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
+use crate::operation_step::OperationStep;
 use crate::password;
 use crate::store::{OperationKind, StoreError};
 use crate::views::WithPassword;

@@ -5,47 +5,9 @@ use crate::cluster_entry::ClusterEntry;
 use crate::control::{Control, now_unix, spec};
 use crate::engine_error::engine_failed;
 use crate::error::ControlError;
+use crate::operation_step::OperationStep;
 use crate::store::{OperationClaim, OperationKind, OperationRow, StoreResult, StoredCluster};
 use std::sync::Arc;
-
-/// Step of an operation that has just been made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OperationStep {
-    CreateReserved,
-    CreateTaken,
-    CreateMade,
-    CreatePublished,
-    DeleteHidden,
-    DeleteRemoved,
-    DeleteReleased,
-    DeleteBuried,
-    PasswordBegun,
-    PasswordChanged,
-    PasswordEnded,
-    LimitsApplied,
-    LimitsStored,
-}
-
-impl OperationStep {
-    pub const ALL: [Self; 13] = [
-        Self::CreateReserved,
-        Self::CreateTaken,
-        Self::CreateMade,
-        Self::CreatePublished,
-        Self::DeleteHidden,
-        Self::DeleteRemoved,
-        Self::DeleteReleased,
-        Self::DeleteBuried,
-        Self::PasswordBegun,
-        Self::PasswordChanged,
-        Self::PasswordEnded,
-        Self::LimitsApplied,
-        Self::LimitsStored,
-    ];
-}
-
-/// Called after each step of an operation. Tests end the server in it.
-pub type AfterStep = fn(OperationStep);
 
 impl Control {
     /// Forgets a cluster whose files are removed: the last steps of its deletion, and of a creation
