@@ -261,7 +261,6 @@ fn case_22_an_account_that_requires_a_certificate_ends_in_the_documented_error()
     let cluster = SERVER.create("x509");
     let mut root = Session::open(&cluster);
     for (user, require) in [
-        ("tls", "SSL"),
         ("cert", "X509"),
         ("subject", "SUBJECT '/CN=me'"),
         ("cipher", "CIPHER 'x'"),

@@ -157,6 +157,7 @@ fn the_answer_fits_every_framing_and_state_of_the_session() {
                 assert_eq!((told & STATE_FLAGS, columns), expected, "{state}: {sql}");
             }
         }
+        session.run("SET sql_select_limit = DEFAULT");
         // Between other commands that are sent without waiting.
         let together = [
             frames(b"\x03DO 1"),
