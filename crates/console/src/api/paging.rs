@@ -55,6 +55,13 @@ pub struct SessionQuery {
 
 impl SessionQuery {
     pub fn wanted(self) -> Result<SessionsWanted, ApiError> {
+        // Ids of sessions have 31 bits, and the description says so.
+        if let Some(id) = self.after.filter(|id| i32::try_from(*id).is_err()) {
+            let most = i32::MAX;
+            return Err(wrong_query(&format!(
+                "after is {id}, but ids of sessions end at {most}"
+            )));
+        }
         Ok(SessionsWanted {
             cluster: self.cluster,
             user: self.user,

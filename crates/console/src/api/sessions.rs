@@ -22,7 +22,7 @@ use tidegate_control::{ControlError, SessionView};
         ("user" = Option<String>, Query, description = "only sessions of this user, without the \
          prefix"),
         ("after" = Option<u32>, Query, description = "only sessions with larger ids than this: the \
-         `next` of the page before"),
+         `next` of the page before", maximum = 2147483647),
         ("limit" = Option<u16>, Query, description = "most sessions of the page", minimum = 1,
          maximum = 1000)
     ),
