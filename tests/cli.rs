@@ -509,3 +509,48 @@ fn a_password_behind_a_lock_ends_no_session_until_repair_is_asked_for() {
     let mut root = Session::open(&Cluster::from_json(&fresh));
     assert_eq!(root.value("SELECT 2"), "2");
 }
+
+#[test]
+fn status_tells_certificate_clusters_machine_and_limits() {
+    let server = Server::start();
+    let cluster = server.create("seen");
+    let session = Session::open(&cluster);
+    let told = server.json(&["status"]);
+    assert_eq!(told["clusters"]["total"], 1, "{told}");
+    assert_eq!(told["clusters"]["awake"], 1, "{told}");
+    assert_eq!(told["clusters"]["sessions"], 1, "{told}");
+    assert!(
+        told["memory"]["used_bytes"].as_u64().unwrap() > 1 << 20,
+        "{told}"
+    );
+    assert!(told["memory"]["max_bytes"].as_u64() > told["memory"]["used_bytes"].as_u64());
+    assert!(told["disk"]["size_bytes"].as_u64() > told["disk"]["free_bytes"].as_u64());
+    assert!(
+        told["certificate"]["served"]["not_after"].is_string(),
+        "{told}"
+    );
+    assert_eq!(told["backups"], 0);
+    // The same means of enforcement as the check of the configuration finds.
+    let checked = server.json(&["config", "check"]);
+    for wall in ["own_users", "landlock", "seccomp"] {
+        assert_eq!(told["walls"][wall], checked["walls"][wall], "{wall}");
+    }
+    let limits = told["limits"].as_array().unwrap();
+    assert_eq!(limits.len(), 5, "{told}");
+    for limit in limits {
+        let name = limit["limit"].as_str().unwrap();
+        assert_eq!(limit["by"], checked["limits"][name]["by"], "{name}");
+    }
+    let text = String::from_utf8(server.cli(&["status"]).stdout).unwrap();
+    for part in [
+        "valid until",
+        "1: 1 awake",
+        " free of ",
+        "Landlock",
+        "memory by ",
+        "no backups",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    drop(session);
+}

@@ -42,8 +42,9 @@ pub use settings::{ControlSettings, WebSessionLife};
 pub use store::OPERATOR;
 pub use views::{
     AccountView, ClusterChange, ClusterCounts, ClusterPage, ClusterView, ClustersWanted,
-    DatabaseView, LimitsChange, ListStart, ListView, NewCluster, NewUser, SessionPage, SessionView,
-    SessionsWanted, SettingsChange, UserView, UserWithPassword, WithPassword,
+    DatabaseView, HostView, LimitView, LimitsChange, ListStart, ListView, NewCluster, NewUser,
+    SessionPage, SessionView, SessionsWanted, SettingsChange, UserView, UserWithPassword,
+    WithPassword,
 };
 // Programs made from this room alone, such as its tests, become engines with it, as `tidegate`
 // does.

@@ -344,3 +344,29 @@ pub struct UserWithPassword {
     pub user: UserView,
     pub password: Option<Zeroizing<String>>,
 }
+
+/// State of the machine that the engines run on.
+#[derive(Debug, Clone)]
+pub struct HostView {
+    /// Whether each engine has a separate user number, Landlock rules, and a filter of system
+    /// calls.
+    pub own_users: bool,
+    pub landlock: bool,
+    pub seccomp: bool,
+    pub limits: Vec<LimitView>,
+    /// Free space and size of the file system of the data directory.
+    pub disk_free_bytes: Option<u64>,
+    pub disk_size_bytes: Option<u64>,
+    /// Memory of all awake engines, and what they may use together.
+    pub memory_used_bytes: u64,
+    pub memory_max_bytes: u64,
+}
+
+/// The means by which a limit of clusters is enforced.
+#[derive(Debug, Clone)]
+pub struct LimitView {
+    pub limit: &'static str,
+    pub by: &'static str,
+    /// Reason why there is no better means.
+    pub reason: Option<String>,
+}

@@ -45,6 +45,13 @@ struct BudgetState {
     stayed: HashMap<ClusterId, Instant>,
 }
 
+/// Memory of all awake engines together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AwakeMemory {
+    pub used_bytes: u64,
+    pub max_bytes: u64,
+}
+
 pub struct AwakeBudget {
     max_bytes: u64,
     state: Arc<Mutex<BudgetState>>,
@@ -188,11 +195,24 @@ impl AwakeBudget {
     /// Memory of each awake engine. For an engine that can't be measured, that of a fresh start is
     /// assumed.
     async fn measure(&self) -> Measured {
+        // Reset before measuring: a start that ends meanwhile may be counted twice for a second,
+        // but never missed.
+        lock(&self.state).started_since = 0;
+        self.measure_awake().await
+    }
+
+    /// Returns the memory of all awake engines, and what they may use together.
+    pub async fn memory(&self) -> AwakeMemory {
+        let measured = self.measure_awake().await;
+        AwakeMemory {
+            used_bytes: measured.awake.iter().map(|(_, bytes)| bytes).sum(),
+            max_bytes: self.max_bytes,
+        }
+    }
+
+    async fn measure_awake(&self) -> Measured {
         let awake: Vec<BudgetMember> = {
-            let mut state = lock(&self.state);
-            // Reset before measuring: a start that ends meanwhile may be counted twice for a
-            // second, but never missed.
-            state.started_since = 0;
+            let state = lock(&self.state);
             let awake = state
                 .members
                 .values()

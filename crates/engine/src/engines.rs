@@ -5,7 +5,7 @@ mod administer;
 mod attach;
 mod password;
 
-use crate::budget::AwakeBudget;
+use crate::budget::{AwakeBudget, AwakeMemory};
 use crate::error::EngineError;
 use crate::in_force::LimitsInForce;
 use crate::kind::{ClusterSpec, EngineKind, KindGreeting, Progress};
@@ -94,6 +94,11 @@ impl Engines {
     pub fn limits_in_force(&self) -> Option<LimitsInForce> {
         let mut kinds = self.inner.kinds.iter();
         kinds.find_map(|kind| kind.limits_in_force())
+    }
+
+    /// Measures the memory of all awake engines.
+    pub async fn awake_memory(&self) -> AwakeMemory {
+        self.inner.common.budget.memory().await
     }
 
     /// Measured use of a cluster. Cheap; it never wakes one.

@@ -35,6 +35,7 @@ pub use administration::{
     AdministeredRun, Administration, AdministrationError, AdministrationResult, BoundedList,
     EngineAccount, EngineDatabase, EngineUser, NewEngineUser,
 };
+pub use budget::AwakeMemory;
 pub use driver::{Driver, Run, RunUsage};
 pub use engines::Engines;
 pub use error::{EngineError, ReadingError, RunError, StartError};

@@ -1,29 +1,33 @@
-//! `tidegate status`: shows the running server.
+//! `tidegate status`: shows the running server, its clusters, and what this machine gives them.
 
 use crate::context::{Context, ask, warning_lines};
 use crate::screen;
 use anyhow::Result;
 use tidegate_connect::bracketed;
-use tidegate_console::types::Server;
+use tidegate_console::types::{Certificate, Server};
+use tidegate_model::Size;
 
 pub fn run(context: &Context) -> Result<()> {
-    let server = ask(context.client().server())?;
+    let client = context.client();
+    let (server, certificate) = ask(async {
+        let server = client.server().await?;
+        Ok((server, client.certificate().await?))
+    })?;
     if context.global.json {
-        return screen::print_json(&server);
+        let mut all = serde_json::to_value(&server)?;
+        if let Some(all) = all.as_object_mut() {
+            let certificate = serde_json::to_value(&certificate)?;
+            all.insert("certificate".to_owned(), certificate);
+        }
+        return screen::print_json(&all);
     }
-    screen::print(&screen::labelled(&rows(context, &server)))
+    let mut rows = server_rows(&server);
+    rows.push(("cert", certificate_text(&certificate)));
+    rows.extend(machine_rows(context, &server));
+    screen::print(&screen::labelled(&rows))
 }
 
-fn rows(context: &Context, server: &Server) -> Vec<(&'static str, String)> {
-    let recovery = if server.ready {
-        "done"
-    } else {
-        "in progress: clusters that did not stop cleanly are being recovered"
-    };
-    let disk = match &server.disk_full {
-        Some(warning) => warning_lines(context, warning),
-        None => "has free space".to_owned(),
-    };
+fn server_rows(server: &Server) -> Vec<(&'static str, String)> {
     vec![
         ("version", server.version.clone()),
         ("process", server.pid.to_string()),
@@ -32,19 +36,91 @@ fn rows(context: &Context, server: &Server) -> Vec<(&'static str, String)> {
             format!("{}:{}", bracketed(&server.host), server.port),
         ),
         ("listens", server.listeners.join(", ")),
+        ("console", text_or(server.console.as_deref(), "none")),
         ("trust", server.trust.clone()),
-        (
-            "ca",
-            server
-                .ca
-                .clone()
-                .unwrap_or_else(|| "none needed".to_owned()),
-        ),
-        (
-            "console",
-            server.console.clone().unwrap_or_else(|| "none".to_owned()),
-        ),
-        ("recovery", recovery.to_owned()),
-        ("disk", disk),
+        ("ca", text_or(server.ca.as_deref(), "none needed")),
     ]
+}
+
+fn text_or(text: Option<&str>, none: &str) -> String {
+    text.unwrap_or(none).to_owned()
+}
+
+fn certificate_text(certificate: &Certificate) -> String {
+    let mut text = format!(
+        "from {}, valid until {}",
+        certificate.source, certificate.served.not_after
+    );
+    for alarm in &certificate.alarms {
+        text.push_str(&format!("\nALARM: {alarm}"));
+    }
+    text
+}
+
+fn machine_rows(context: &Context, server: &Server) -> Vec<(&'static str, String)> {
+    let clusters = &server.clusters;
+    let states = [
+        ("awake", clusters.awake),
+        ("asleep", clusters.asleep),
+        ("waking", clusters.waking),
+        ("falling asleep", clusters.draining),
+        ("failed", clusters.failed),
+    ];
+    let states: Vec<String> = states
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(state, count)| format!("{count} {state}"))
+        .collect();
+    let mut counts = clusters.total.to_string();
+    if !states.is_empty() {
+        counts.push_str(&format!(": {}", states.join(", ")));
+    }
+    let recovery = if server.ready {
+        "done"
+    } else {
+        "in progress: clusters that did not stop cleanly are being recovered"
+    };
+    let mut disk = server.disk.as_ref().map_or("unknown".to_owned(), |disk| {
+        format!(
+            "{} free of {}",
+            Size(disk.free_bytes).rounded(),
+            Size(disk.size_bytes).rounded()
+        )
+    });
+    if let Some(warning) = &server.disk_full {
+        disk.push_str(&format!("\n{}", warning_lines(context, warning)));
+    }
+    let walls = [
+        ("own users", server.walls.own_users),
+        ("Landlock", server.walls.landlock),
+        ("seccomp", server.walls.seccomp),
+    ];
+    let walls = walls.map(|(wall, there)| format!("{wall} {}", if there { "yes" } else { "NO" }));
+    let limits: Vec<String> = server.limits.iter().map(limit_text).collect();
+    vec![
+        ("clusters", counts),
+        ("sessions", clusters.sessions.to_string()),
+        ("recovery", recovery.to_owned()),
+        (
+            "memory",
+            format!(
+                "awake clusters use {} of {}",
+                Size(server.memory.used_bytes).rounded(),
+                Size(server.memory.max_bytes).rounded()
+            ),
+        ),
+        ("disk", disk),
+        ("walls", walls.join(", ")),
+        ("limits", limits.join("\n")),
+        ("backups", "none: this version makes no backups".to_owned()),
+    ]
+}
+
+fn limit_text(limit: &tidegate_console::types::LimitInForce) -> String {
+    let reason = limit
+        .reason
+        .as_deref()
+        .map(|reason| format!(" ({reason})"))
+        .unwrap_or_default();
+    format!("{} by {}{reason}", limit.limit, limit.by).replace("by not in force", "not in force")
 }

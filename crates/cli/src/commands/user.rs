@@ -56,6 +56,9 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
         UserCommand::List { cluster } => {
             wake(&client, cluster)?;
             let list = ask(client.users(cluster))?;
+            if !list.complete {
+                screen::say("there are more users than this list can have");
+            }
             if context.global.json {
                 return screen::print_json(&list.users);
             }
@@ -63,9 +66,6 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
             match rows.is_empty() {
                 true => screen::say("no users"),
                 false => screen::print(&screen::table(&USER_COLUMNS, &rows))?,
-            }
-            if !list.complete {
-                screen::say("there are more users than this list can have");
             }
             Ok(())
         }

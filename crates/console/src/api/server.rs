@@ -2,7 +2,7 @@
 
 use crate::errors::ApiError;
 use crate::state::Api;
-use crate::types::{ErrorBody, LocalCa, MasterKeyRotation, Server, Warning};
+use crate::types::{ErrorBody, LocalCa, MasterKeyRotation, Server, ServerDisk, Warning};
 use axum::Json;
 use axum::extract::State;
 
@@ -19,6 +19,7 @@ use axum::extract::State;
 )]
 pub async fn show_server(State(api): State<Api>) -> Json<Server> {
     let face = api.face.borrow().clone();
+    let host = api.control.host().await;
     Json(Server {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -31,6 +32,12 @@ pub async fn show_server(State(api): State<Api>) -> Json<Server> {
         console: face.console,
         ready: api.control.is_recovered(),
         disk_full: api.control.disk_full().as_deref().map(Warning::disk_full),
+        clusters: (&api.control.cluster_counts()).into(),
+        memory: (&host).into(),
+        disk: ServerDisk::of(&host),
+        walls: (&host).into(),
+        limits: host.limits.into_iter().map(Into::into).collect(),
+        backups: 0,
     })
 }
 

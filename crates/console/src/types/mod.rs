@@ -34,7 +34,10 @@ pub use engine::{EngineKind, EngineKindList, EngineParameter};
 pub use error::ErrorBody;
 pub use limits::{FILE_SIZE_WAITS, Limits, LimitsWanted, Usage};
 pub use secret::Secret;
-pub use server::{LocalCa, MasterKeyRotation, Server};
+pub use server::{
+    LimitInForce, LocalCa, MasterKeyRotation, Server, ServerClusters, ServerDisk, ServerMemory,
+    ServerWalls,
+};
 pub use session::{Session, SessionList};
 pub use user::{Account, CreateUser, Role, SetPassword, User, UserList};
 pub use warning::Warning;

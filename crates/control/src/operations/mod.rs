@@ -6,6 +6,7 @@ mod change;
 mod create;
 mod databases;
 mod delete;
+mod host;
 mod lists;
 mod rename;
 mod root_password;
