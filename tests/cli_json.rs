@@ -20,22 +20,21 @@ enum Outcome {
     Answers,
     /// Like `Answers`, with a list, which is `[]` if it is empty.
     Lists,
-    /// Another exit code, and JSON on standard error.
-    Fails,
+    /// This exit code, and JSON with this code on standard error.
+    Fails(i32, &'static str),
     /// JSON on standard output, whatever the exit code, which says what was found.
     Reports,
 }
 use Outcome::{Answers, Fails, Lists, Reports};
 
 /// Commands that this test does not run, with the reason.
-const NOT_RUN: [(&str, &str); 11] = [
+const NOT_RUN: [(&str, &str); 10] = [
     ("serve", "the server that all others talk to"),
     (
         "up",
         "a second server; its object is that of `cluster create`",
     ),
     ("completion", "prints a script"),
-    ("logs", "prints lines of a log"),
     ("sql", "the output is the client's"),
     ("service install", "changes the machine"),
     ("service remove", "changes the machine"),
@@ -58,64 +57,101 @@ fn command_lines() -> Vec<(&'static str, &'static str, Outcome)> {
         ("status", "", Answers),
         ("cluster engines", "", Lists),
         ("cluster create", "one", Answers),
-        ("cluster create", "one", Fails),
-        ("cluster create", "Bad_Name", Fails),
+        ("cluster create", "one", Fails(1, "exists")),
+        ("cluster create", "Bad_Name", Fails(2, "bad_name")),
         ("cluster list", "", Lists),
         ("cluster show", "one", Answers),
-        ("cluster show", "nosuch", Fails),
+        ("cluster show", "nosuch", Fails(1, "not_found")),
         ("cluster set", "one --sleep-after 90s", Answers),
-        ("cluster set", "one", Fails),
+        ("cluster set", "one", Fails(2, "usage")),
+        (
+            "cluster set",
+            "one --connections-max 0",
+            Fails(2, "bad_limits"),
+        ),
+        (
+            "cluster set",
+            "one --param wait_timeout=x",
+            Fails(2, "invalid"),
+        ),
+        ("cluster set", "one --param nosuch=1", Fails(2, "invalid")),
+        (
+            "cluster set",
+            "one --param sql_mode=NOSUCH",
+            Fails(2, "bad_parameters"),
+        ),
+        ("cluster set", "one --ip-allow nosuch", Fails(2, "invalid")),
+        (
+            "cluster create",
+            "two --engine nosuch",
+            Fails(2, "bad_parameters"),
+        ),
+        ("logs", "nosuch", Fails(1, "not_found")),
         ("cluster rename", "one other", Answers),
-        ("cluster rename", "nosuch one", Fails),
+        ("cluster rename", "nosuch one", Fails(1, "not_found")),
         ("cluster rename", "other one", Answers),
         ("cluster wake", "one", Answers),
         ("cluster show", "one", Answers),
         ("cluster sleep", "one", Answers),
         ("cluster password", "one", Answers),
         ("database create", "one app", Answers),
-        ("database create", "one app", Fails),
-        ("database create", "one mysql", Fails),
+        ("database create", "one app", Fails(1, "exists")),
+        ("database create", "one mysql", Fails(2, "bad_name")),
         ("database list", "one", Lists),
         ("user create", "one reader --role read-only -D app", Answers),
         ("user create", "one writer --role read-write", Answers),
-        ("user create", "one root --role admin", Fails),
+        (
+            "user create",
+            "one boss --role admin -D app",
+            Fails(2, "invalid"),
+        ),
+        ("user create", "one root --role admin", Fails(2, "bad_name")),
         ("user list", "one", Lists),
-        ("user list", "nosuch", Fails),
+        ("user list", "nosuch", Fails(1, "not_found")),
         ("user password", "one reader", Answers),
-        ("user password", "one nosuch", Fails),
-        ("user delete", "one writer", Answers),
-        ("user delete", "one writer", Fails),
-        ("database delete", "one app", Fails),
+        ("user password", "one nosuch", Fails(1, "not_found")),
+        ("user delete", "one writer --yes", Answers),
+        ("user delete", "one writer --yes", Fails(1, "not_found")),
+        ("user delete", "one writer", Fails(2, "usage")),
+        ("database delete", "one app", Fails(2, "usage")),
         ("database delete", "one app --yes", Answers),
         ("session list", "--cluster one", Lists),
-        ("session list", "--cluster nosuch", Fails),
-        ("session kill", "7", Fails),
+        ("session list", "--cluster nosuch", Fails(1, "not_found")),
+        ("session kill", "7", Fails(1, "not_found")),
         ("connect", "one", Answers),
         ("connect", "one --with pymysql", Answers),
         ("connect", "--list", Answers),
-        ("connect", "nosuch", Fails),
+        ("connect", "one --with nosuch", Fails(2, "unknown_client")),
+        ("connect", "one --os nosuch", Fails(2, "unknown_platform")),
+        ("connect", "nosuch", Fails(1, "not_found")),
         ("key create", "one --scope read --days 2", Answers),
         ("key create", "two --scope all", Answers),
-        ("key create", "three --scope nonsense", Fails),
+        (
+            "key create",
+            "three --scope nonsense",
+            Fails(2, "bad_scope"),
+        ),
         ("key list", "", Lists),
-        ("key revoke", "one", Answers),
-        ("key revoke", "nosuch", Fails),
+        ("key revoke", "one --yes", Answers),
+        ("key revoke", "nosuch --yes", Fails(1, "not_found")),
+        ("key revoke", "nosuch", Fails(2, "usage")),
         ("key rotate-master", "", Answers),
         ("version", "", Answers),
         ("open", "", Answers),
         ("operator link", "", Answers),
         ("cert status", "", Answers),
-        ("cert renew", "", Fails),
-        ("cert import", "/nowhere /nowhere", Fails),
-        ("cert check", "", Fails),
+        ("cert renew", "", Fails(1, "no_acme")),
+        ("cert import", "/nowhere /nowhere", Fails(2, "usage")),
+        ("cert check", "", Fails(1, "no_acme")),
         ("trust status", "", Answers),
-        ("profile add", "one http://nonsense", Fails),
-        ("profile remove", "nosuch", Fails),
+        ("profile add", "one http://nonsense", Fails(2, "usage")),
+        ("profile remove", "nosuch", Fails(1, "not_found")),
         ("config show", "", Answers),
         ("check", "127.0.0.1:PORT --ca CA", Reports),
-        ("cluster delete", "one", Fails),
+        ("cluster delete", "one", Fails(2, "usage")),
         ("cluster delete", "one --yes", Answers),
         ("cluster list", "", Lists),
+        ("cluster list", "--state nosuch", Fails(2, "usage")),
     ]
 }
 
@@ -217,7 +253,7 @@ fn read_json(line: &str, bytes: &[u8]) -> Value {
 }
 
 /// Checks the error, which is the last line of standard error.
-fn check_error(line: &str, out: &Output) {
+fn check_error(line: &str, out: &Output) -> String {
     assert!(matches!(out.status.code(), Some(1 | 2)), "{line}: {out:?}");
     let text = String::from_utf8_lossy(&out.stderr);
     let last = text.lines().last().unwrap_or_default();
@@ -235,10 +271,9 @@ fn check_error(line: &str, out: &Output) {
         );
     }
     let is_word = |c: char| c.is_ascii_lowercase() || c == '_';
-    assert!(
-        error["code"].as_str().unwrap().chars().all(is_word),
-        "{line}: {error}"
-    );
+    let code = error["code"].as_str().unwrap();
+    assert!(code.chars().all(is_word), "{line}: {error}");
+    code.to_owned()
 }
 
 #[test]
@@ -263,15 +298,16 @@ fn every_command_answers_in_json_with_one_type_per_field() {
             .env_remove("XDG_CONFIG_HOME")
             .output()
             .unwrap();
-        if let Fails = outcome {
+        if let Fails(exit_code, code) = outcome {
             assert!(out.stdout.is_empty(), "{line}: {out:?}");
-            check_error(&line, &out);
+            let found = (out.status.code(), check_error(&line, &out));
+            assert_eq!(found, (Some(exit_code), code.to_owned()), "{line}: {out:?}");
             continue;
         }
         let answer = read_json(&line, &out.stdout);
         field_types.check(&line, &answer);
         match outcome {
-            Reports if !out.status.success() => check_error(&line, &out),
+            Reports if !out.status.success() => drop(check_error(&line, &out)),
             Lists => assert!(
                 answer.is_array() && out.status.success(),
                 "{line}: {answer}"

@@ -75,7 +75,7 @@ fn a_key_opens_the_api_until_it_is_revoked_and_is_stored_nowhere() {
     assert!(!c.server.log().contains(&key), "the key is in the log");
     assert!(
         c.server
-            .cli(&["key", "revoke", "until-revoked"])
+            .cli(&["key", "revoke", "until-revoked", "--yes"])
             .status
             .success()
     );
@@ -322,7 +322,7 @@ fn the_command_line_works_from_another_machine() {
         Some(2)
     );
     assert!(
-        run_at_home(home, &["profile", "remove", "there"], None)
+        run_at_home(home, &["profile", "remove", "there", "--yes"], None)
             .status
             .success()
     );

@@ -286,7 +286,7 @@ fn as_an_ordinary_user(folder: &Path) {
     }
     for line in [
         "\n  own users  not in force\n",
-        "\n  CPU        not in force (",
+        "\n  cpu        not in force (",
     ] {
         assert!(text.contains(line), "{line:?} in {text}");
     }

@@ -73,6 +73,10 @@ fn up_prints_what_a_user_needs_and_the_password_only_once() {
     ] {
         assert!(text.contains(word), "{word}: {text}");
     }
+    // Standard output and standard error are one file here, in the order of the lines.
+    let lines = ["ok login", "tidegate sql demo", "other clients", "ready; "];
+    let places = lines.map(|line| text.find(line).unwrap_or_else(|| panic!("{line}: {text}")));
+    assert!(places.is_sorted(), "{places:?}: {text}");
     // Each printed command that needs no password works as it is printed.
     let others = text
         .lines()

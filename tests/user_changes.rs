@@ -40,7 +40,7 @@ fn changes_of_users_under_a_backup_lock_are_told_as_made() {
     let changed = SERVER.json(&["user", "password", "stage", "app"]);
     assert!(logs_in(&root, "app", password_of(&changed)));
     assert!(!logs_in(&root, "app", password_of(&made)));
-    SERVER.succeed(&["user", "delete", "stage", "app"]);
+    SERVER.succeed(&["user", "delete", "stage", "app", "--yes"]);
     assert!(!logs_in(&root, "app", password_of(&changed)));
     let refused = SERVER.fail(&["database", "create", "stage", "orders"]);
     assert!(refused.contains("nothing was changed"), "{refused}");
@@ -64,7 +64,7 @@ fn changes_that_wait_in_vain_leave_all_as_it_was() {
     for args in [
         &["user", "create", "reads", "late", "--role", "read-only"][..],
         &["user", "password", "reads", "app"],
-        &["user", "delete", "reads", "app"],
+        &["user", "delete", "reads", "app", "--yes"],
         &["database", "delete", "reads", "orders", "--yes"],
     ] {
         let said = SERVER.fail(args);
@@ -146,7 +146,7 @@ fn an_engine_that_was_killed_is_woken_for_each_command() {
         &["database", "create", "killed", "orders"],
         &["database", "list", "killed"],
         &["database", "delete", "killed", "orders", "--yes"],
-        &["user", "delete", "killed", "app"],
+        &["user", "delete", "killed", "app", "--yes"],
     ] {
         Session::open(&root).quit();
         processes::kill9(server.engine());

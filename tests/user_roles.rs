@@ -159,7 +159,7 @@ fn an_administrator_may_do_what_root_may() {
     let args = [
         "user", "create", "shop", "x", "--role", "admin", "-D", "test",
     ];
-    assert_eq!(error_code(&server, &args), "unsupported");
+    assert_eq!(error_code(&server, &args), "invalid");
 }
 
 #[test]

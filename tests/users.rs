@@ -134,7 +134,7 @@ fn names_of_users_are_quoted_and_reserved_ones_refused() {
             ..copy(&root)
         };
         assert_eq!(mariadb(&user, "SELECT 1").expect(), "1", "{name}");
-        server.succeed(&["user", "delete", "shop", "--", name]);
+        server.succeed(&["user", "delete", "shop", "--yes", "--", name]);
         assert!(!mariadb(&user, "SELECT 1").ok, "{name}");
     }
     let full = root.login("app");
@@ -146,7 +146,7 @@ fn names_of_users_are_quoted_and_reserved_ones_refused() {
         ("tidegate.admin", "bad_name"),
         ("public", "bad_name"),
         ("event_scheduler", "bad_name"),
-        ("", "bad_name"),
+        ("", "usage"),
         ("a\nb", "bad_name"),
         ("\u{1f600}", "bad_name"),
         (&*"x".repeat(65), "bad_name"),
@@ -156,10 +156,10 @@ fn names_of_users_are_quoted_and_reserved_ones_refused() {
         assert_eq!(error_code(&server, &args), code, "{name}");
     }
     for name in ["root", "mariadb.sys", "tidegate.admin"] {
-        let args = ["user", "delete", "shop", name];
+        let args = ["user", "delete", "shop", name, "--yes"];
         assert_eq!(error_code(&server, &args), "bad_name", "{name}");
     }
-    let args = ["user", "delete", "shop", "nosuch"];
+    let args = ["user", "delete", "shop", "nosuch", "--yes"];
     assert_eq!(error_code(&server, &args), "not_found");
     let args = [
         "user",
@@ -187,7 +187,7 @@ fn a_deleted_user_is_out_at_once() {
     assert_eq!(session.value("SELECT 1"), "1");
     // A second account of the same name, made with SQL.
     mariadb(&root, "CREATE USER app@'203.0.113.9' IDENTIFIED BY 'x'").expect();
-    server.succeed(&["user", "delete", "shop", "app"]);
+    server.succeed(&["user", "delete", "shop", "app", "--yes"]);
     let after = session.try_query("SELECT 1");
     assert!(
         !matches!(after, Ok(Outcome::Rows { .. })),
@@ -203,7 +203,7 @@ fn a_deleted_user_is_out_at_once() {
     assert!(!mariadb(&app, "SELECT 1").ok, "with the old password");
     // Asleep too, where the accounts are those of the store.
     server.sleep("shop");
-    server.succeed(&["user", "delete", "shop", "app"]);
+    server.succeed(&["user", "delete", "shop", "app", "--yes"]);
     assert!(!mariadb(&again, "SELECT 1").ok);
     server.sleep("shop");
     assert!(!mariadb(&again, "SELECT 1").ok);
@@ -247,7 +247,7 @@ fn keys_need_the_scope_of_the_cluster_and_answers_have_their_codes() {
         (
             r#"{"name":"b","role":"admin","databases":["test"]}"#,
             409,
-            "unsupported",
+            "invalid",
         ),
         (
             r#"{"name":"b","role":"read-only","databases":[]}"#,
@@ -293,7 +293,7 @@ fn a_long_statement_of_a_deleted_user_is_ended() {
     let app = create_user(&server, &root, &["app", "--role", "read-write"], "test");
     let mut session = Session::open(&app);
     session.send("SELECT SLEEP(600)");
-    server.succeed(&["user", "delete", "shop", "app"]);
+    server.succeed(&["user", "delete", "shop", "app", "--yes"]);
     let ended = match session.outcome() {
         Err(_) | Ok(Outcome::Refused(_)) => true,
         Ok(_) => false,

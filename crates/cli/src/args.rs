@@ -1,14 +1,18 @@
 //! Grammar of the command line, with its help texts.
 
+mod clients;
 mod cluster;
 mod host;
+mod keys;
 mod serve;
 mod users;
 
+pub use clients::{CheckArgs, ConnectArgs, SqlArgs};
 pub use cluster::{ClusterCommand, ClusterListArgs, LimitArgs, SettingArgs};
 pub use host::{
     CertCommand, LogsArgs, ServiceCommand, ServiceInstall, ServiceRemove, TrustCommand,
 };
+pub use keys::{KeyCommand, OperatorCommand, ProfileCommand};
 pub use serve::ServeArgs;
 pub use users::{DatabaseCommand, PasswordArgs, UserCommand};
 
@@ -52,7 +56,7 @@ Environment:
 Exit codes:
   0  success
   1  failure; standard error has the cause and a hint
-  2  wrong usage";
+  2  wrong usage: an unknown option, a missing or impossible value";
 
 #[derive(Debug, Clone, Args)]
 pub struct Global {
@@ -120,6 +124,14 @@ pub enum OutputFormat {
     #[value(alias = "table")]
     Text,
     Json,
+}
+
+/// Answer to the question that a command asks before it deletes or replaces something.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Confirmed {
+    /// Do not ask for confirmation
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -248,72 +260,6 @@ pub struct CompletionArgs {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum OperatorCommand {
-    /// Print a link that signs a browser in to the console: once, within 15 minutes
-    Link,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum ProfileCommand {
-    /// Store a server's URL and API key, which is read from standard input or $TIDEGATE_API_KEY
-    Add {
-        /// Name of the profile
-        name: String,
-        /// URL of the console, such as https://console.example.com or https://192.0.2.7:4443
-        #[arg(value_name = "URL")]
-        url: String,
-        /// CA file that verifies the server's certificate, if that is not publicly trusted
-        #[arg(long, value_name = "FILE")]
-        ca: Option<PathBuf>,
-    },
-    /// List the profiles, without their keys
-    #[command(visible_alias = "ls")]
-    List,
-    /// Delete a profile and its key
-    #[command(visible_alias = "rm")]
-    Remove {
-        /// Name of the profile
-        name: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum KeyCommand {
-    /// Create an API key and print it (shown only once)
-    Create {
-        /// Name of the key, such as its purpose
-        name: String,
-        /// Scope of the key: read, clusters:PATTERN or all; can be given several times
-        ///
-        /// read: see all clusters, their sessions and the server, but no logs. clusters:PATTERN,
-        /// such as clusters:shop-*: create, change, use and delete clusters with matching names,
-        /// with limits up to the server's defaults. all: everything except keys and sign-in links,
-        /// which can be created only on the server or in the console.
-        #[arg(long, value_name = "SCOPE", required = true)]
-        scope: Vec<String>,
-        /// Days until the key expires [default: it never expires]
-        #[arg(long, value_name = "DAYS")]
-        days: Option<u32>,
-    },
-    /// List the API keys, without their secrets
-    #[command(visible_alias = "ls")]
-    List,
-    /// Revoke an API key
-    #[command(visible_alias = "rm")]
-    Revoke {
-        /// Name or id of the key
-        key: String,
-    },
-    /// Replace the master key and encrypt everything again that it encrypted
-    ///
-    /// The master key is the file `master.key` in the data directory. It encrypts the server's own
-    /// secrets: session ticket keys and ACME accounts. Works with or without a running server, and
-    /// interrupts nothing. If a crash interrupts it, the next start completes it. Back up the new
-    /// `master.key` afterwards: the former one opens nothing any more.
-    RotateMaster,
-}
-
-#[derive(Debug, Subcommand)]
 pub enum SessionCommand {
     /// List the sessions that have logged in
     #[command(visible_alias = "ls")]
@@ -330,107 +276,6 @@ pub enum SessionCommand {
         /// Id of the session, as `session list` shows it
         id: u32,
     },
-}
-
-#[derive(Debug, Args)]
-pub struct ConnectArgs {
-    /// Name of the cluster
-    #[arg(required_unless_present_any = ["list", "explain"])]
-    pub name: Option<String>,
-    /// Client or language, such as mysql, pymysql, java or node
-    #[arg(long = "with", value_name = "CLIENT", alias = "client")]
-    pub client: Option<String>,
-    /// Operating system of the client, such as ubuntu, fedora, macos or windows [default: debian]
-    #[arg(long, value_name = "OS")]
-    pub os: Option<String>,
-    /// Oldest TLS version that the client accepts
-    #[arg(long, value_name = "VERSION", value_parser = ["1.2", "1.3"], default_value = "1.2")]
-    pub tls: String,
-    /// text: all forms and notes; url: only a connection URL; env: lines for an .env file; json:
-    /// everything
-    #[arg(long, value_name = "FORMAT", value_parser = FORMATS, default_value = "text")]
-    pub format: String,
-    /// User inside the cluster, without its prefix
-    #[arg(long, value_name = "USER", default_value = "root")]
-    pub user: String,
-    /// Database to use [default: test]
-    #[arg(short = 'D', long, value_name = "NAME")]
-    pub database: Option<String>,
-    /// Host name or address that the client uses, if different
-    #[arg(long, value_name = "HOST")]
-    pub host: Option<String>,
-    /// Port that the client uses, if different
-    #[arg(long, value_name = "PORT")]
-    pub port: Option<u16>,
-    /// CA on the client's machine: a file, or `system` for its trust store
-    #[arg(long, value_name = "FILE|system")]
-    pub ca: Option<String>,
-    /// List the clients and operating systems
-    #[arg(long)]
-    pub list: bool,
-    /// Explain what a connection string verifies, and print one that verifies all; - reads it
-    ///
-    /// Takes any URL, DSN, JDBC URL, options file, settings of a framework, compose file, list of
-    /// keys and values, or command line, and answers in the same form. What it can't read is
-    /// reported as "can't read"; --with names the client if the string does not. The password is
-    /// never printed. Give a string with a password on standard input (`--explain -`): an argument
-    /// is kept in the shell's history, and other users of this machine can see it. Exit codes: 0 if
-    /// the string makes its client verify chain and name, 1 if not or if that can't be read from
-    /// it, 2 if it is no string of a MySQL client.
-    #[arg(long, value_name = "STRING", conflicts_with_all = ["name", "list"])]
-    pub explain: Option<String>,
-}
-
-/// Formats of `connect`.
-const FORMATS: [&str; 4] = ["text", "json", "env", "url"];
-
-#[derive(Debug, Args)]
-pub struct SqlArgs {
-    /// Name of the cluster
-    pub name: String,
-    /// Run this SQL and exit; without it, the client is interactive
-    #[arg(short = 'e', long = "execute", value_name = "SQL")]
-    pub execute: Option<String>,
-    /// Database to use [default: test]
-    #[arg(short = 'D', long, value_name = "NAME")]
-    pub database: Option<String>,
-    /// User inside the cluster
-    #[arg(long, value_name = "USER", default_value = "root")]
-    pub user: String,
-    /// Read the password from the first line of this file
-    #[arg(long, value_name = "FILE")]
-    pub password_file: Option<PathBuf>,
-    /// Arguments for the client itself, such as `-- --batch --skip-column-names`
-    #[arg(last = true, value_name = "CLIENT ARGUMENT")]
-    pub client_arguments: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct CheckArgs {
-    /// Endpoint to test; the default port is 4000
-    // Parsed by the command, because clap would repeat a wrong value, and so its password.
-    #[arg(value_name = "HOST:PORT")]
-    pub endpoint: String,
-    /// Name that the certificate must contain [default: HOST]
-    #[arg(long, value_name = "N")]
-    pub name: Option<String>,
-    /// Also trust the roots in this file, such as a local `ca.pem`
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// Also log in as this user, and try one wrong password and one unknown user
-    ///
-    /// The password comes from $TIDEGATE_PASSWORD or from a prompt. It is sent only over TLS whose
-    /// certificate has been verified.
-    #[arg(long, value_name = "U")]
-    pub user: Option<String>,
-    /// Repeat the check at this interval and print what changes [default: 300]
-    ///
-    /// Without --user, the repeated checks test only TLS and the certificate, with one connection
-    /// each: MySQL and MariaDB block an address after too many connections that end before a login.
-    /// With --user, the login resets that count.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300")]
-    #[arg(value_parser = clap::value_parser!(u64).range(30..=86_400))]
-    pub watch: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]

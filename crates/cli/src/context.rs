@@ -63,20 +63,13 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output> {
 
 /// Returns the failure for an error of the server or of the connection to it.
 pub fn refused(error: ClientError) -> Failure {
-    let usage = matches!(
-        error.code(),
-        Some("bad_name" | "bad_limits" | "bad_parameters")
-    );
     let hint = match &error {
         ClientError::NoServer { data } => other_server_hint(data),
         _ => None,
     };
     let hint = hint.unwrap_or_else(|| error.hint());
     let code = error.program_code().to_owned();
-    let mut failure = Failure::of(error, hint);
-    failure.usage = usage;
-    failure.code = Some(code);
-    failure
+    Failure::of(error, hint).with_code(code)
 }
 
 /// Returns a hint about the server of another user, for a command that looked for one in this

@@ -2,8 +2,10 @@
 //! printed here and nowhere else.
 
 use crate::args::{Cli, Command};
+use crate::failure_code::{FAILED, NOT_FOUND, USAGE, is_usage};
 use crate::server_options::ServerOptions;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
@@ -20,10 +22,8 @@ pub struct Failure {
     pub cause: String,
     /// Advice on what to do about it; empty if there is none.
     pub hint: String,
-    /// Whether the command was given wrongly: exit code 2 instead of 1.
-    pub usage: bool,
-    /// Stable code for programs, if it is more precise than `usage` or `failed`.
-    pub code: Option<String>,
+    /// Stable code for programs, which also decides the exit code.
+    code: Cow<'static, str>,
     /// Error that led to it.
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -33,17 +33,31 @@ impl Failure {
         Self {
             cause: cause.into(),
             hint: hint.into(),
-            usage: false,
-            code: None,
+            code: FAILED.into(),
             source: None,
         }
     }
 
     pub fn usage(cause: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(cause, hint).with_code(USAGE)
+    }
+
+    pub fn not_found(cause: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(cause, hint).with_code(NOT_FOUND)
+    }
+
+    /// Returns the same failure with another code of the table in `failure_code`.
+    pub fn with_code(self, code: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            usage: true,
-            ..Self::new(cause, hint)
+            code: code.into(),
+            ..self
         }
+    }
+
+    #[cfg(test)]
+    /// Whether the command was given wrongly: exit code 2 instead of 1.
+    pub fn is_usage(&self) -> bool {
+        is_usage(&self.code)
     }
 
     /// Returns a failure with an error's own words as its cause.
@@ -112,20 +126,15 @@ pub fn report(error: &anyhow::Error, form: &ReportForm) -> (String, ExitCode) {
             .chain()
             .find_map(|cause| cause.downcast_ref::<Failure>())
     });
-    let is_usage = failure.is_some_and(|f| f.usage);
+    let code = failure.map_or(FAILED, |f| f.code.as_ref());
     let hint = failure.map_or_else(String::new, |f| form.options.add_to(&f.hint));
     let causes = causes(error);
     let text = if form.json {
-        let code = failure.and_then(|f| f.code.as_deref());
-        json_text(
-            code.unwrap_or(if is_usage { "usage" } else { "failed" }),
-            &causes,
-            hint,
-        )
+        json_text(code, &causes, hint)
     } else {
         plain_text(&causes, &hint)
     };
-    (text, ExitCode::from(if is_usage { 2 } else { 1 }))
+    (text, ExitCode::from(if is_usage(code) { 2 } else { 1 }))
 }
 
 fn json_text(code: &str, causes: &[String], hint: String) -> String {

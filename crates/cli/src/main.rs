@@ -8,6 +8,7 @@ mod compose;
 mod config;
 mod context;
 mod failure;
+mod failure_code;
 #[cfg(test)]
 mod help_pages;
 mod limits;

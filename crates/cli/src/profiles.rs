@@ -70,7 +70,9 @@ impl Remote {
             }
             None => {
                 let hint = "`tidegate profile list` shows the profiles";
-                return Err(Failure::usage(format!("there is no profile {server:?}"), hint).into());
+                return Err(
+                    Failure::not_found(format!("there is no profile {server:?}"), hint).into(),
+                );
             }
         };
         profile.open()
@@ -84,9 +86,8 @@ impl Profile {
         let client = Client::https(&self.server, self.key.clone(), tls);
         let client = client.map_err(|error| {
             let hint = error.hint();
-            let mut failure = Failure::of(error, hint);
-            failure.usage = true;
-            failure
+            let code = error.program_code().to_owned();
+            Failure::of(error, hint).with_code(code)
         })?;
         Ok(Remote {
             client,

@@ -163,7 +163,11 @@ impl Drop for Step {
 pub fn say(line: &str) {
     let line = format!("{}\n", readable(line, Paint::stderr()));
     match QUEUES.get() {
-        Some((stderr, _)) => stderr.push(line.as_bytes()),
+        Some((stderr, stdout)) => {
+            // Both streams may be one file or terminal, which has the lines in this order.
+            stdout.flush(LOG_FLUSH_MAX);
+            stderr.push(line.as_bytes());
+        }
         None => {
             let _ = std::io::stderr().lock().write_all(line.as_bytes());
         }
@@ -219,7 +223,8 @@ fn readable(text: &str, paint: Paint) -> String {
 /// Prints data on standard output as it is. A reader that has closed the pipe (`| head`) is not an
 /// error.
 pub fn print_raw(text: &str) -> anyhow::Result<()> {
-    if let Some((_, stdout)) = QUEUES.get() {
+    if let Some((stderr, stdout)) = QUEUES.get() {
+        stderr.flush(LOG_FLUSH_MAX);
         stdout.push(text.as_bytes());
         return Ok(());
     }

@@ -6,8 +6,10 @@ use crate::failure::{Failure, ReportForm, report};
 use crate::screen;
 use crate::server_options::ServerOptions;
 use crate::wrong_verb;
+use clap::builder::NonEmptyStringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser};
+use clap::{Arg, Command, CommandFactory, FromArgMatches};
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -24,9 +26,33 @@ pub fn read_arguments() -> Result<Cli, ExitCode> {
 /// Reads the words after the program's name.
 fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
     let program = OsString::from("tidegate");
-    let mut cli = Cli::try_parse_from(std::iter::once(&program).chain(words))?;
+    let matches = grammar().try_get_matches_from(std::iter::once(&program).chain(words))?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
     cli.global.json |= cli.global.output == Some(OutputFormat::Json);
     Ok(cli)
+}
+
+/// Returns the grammar, in which no text is empty: an empty variable of a shell would otherwise be
+/// sent to the server as the name of a cluster, a user or a key.
+fn grammar() -> Command {
+    without_empty_texts(Cli::command())
+}
+
+fn without_empty_texts(command: Command) -> Command {
+    command
+        .mut_args(|arg| match takes_any_text(&arg) {
+            true => arg.value_parser(NonEmptyStringValueParser::new()),
+            false => arg,
+        })
+        .mut_subcommands(without_empty_texts)
+}
+
+/// Whether an argument takes any text. What follows `--` belongs to another program.
+fn takes_any_text(arg: &Arg) -> bool {
+    arg.get_action().takes_values()
+        && !arg.is_last_set()
+        && arg.get_possible_values().is_empty()
+        && arg.get_value_parser().type_id() == TypeId::of::<String>()
 }
 
 fn print_error(error: &clap::Error, words: &[OsString]) -> ExitCode {
@@ -157,6 +183,97 @@ mod tests {
         assert!(!asks_for_json(&words("sql demo -- --json")));
     }
 
+    /// Returns a value that the argument accepts.
+    fn sample(arg: &Arg) -> String {
+        if let Some(value) = arg.get_possible_values().first() {
+            return value.get_name().to_owned();
+        }
+        let name = arg.get_value_names().and_then(|names| names.first());
+        let text = match name.map_or("", |name| name.as_str()) {
+            "N" | "ID" | "PORT" | "DAYS" | "id" => "60",
+            "SECONDS" => "60",
+            "TIME" => "5m",
+            "SIZE" => "512M",
+            "STATE" => "awake",
+            "on|off" => "on",
+            "NAME=VALUE" => "a=b",
+            "ADDR" | "ADDRESS" => "127.0.0.1:4000",
+            _ => "x",
+        };
+        text.to_owned()
+    }
+
+    /// Returns the words of a command line in which one argument has this value.
+    fn line_with(path: &[String], command: &Command, id: &clap::Id, value: &str) -> Vec<OsString> {
+        let mut words: Vec<String> = path.to_vec();
+        for arg in command.get_arguments().filter(|arg| !arg.is_last_set()) {
+            let is_wanted = arg.get_id() == id;
+            let is_needed = arg.is_required_set() || arg.is_positional() && id != "explain";
+            if !is_wanted && !is_needed {
+                continue;
+            }
+            let text = if is_wanted {
+                value.to_owned()
+            } else {
+                sample(arg)
+            };
+            match arg.get_long() {
+                Some(long) => words.push(format!("--{long}={text}")),
+                None => words.push(text),
+            }
+        }
+        words.into_iter().map(OsString::from).collect()
+    }
+
+    fn check_empty_values(path: &[String], command: &Command, checked: &mut usize) {
+        for arg in command.get_arguments() {
+            if !arg.get_action().takes_values() || arg.is_last_set() {
+                continue;
+            }
+            let right = line_with(path, command, arg.get_id(), &sample(arg));
+            let read = parse(&right);
+            assert!(read.is_ok(), "{right:?}: {}", read.unwrap_err());
+            let wrong = line_with(path, command, arg.get_id(), "");
+            let failure = failure_of(&parse(&wrong).unwrap_err(), &wrong);
+            let name = match (arg.get_long(), arg.get_value_names()) {
+                (Some(long), _) => format!("--{long}"),
+                (None, Some([name, ..])) => name.to_string(),
+                (None, _) => arg.get_id().to_string().to_uppercase(),
+            };
+            assert!(failure.is_usage(), "{wrong:?}");
+            assert!(
+                failure.cause.contains(&name),
+                "{wrong:?}: {}",
+                failure.cause
+            );
+            *checked += 1;
+        }
+        for next in command.get_subcommands() {
+            let mut path = path.to_vec();
+            path.push(next.get_name().to_owned());
+            check_empty_values(&path, next, checked);
+        }
+    }
+
+    #[test]
+    fn an_empty_value_of_any_argument_is_wrong_usage() {
+        let mut checked = 0;
+        let root = grammar();
+        for command in root.get_subcommands() {
+            check_empty_values(&[command.get_name().to_owned()], command, &mut checked);
+        }
+        assert!(checked > 80, "{checked}");
+        // Options of all commands, and arguments for another program.
+        for option in ["--data=", "--config=", "--server="] {
+            assert!(
+                parse(&words(&format!("status {option}"))).is_err(),
+                "{option}"
+            );
+        }
+        assert!(parse(&words("cluster set x --ip-allow 10.0.0.1,,10.0.0.2")).is_err());
+        assert!(parse(&["sql", "x", "--", ""].map(OsString::from)).is_ok());
+    }
+
     #[test]
     fn wrong_usage_names_the_fault_and_the_help_page() {
         for (line, cause, hint) in [
@@ -181,7 +298,7 @@ mod tests {
                 (failure.cause.as_str(), failure.hint.as_str()),
                 (cause, hint)
             );
-            assert!(failure.usage);
+            assert!(failure.is_usage());
         }
     }
 }

@@ -113,6 +113,13 @@ fn errors_are_one_json_object_when_json_was_asked_for() {
             "no_server",
             "tidegate up --data",
         ),
+        (
+            "cluster ls -o json --server nosuch",
+            1,
+            "not_found",
+            "profile list",
+        ),
+        ("cluster show -o json --", 2, "usage", "cluster show --help"),
         ("bogus -o json", 2, "usage", "tidegate --help`"),
         (
             "cluster destroy demo --json",

@@ -19,3 +19,18 @@ pub enum ConnectError {
     #[error("the template of client `{client}` is wrong: {reason}")]
     BadTemplate { client: String, reason: String },
 }
+
+impl ConnectError {
+    /// Stable code for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownClient { .. } => "unknown_client",
+            Self::UnknownPlatform { .. } => "unknown_platform",
+            Self::NoTlsMinimum { .. } => "no_tls_minimum",
+            Self::NoCommandLine { .. }
+            | Self::PathNotText(_)
+            | Self::ControlCharacter(_)
+            | Self::BadTemplate { .. } => "no_string",
+        }
+    }
+}

@@ -181,7 +181,8 @@ pub fn status_of(code: ErrorCode) -> StatusCode {
         | ErrorCode::Busy
         | ErrorCode::Protected
         | ErrorCode::Stale
-        | ErrorCode::Unsupported => StatusCode::CONFLICT,
+        | ErrorCode::Unsupported
+        | ErrorCode::Invalid => StatusCode::CONFLICT,
         ErrorCode::NotAuthorized => StatusCode::UNAUTHORIZED,
         ErrorCode::NoPlace | ErrorCode::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::EngineFailed => StatusCode::BAD_GATEWAY,
@@ -209,26 +210,20 @@ impl From<WrongScope> for ApiError {
 
 impl From<ConnectError> for ApiError {
     fn from(error: ConnectError) -> Self {
-        let (status, code, hint) = match &error {
-            ConnectError::UnknownClient { advice, .. } => {
-                (StatusCode::NOT_FOUND, "unknown_client", advice.as_str())
+        let (status, hint) = match &error {
+            ConnectError::UnknownClient { advice, .. }
+            | ConnectError::UnknownPlatform { advice, .. } => {
+                (StatusCode::NOT_FOUND, advice.as_str())
             }
-            ConnectError::UnknownPlatform { advice, .. } => {
-                (StatusCode::NOT_FOUND, "unknown_platform", advice.as_str())
-            }
-            ConnectError::NoTlsMinimum { .. } => {
-                (StatusCode::CONFLICT, "no_tls_minimum", "leave out tls")
-            }
+            ConnectError::NoTlsMinimum { .. } => (StatusCode::CONFLICT, "leave out tls"),
             ConnectError::NoCommandLine { .. }
             | ConnectError::PathNotText(_)
             | ConnectError::ControlCharacter(_)
-            | ConnectError::BadTemplate { .. } => (
-                StatusCode::BAD_REQUEST,
-                "no_string",
-                "choose another name or path",
-            ),
+            | ConnectError::BadTemplate { .. } => {
+                (StatusCode::BAD_REQUEST, "choose another name or path")
+            }
         };
-        Self::new(status, code, error_chain(&error), hint.to_owned())
+        Self::new(status, error.code(), error_chain(&error), hint)
     }
 }
 

@@ -83,25 +83,46 @@ mod tests {
     use axum::http::StatusCode;
     use axum::middleware::from_fn;
     use axum::routing::post;
+    use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::JoinHandle;
     use tokio_util::sync::CancellationToken;
+
+    /// Server that refuses every request by its head.
+    struct Refusing {
+        at: SocketAddr,
+        stop: CancellationToken,
+        serving: JoinHandle<()>,
+    }
+
+    impl Refusing {
+        async fn start() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let at = listener.local_addr().unwrap();
+            let app = Router::new()
+                .route("/", post(|| async { StatusCode::FORBIDDEN }))
+                .layer(from_fn(drop_unread_body));
+            let bounds = ConnectionBounds {
+                connections: 1,
+                life: None,
+            };
+            let stop = CancellationToken::new();
+            let stopped = stop.clone().cancelled_owned();
+            let serving = tokio::spawn(serve_bounded(listener, app, bounds, stopped));
+            Self { at, stop, serving }
+        }
+
+        async fn stop(self) {
+            self.stop.cancel();
+            self.serving.await.unwrap();
+        }
+    }
 
     #[tokio::test]
     async fn a_refused_client_can_write_its_body_and_send_another_request() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = listener.local_addr().unwrap();
-        let app = Router::new()
-            .route("/", post(|| async { StatusCode::FORBIDDEN }))
-            .layer(from_fn(drop_unread_body));
-        let bounds = ConnectionBounds {
-            connections: 1,
-            life: None,
-        };
-        let stop = CancellationToken::new();
-        let stopped = stop.clone().cancelled_owned();
-        let serving = tokio::spawn(serve_bounded(listener, app, bounds, stopped));
-        let mut client = TcpStream::connect(at).await.unwrap();
+        let server = Refusing::start().await;
+        let mut client = TcpStream::connect(server.at).await.unwrap();
         let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n";
         for request in 0..3 {
             client.write_all(head).await.unwrap();
@@ -121,25 +142,13 @@ mod tests {
             }
         }
         drop(client);
-        stop.cancel();
-        serving.await.unwrap();
+        server.stop().await;
     }
 
     #[tokio::test]
     async fn a_body_without_end_is_dropped_up_to_a_bound() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = listener.local_addr().unwrap();
-        let app = Router::new()
-            .route("/", post(|| async { StatusCode::FORBIDDEN }))
-            .layer(from_fn(drop_unread_body));
-        let bounds = ConnectionBounds {
-            connections: 1,
-            life: None,
-        };
-        let stop = CancellationToken::new();
-        let stopped = stop.clone().cancelled_owned();
-        let serving = tokio::spawn(serve_bounded(listener, app, bounds, stopped));
-        let mut client = TcpStream::connect(at).await.unwrap();
+        let server = Refusing::start().await;
+        let mut client = TcpStream::connect(server.at).await.unwrap();
         client
             .write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")
             .await
@@ -150,7 +159,6 @@ mod tests {
             sent += 10_000;
             assert!(sent < 100_000_000, "the server reads without a bound");
         }
-        stop.cancel();
-        serving.await.unwrap();
+        server.stop().await;
     }
 }

@@ -21,9 +21,11 @@ pub enum ErrorCode {
     Stale,
     NoPlace,
     EngineFailed,
-    /// The cluster's kind of engine does not have this operation, a role not this choice, or a
-    /// setting not this value, which the API's description can't tell.
+    /// The cluster's kind of engine does not have this operation, or its settings do not allow it.
     Unsupported,
+    /// A setting does not have this value, or a role not this choice, which the API's description
+    /// can't tell.
+    Invalid,
     Stopping,
     /// An invalid, expired or revoked link, session or key.
     NotAuthorized,
@@ -43,6 +45,7 @@ impl ErrorCode {
         Self::NoPlace,
         Self::EngineFailed,
         Self::Unsupported,
+        Self::Invalid,
         Self::Stopping,
         Self::NotAuthorized,
         Self::Internal,
@@ -61,6 +64,7 @@ impl ErrorCode {
             Self::NoPlace => "no_place",
             Self::EngineFailed => "engine_failed",
             Self::Unsupported => "unsupported",
+            Self::Invalid => "invalid",
             Self::Stopping => "stopping",
             Self::NotAuthorized => "not_authorized",
             Self::Internal => "internal",
@@ -137,7 +141,7 @@ impl ControlError {
     }
 
     pub(crate) fn bad_variable(wrong: &WrongVariable) -> Self {
-        Self::new(ErrorCode::Unsupported, wrong.to_string(), wrong.hint())
+        Self::new(ErrorCode::Invalid, wrong.to_string(), wrong.hint())
     }
 
     /// Error of a change for another version of the cluster.

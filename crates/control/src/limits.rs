@@ -178,3 +178,7 @@ pub const USER_DATABASES_MAX: usize = 100;
 /// Clusters or sessions that a list with a filter reads at once: a fraction of a millisecond, in
 /// which no login can use the register and no connection can be opened.
 pub const SCAN_PART: usize = 256;
+
+/// Wait for the free space of the data directory's file system. A file system on a network may not
+/// answer; the state of the server is then shown without it.
+pub const DISK_ANSWER_MAX: Duration = Duration::from_secs(2);

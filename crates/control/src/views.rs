@@ -167,14 +167,14 @@ fn read_networks(texts: &[String]) -> ControlResult<Vec<AddressRange>> {
                     "give addresses and networks such as 203.0.113.9 or 2001:db8::/32".to_owned()
                 }
             };
-            ControlError::new(ErrorCode::Unsupported, format!("ip_allow: {wrong}"), hint)
+            ControlError::new(ErrorCode::Invalid, format!("ip_allow: {wrong}"), hint)
         })?;
         if !networks.contains(&network) {
             networks.push(network);
         }
         if networks.len() > IP_ALLOW_MAX {
             return Err(ControlError::new(
-                ErrorCode::Unsupported,
+                ErrorCode::Invalid,
                 format!("ip_allow has more than {IP_ALLOW_MAX} networks"),
                 "give wider networks instead",
             ));

@@ -12,6 +12,7 @@ use crate::kind::{ClusterSpec, EngineKind, KindGreeting, Progress};
 use crate::kinds::{EngineSettings, open_kinds};
 use crate::ledger::Ledger;
 use crate::limits::{SHUTDOWN_EACH, SHUTDOWN_MAX, STOP_TURN, STOPS_AT_ONCE};
+use crate::local::walls::Walls;
 use crate::messages::SupervisorCommand;
 use crate::supervised_cluster::SupervisedCluster;
 use crate::tasks::SharedServices;
@@ -94,6 +95,11 @@ impl Engines {
     pub fn limits_in_force(&self) -> Option<LimitsInForce> {
         let mut kinds = self.inner.kinds.iter();
         kinds.find_map(|kind| kind.limits_in_force())
+    }
+
+    /// Walls around engines, as they were found at the start. `None`: no engine runs here.
+    pub fn walls(&self) -> Option<Walls> {
+        self.inner.kinds.iter().find_map(|kind| kind.walls())
     }
 
     /// Measures the memory of all awake engines.

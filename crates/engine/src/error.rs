@@ -28,7 +28,7 @@ pub enum EngineError {
     #[error("a session of the cluster is busy; it will sleep when the session is done")]
     Busy,
     /// A statement of the gateway's own account failed.
-    #[error("the administrative connection")]
+    #[error("a statement of Tidegate itself failed")]
     Statement(#[source] RunError),
     #[error("the accounts can't be read")]
     Reading(#[source] ReadingError),
@@ -139,10 +139,10 @@ pub enum RunError {
     #[error("{0}")]
     Busy(String),
     /// The engine refuses the gateway's own account.
-    #[error("the gateway's own account is refused")]
+    #[error("the engine refuses Tidegate's own account")]
     ShutOut(#[source] SharedError),
     /// There is no administrative connection at the moment. The engine may be well.
-    #[error("the administrative connection is lost")]
+    #[error("Tidegate's own connection to the engine is lost")]
     Lost(#[source] SharedError),
 }
 

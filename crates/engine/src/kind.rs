@@ -4,6 +4,7 @@
 use crate::driver::Driver;
 use crate::error::EngineError;
 use crate::in_force::LimitsInForce;
+use crate::local::walls::Walls;
 use std::sync::Arc;
 use tidegate_model::{
     BoxFuture, ClusterEngine, ClusterId, ClusterLimits, ClusterName, EngineParameters,
@@ -62,6 +63,11 @@ pub trait EngineKind: Send + Sync + 'static {
 
     /// Limits of a cluster that this machine enforces. `None`: its engines do not run here.
     fn limits_in_force(&self) -> Option<LimitsInForce> {
+        None
+    }
+
+    /// Walls around its engines, as they were found at the start. `None`: they do not run here.
+    fn walls(&self) -> Option<Walls> {
         None
     }
 

@@ -1,5 +1,6 @@
 //! Grammar of `tidegate cluster`.
 
+use super::Confirmed;
 use crate::config::value::{duration, sleep_time};
 use clap::{Args, Subcommand};
 use std::time::Duration;
@@ -82,9 +83,8 @@ pub enum ClusterCommand {
     Delete {
         /// Name of the cluster
         name: String,
-        /// Do not ask for confirmation
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        confirmed: Confirmed,
     },
     /// Put a cluster to sleep now, if no session is busy
     Sleep {

@@ -1,5 +1,6 @@
 //! Grammar of the commands about the host itself: its certificate, its service, its trust stores.
 
+use super::Confirmed;
 use super::serve::ServeArgs;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -107,9 +108,8 @@ pub enum TrustCommand {
     /// continue. Every client needs the new ca.pem. Where this machine's trust stores contain the
     /// old CA, the new one replaces it.
     Renew {
-        /// Do not ask for confirmation
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        confirmed: Confirmed,
     },
     /// Show which of this machine's trust stores contain the local CA
     Status,

@@ -1,5 +1,6 @@
 //! Grammar of `tidegate user` and `tidegate database`.
 
+use super::Confirmed;
 use clap::{Args, Subcommand, ValueEnum};
 use tidegate_console::types::Role;
 
@@ -51,6 +52,8 @@ pub enum UserCommand {
         cluster: String,
         /// Name of the user, without the prefix of the cluster
         name: String,
+        #[command(flatten)]
+        confirmed: Confirmed,
     },
 }
 
@@ -103,8 +106,7 @@ pub enum DatabaseCommand {
         cluster: String,
         /// Name of the database
         name: String,
-        /// Do not ask for confirmation
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        confirmed: Confirmed,
     },
 }

@@ -1,13 +1,13 @@
 //! `tidegate cluster ...`: asks the running server and prints its answer.
 
+use super::confirm::confirm;
 use super::endpoint::endpoint_of;
-use crate::args::{ClusterCommand, ClusterListArgs, LimitArgs, SettingArgs};
+use crate::args::{ClusterCommand, ClusterListArgs, Confirmed, LimitArgs, SettingArgs};
 use crate::card::Card;
 use crate::config::value::write_duration;
 use crate::context::{Context, ask, refused, warning_lines};
 use crate::failure::Failure;
 use crate::screen::{self, Paint, Step};
-use crate::terminal;
 use anyhow::Result;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
         }
         ClusterCommand::Sleep { name } => show(context, &ask(client.sleep(name))?),
         ClusterCommand::Wake { name } => show(context, &ask(client.wake(name))?),
-        ClusterCommand::Delete { name, yes } => delete(context, &client, name, *yes),
+        ClusterCommand::Delete { name, confirmed } => delete(context, &client, name, *confirmed),
     }
 }
 
@@ -409,25 +409,15 @@ fn duration_text(seconds: u64) -> String {
     write_duration(Duration::from_secs(seconds))
 }
 
-fn delete(context: &Context, client: &Client, name: &str, yes: bool) -> Result<()> {
-    if !yes {
-        if !terminal::is_there() {
-            return Err(Failure::usage(
-                format!("deleting {name} was not confirmed, and there is no terminal to ask"),
-                "add --yes",
-            )
-            .into());
-        }
+fn delete(context: &Context, client: &Client, name: &str, confirmed: Confirmed) -> Result<()> {
+    confirm(confirmed, &format!("deleting {name}"), || {
         // The question shows the cluster as it is, so that a wrong name is noticed.
         let cluster = ask(client.cluster(name))?;
-        let question = format!(
+        Ok(format!(
             "Delete {} and all its data, with {} open sessions?",
             cluster.name, cluster.sessions
-        );
-        if !terminal::yes(&question)? {
-            return Err(Failure::new("nothing was deleted", "").into());
-        }
-    }
+        ))
+    })?;
     ask(client.delete(name))?;
     if context.global.json {
         return screen::print_json(&serde_json::json!({ "name": name, "deleted": true }));

@@ -1,5 +1,6 @@
 //! `tidegate config check|show`.
 
+use super::machine::{limit_lines, wall_lines};
 use crate::args::{ConfigCommand, ServeArgs};
 use crate::compose::descriptors::Places;
 use crate::compose::settings::{engine_settings, gateway_settings};
@@ -9,7 +10,8 @@ use crate::context::{Context, load_config};
 use crate::failure::Failure;
 use crate::screen;
 use anyhow::Result;
-use tidegate_engine::{InForce, KindGreeting, LimitsInForce, Walls};
+use tidegate_console::types::{LimitInForce, ServerWalls};
+use tidegate_engine::{KindGreeting, LimitsInForce, Walls};
 
 pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
     let config = load_config(context, &ServeArgs::default())?;
@@ -42,28 +44,29 @@ pub fn run(context: &Context, command: &ConfigCommand) -> Result<()> {
 /// user would have.
 fn check(context: &Context, config: &Config) -> Result<()> {
     let walls = Walls::detect();
+    let walls = ServerWalls {
+        own_users: walls.own_uids,
+        landlock: walls.landlock,
+        seccomp: walls.seccomp,
+    };
     let engine = engine_settings(config, &context.data)?;
     let places = Places::of_process(&gateway_settings(config, KindGreeting::default())?);
     let limits = LimitsInForce::probe(&engine.folder, &engine.local);
-    let walls = [
-        ("own users", walls.own_uids),
-        ("Landlock", walls.landlock),
-        ("seccomp", walls.seccomp),
-    ];
+    let limits = limits.rows().map(|(name, limit)| LimitInForce {
+        limit: name.to_lowercase(),
+        by: limit.by.as_str().to_owned(),
+        reason: limit.reason.clone(),
+    });
     if context.global.json {
-        let limit = |(name, limit): (&str, &InForce)| {
-            (
-                name.to_lowercase(),
-                serde_json::json!({ "by": limit.by.as_str(), "reason": limit.reason }),
-            )
+        let limit = |limit: LimitInForce| {
+            let enforced = serde_json::json!({ "by": limit.by, "reason": limit.reason });
+            (limit.limit, enforced)
         };
-        let wall =
-            |(name, there): (&str, bool)| (name.to_lowercase().replace(' ', "_"), there.into());
         return screen::print_json(&serde_json::json!({
             "ok": true,
             "file": config.file,
-            "walls": walls.map(wall).into_iter().collect::<serde_json::Map<_, _>>(),
-            "limits": limits.rows().map(limit).into_iter().collect::<serde_json::Map<_, _>>(),
+            "walls": walls,
+            "limits": limits.map(limit).into_iter().collect::<serde_json::Map<_, _>>(),
             "places": {
                 "open_files": places.open_files,
                 "unproven": places.unproven,
@@ -80,21 +83,13 @@ fn check(context: &Context, config: &Config) -> Result<()> {
         ),
     };
     text.push_str("\nIsolation of engines, if this user starts the server:\n");
-    for (name, there) in walls {
-        text.push_str(&format!(
-            "  {name:<10} {}\n",
-            if there { "in force" } else { "not in force" }
-        ));
-    }
+    text.extend(wall_lines(&walls).iter().map(|line| format!("  {line}\n")));
     text.push_str("\nHow the limits of a cluster are enforced:\n");
-    for (name, limit) in limits.rows() {
-        let reason = limit
-            .reason
-            .as_deref()
-            .map(|reason| format!(" ({reason})"))
-            .unwrap_or_default();
-        text.push_str(&format!("  {name:<10} {}{reason}\n", limit.by));
-    }
+    text.extend(
+        limit_lines(&limits)
+            .iter()
+            .map(|line| format!("  {line}\n")),
+    );
     text.push_str(&format!(
         "\nMaximum number of connections, with a limit of {} open files:\n  \
          unproven   {}\n  sessions   {}\n",

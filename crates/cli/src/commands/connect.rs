@@ -174,9 +174,8 @@ pub fn wrong(error: ConnectError) -> anyhow::Error {
         ConnectError::NoTlsMinimum { .. } => "leave --tls out".to_owned(),
         _ => "choose another name or path".to_owned(),
     };
-    let mut failure = Failure::of(error, hint);
-    failure.usage = true;
-    failure.into()
+    let code = error.code();
+    Failure::of(error, hint).with_code(code).into()
 }
 
 /// Returns everything about a client, as text for people.

@@ -1,11 +1,10 @@
 //! `tidegate database create|list|delete`.
 
 use super::awake::wake;
-use crate::args::DatabaseCommand;
+use super::confirm::confirm;
+use crate::args::{Confirmed, DatabaseCommand};
 use crate::context::{Context, ask};
-use crate::failure::Failure;
 use crate::screen::{self, Step};
-use crate::terminal;
 use anyhow::Result;
 use tidegate_console::Client;
 use tidegate_console::types::Database;
@@ -42,9 +41,11 @@ pub fn run(context: &Context, command: &DatabaseCommand) -> Result<()> {
             }
             Ok(())
         }
-        DatabaseCommand::Delete { cluster, name, yes } => {
-            delete(context, &client, cluster, name, *yes)
-        }
+        DatabaseCommand::Delete {
+            cluster,
+            name,
+            confirmed,
+        } => delete(context, &client, cluster, name, *confirmed),
     }
 }
 
@@ -56,22 +57,18 @@ fn database_row(database: &Database) -> Vec<String> {
     ]
 }
 
-fn delete(context: &Context, client: &Client, cluster: &str, name: &str, yes: bool) -> Result<()> {
-    if !yes {
-        if !terminal::is_there() {
-            return Err(Failure::usage(
-                format!(
-                    "deleting database {name} was not confirmed, and there is no terminal to ask"
-                ),
-                "add --yes",
-            )
-            .into());
-        }
-        let question = format!("Delete database {name} of cluster {cluster} and all its data?");
-        if !terminal::yes(&question)? {
-            return Err(Failure::new("nothing was deleted", "").into());
-        }
-    }
+fn delete(
+    context: &Context,
+    client: &Client,
+    cluster: &str,
+    name: &str,
+    confirmed: Confirmed,
+) -> Result<()> {
+    confirm(confirmed, &format!("deleting database {name}"), || {
+        Ok(format!(
+            "Delete database {name} of cluster {cluster} and all its data?"
+        ))
+    })?;
     wake(client, cluster)?;
     let step = Step::begin("deleting the database");
     ask(client.delete_database(cluster, name))?;

@@ -7,6 +7,7 @@ use super::forms::forms_text;
 use crate::args::ConnectArgs;
 use crate::context::{Context, block_on};
 use crate::failure::Failure;
+use crate::failure_code::USAGE;
 use crate::screen::{self, Paint};
 use crate::terminal;
 use anyhow::Result;
@@ -152,9 +153,7 @@ fn unreadable(error: ExplainError) -> anyhow::Error {
              command line of mysql, mariadb or mycli"
         }
     };
-    let mut failure = Failure::of(error, hint);
-    failure.usage = true;
-    failure.into()
+    Failure::of(error, hint).with_code(USAGE).into()
 }
 
 /// Returns the explanation as text for people.

@@ -1,5 +1,6 @@
 //! `tidegate key create|list|revoke|rotate-master`. An API key is printed once and stored nowhere.
 
+use super::confirm::confirm;
 use super::master_key;
 use crate::args::KeyCommand;
 use crate::context::{Context, ask};
@@ -39,7 +40,10 @@ pub fn run(context: &Context, command: &KeyCommand) -> Result<()> {
             &["ID", "NAME", "SCOPES", "CREATED", "EXPIRES", "USED"],
             key_row,
         ),
-        KeyCommand::Revoke { key } => {
+        KeyCommand::Revoke { key, confirmed } => {
+            confirm(*confirmed, &format!("revoking key {key}"), || {
+                Ok(format!("Revoke key {key}? Nothing can use it again."))
+            })?;
             ask(client.revoke_key(key))?;
             if context.global.json {
                 return screen::print_json(&serde_json::json!({ "key": key, "revoked": true }));

@@ -55,7 +55,7 @@ fn cluster_log(context: &Context, name: &str) -> Result<PathBuf> {
         Failure::new(cause, hint).caused_by(error)
     })?;
     Ok(path.ok_or_else(|| {
-        Failure::new(
+        Failure::not_found(
             format!("there is no cluster {name:?}"),
             "`tidegate cluster list` lists the clusters",
         )
@@ -69,11 +69,11 @@ fn unreadable(args: &LogsArgs, path: &Path, error: io::Error) -> Failure {
         return Failure::new(format!("can't read {}", path.display()), hint).caused_by(error);
     }
     match &args.cluster {
-        Some(name) => Failure::new(
+        Some(name) => Failure::not_found(
             format!("{name} has no log yet: its engine has never started"),
             format!("`tidegate cluster wake {name}` starts it"),
         ),
-        None => Failure::new(
+        None => Failure::not_found(
             format!("there is no log file {}", path.display()),
             "only `tidegate up` writes one; `tidegate serve` logs on standard error, which \
              `journalctl -u tidegate` shows for the systemd service",

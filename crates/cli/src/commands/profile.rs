@@ -1,6 +1,7 @@
 //! `tidegate profile add|list|remove`: the servers that --server knows. A key is read from standard
 //! input or the environment, never from an argument, and is tried before it is stored.
 
+use super::confirm::confirm;
 use crate::args::ProfileCommand;
 use crate::context::{Context, ask};
 use crate::failure::Failure;
@@ -34,11 +35,17 @@ pub fn run(context: &Context, command: &ProfileCommand) -> Result<()> {
             Ok(())
         }
         ProfileCommand::List => list(context, &profiles),
-        ProfileCommand::Remove { name } => {
+        ProfileCommand::Remove { name, confirmed } => {
             if profiles.profile.remove(name).is_none() {
                 let hint = "`tidegate profile list` shows the profiles";
-                return Err(Failure::new(format!("there is no profile {name:?}"), hint).into());
+                let cause = format!("there is no profile {name:?}");
+                return Err(Failure::not_found(cause, hint).into());
             }
+            confirm(*confirmed, &format!("deleting profile {name}"), || {
+                Ok(format!(
+                    "Delete profile {name} and its API key from this machine?"
+                ))
+            })?;
             profiles.write(&path)?;
             screen::say(&format!(
                 "profile {name} is deleted; its API key is valid until it is revoked on the server"

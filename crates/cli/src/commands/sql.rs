@@ -6,7 +6,7 @@ use super::installed_client::{INSTALL_HINT, InstalledClient};
 use crate::args::SqlArgs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::terminal;
+use crate::{screen, terminal};
 use anyhow::Result;
 use rustix::fs::{MemfdFlags, Mode, fchmod, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -14,11 +14,14 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use zeroize::Zeroizing;
 
 /// Environment variable with the password.
 pub const PASSWORD_ENV: &str = "TIDEGATE_PASSWORD";
+
+/// Errors of a login to a database that is not there, or that the user can't use.
+const NO_DATABASE: [&str; 2] = ["ERROR 1044 ", "ERROR 1049 "];
 
 pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     let endpoint = super::endpoint::endpoint(context, &args.name, &args.user)?;
@@ -33,31 +36,16 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     let options = options_file(&password)?;
     // `exec` runs no destructors, so the password is wiped here.
     drop(password);
-    let mut flags = tidegate_connect::argv(client.id, &endpoint)?.into_iter();
-    // The first word is the name of the program.
-    let _ = flags.next();
-    let mut command = Command::new(&client.program);
-    // --defaults-file, not --defaults-extra-file: a ~/.my.cnf with other TLS options or another
-    // password would take precedence over an extra file.
-    command.arg(format!(
-        "--defaults-file=/proc/self/fd/{}",
-        options.as_raw_fd()
-    ));
-    // The option file has the password, so the client must not ask for it.
-    command.args(flags.filter(|flag| flag != "-p"));
-    // Both clients take the last of two values.
-    if let Some(database) = &args.database {
-        command.arg(format!("--database={database}"));
-    }
+    let flags = tidegate_connect::argv(client.id, &endpoint)?;
+    let database = match &args.database {
+        Some(database) => Some(database.as_str()),
+        None => usable_database(&client, &flags, &options, &endpoint.database),
+    };
+    let mut command = client_command(&client, &flags, &options, database);
     if let Some(sql) = &args.execute {
         command.arg("-e").arg(sql);
     }
     command.args(&args.client_arguments);
-    // mysql reads a login path after all other files, even after --defaults-file.
-    command
-        .env("MYSQL_TEST_LOGIN_FILE", "/dev/null")
-        .env_remove(PASSWORD_ENV)
-        .env_remove("MYSQL_PWD");
     let error = command.exec();
     Err(Failure::new(
         format!("{} can't be run", client.program.display()),
@@ -65,6 +53,60 @@ pub fn run(context: &Context, args: &SqlArgs) -> Result<()> {
     )
     .caused_by(error)
     .into())
+}
+
+/// Returns the client's command line for a session in this database.
+fn client_command(
+    client: &InstalledClient,
+    flags: &[String],
+    options: &File,
+    database: Option<&str>,
+) -> Command {
+    let mut command = Command::new(&client.program);
+    // --defaults-file, not --defaults-extra-file: a ~/.my.cnf with other TLS options or another
+    // password would take precedence over an extra file.
+    command.arg(format!(
+        "--defaults-file=/proc/self/fd/{}",
+        options.as_raw_fd()
+    ));
+    // The first word is the name of the program.
+    let mut flags = flags.iter().skip(1);
+    while let Some(flag) = flags.next() {
+        match flag.as_str() {
+            // The option file has the password, so the client must not ask for it.
+            "-p" => {}
+            "-D" => drop(flags.next()),
+            _ => drop(command.arg(flag)),
+        }
+    }
+    command.args(database.map(|name| format!("--database={name}")));
+    // mysql reads a login path after all other files, even after --defaults-file.
+    command
+        .env("MYSQL_TEST_LOGIN_FILE", "/dev/null")
+        .env_remove(PASSWORD_ENV)
+        .env_remove("MYSQL_PWD");
+    command
+}
+
+/// Returns the database, unless this user can't use it or it does not exist: only the engine knows,
+/// and a client whose login names such a database gets no session.
+fn usable_database<'a>(
+    client: &InstalledClient,
+    flags: &[String],
+    options: &File,
+    database: &'a str,
+) -> Option<&'a str> {
+    let mut command = client_command(client, flags, options, Some(database));
+    let tried = command.args(["-e", "DO 0"]).stdin(Stdio::null()).output();
+    // Another error is the same at the next login, which shows it.
+    let said = String::from_utf8_lossy(&tried.ok()?.stderr).into_owned();
+    if !NO_DATABASE.iter().any(|error| said.contains(error)) {
+        return Some(database);
+    }
+    screen::say(&format!(
+        "no database is selected, because this user can't use {database:?}; -D NAME selects one"
+    ));
+    None
 }
 
 fn password(args: &SqlArgs, user: &str) -> Result<Zeroizing<String>> {

@@ -1,5 +1,6 @@
 //! `tidegate status`: shows the running server, its clusters, and what this machine gives them.
 
+use super::machine::{limit_lines, wall_lines};
 use crate::context::{Context, ask, warning_lines};
 use crate::screen;
 use anyhow::Result;
@@ -90,13 +91,6 @@ fn machine_rows(context: &Context, server: &Server) -> Vec<(&'static str, String
     if let Some(warning) = &server.disk_full {
         disk.push_str(&format!("\n{}", warning_lines(context, warning)));
     }
-    let walls = [
-        ("own users", server.walls.own_users),
-        ("Landlock", server.walls.landlock),
-        ("seccomp", server.walls.seccomp),
-    ];
-    let walls = walls.map(|(wall, there)| format!("{wall} {}", if there { "yes" } else { "NO" }));
-    let limits: Vec<String> = server.limits.iter().map(limit_text).collect();
     vec![
         ("clusters", counts),
         ("sessions", clusters.sessions.to_string()),
@@ -110,17 +104,8 @@ fn machine_rows(context: &Context, server: &Server) -> Vec<(&'static str, String
             ),
         ),
         ("disk", disk),
-        ("walls", walls.join(", ")),
-        ("limits", limits.join("\n")),
+        ("walls", wall_lines(&server.walls).join("\n")),
+        ("limits", limit_lines(&server.limits).join("\n")),
         ("backups", "none: this version makes no backups".to_owned()),
     ]
-}
-
-fn limit_text(limit: &tidegate_console::types::LimitInForce) -> String {
-    let reason = limit
-        .reason
-        .as_deref()
-        .map(|reason| format!(" ({reason})"))
-        .unwrap_or_default();
-    format!("{} by {}{reason}", limit.limit, limit.by).replace("by not in force", "not in force")
 }

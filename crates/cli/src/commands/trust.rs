@@ -1,7 +1,8 @@
 //! `tidegate trust install|remove|renew|status`: adds the local CA to this machine's trust stores
 //! and removes it. `crate::trust` reads and changes the stores; the CA itself is in the room `tls`.
 
-use crate::args::TrustCommand;
+use super::confirm::confirm;
+use crate::args::{Confirmed, TrustCommand};
 use crate::context::{Context, ask, shell_word};
 use crate::failure::{Failure, one_line};
 use crate::trust::{self, State, StoreContent, TrustStore, store_name};
@@ -19,7 +20,7 @@ pub fn run(context: &Context, command: &TrustCommand) -> Result<()> {
     match command {
         TrustCommand::Install => install(context),
         TrustCommand::Remove { all } => remove(context, *all),
-        TrustCommand::Renew { yes } => renew(context, *yes),
+        TrustCommand::Renew { confirmed } => renew(context, *confirmed),
         TrustCommand::Status => status(context),
     }
 }
@@ -267,7 +268,7 @@ fn store_row(store: &dyn TrustStore, content: &StoreContent) -> Vec<String> {
     ]
 }
 
-fn renew(context: &Context, yes: bool) -> Result<()> {
+fn renew(context: &Context, confirmed: Confirmed) -> Result<()> {
     let old = current(context)?;
     let running = match ask_running(context)? {
         Some(trust) if trust != "local" => {
@@ -285,11 +286,13 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
     if !running {
         need_owner(context)?;
     }
-    confirm(
-        yes,
-        "Create a new local CA? Every client that has the old ca.pem refuses this server until it \
-         gets the new one.",
-    )?;
+    confirm(confirmed, "creating a new local CA", || {
+        Ok(
+            "Create a new local CA? Every client that has the old ca.pem refuses this server \
+            until it gets the new one."
+                .to_owned(),
+        )
+    })?;
     // Read before the new CA replaces the file.
     let in_stores = trust::stores()
         .iter()
@@ -315,7 +318,7 @@ fn renew(context: &Context, yes: bool) -> Result<()> {
             sudo_line(&context.data, "install")
         ));
     } else if in_stores
-        && (yes || terminal::yes("Replace the old CA in this machine's trust stores?")?)
+        && (confirmed.yes || terminal::yes("Replace the old CA in this machine's trust stores?")?)
     {
         let former = LocalRoot::former(&context.data);
         // The stores are opened again, because they cache what they have read.
@@ -350,21 +353,6 @@ pub fn need_owner(context: &Context) -> Result<()> {
         context.data.display()
     );
     Err(Failure::new(cause, "run this as that user, or start the server first").into())
-}
-
-fn confirm(yes: bool, question: &str) -> Result<()> {
-    if yes {
-        return Ok(());
-    }
-    if !terminal::is_there() {
-        let cause = "creating a new local CA needs confirmation, and there is no terminal to ask";
-        return Err(Failure::usage(cause, "add --yes").into());
-    }
-    if terminal::yes(question)? {
-        Ok(())
-    } else {
-        Err(Failure::new("nothing was changed", "").into())
-    }
 }
 
 fn renew_at_next_start(context: &Context, in_stores: bool) -> Result<()> {

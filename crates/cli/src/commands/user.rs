@@ -2,6 +2,7 @@
 //! or comes by standard input.
 
 use super::awake::wake;
+use super::confirm::confirm;
 use super::endpoint::endpoint;
 use crate::args::{PasswordArgs, UserCommand};
 use crate::card::Card;
@@ -69,7 +70,16 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
             }
             Ok(())
         }
-        UserCommand::Delete { cluster, name } => {
+        UserCommand::Delete {
+            cluster,
+            name,
+            confirmed,
+        } => {
+            confirm(*confirmed, &format!("deleting user {name}"), || {
+                Ok(format!(
+                    "Delete user {name} of cluster {cluster} and end its sessions?"
+                ))
+            })?;
             wake(&client, cluster)?;
             let step = Step::begin("deleting the user");
             ask(client.delete_user(cluster, name))?;

@@ -175,7 +175,7 @@ mod tests {
         ] {
             let failure = metrics_address(bad).unwrap_err();
             assert!(
-                failure.usage && failure.cause.contains(why),
+                failure.is_usage() && failure.cause.contains(why),
                 "{bad}: {}",
                 failure.cause
             );

@@ -21,7 +21,7 @@ fn load_text(text: &str) -> Result<Config> {
 fn failure(text: &str) -> (String, String) {
     let error = load_text(text).unwrap_err();
     let failure = error.downcast::<Failure>().unwrap();
-    assert!(failure.usage);
+    assert!(failure.is_usage());
     (failure.cause, failure.hint)
 }
 

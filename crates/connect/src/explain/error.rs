@@ -14,7 +14,7 @@ pub enum ExplainError {
     TooLong,
     #[error("can't read this: it is not a known form of connection string")]
     NotRecognised,
-    #[error("this is a connection string of {0}, and Tidegate speaks MySQL's protocol")]
+    #[error("this is for {0}, and Tidegate speaks MySQL's protocol")]
     OtherDatabase(&'static str),
     #[error(
         "can't read this: the values of a Kubernetes Secret below `data:` are encoded in base64"

@@ -14,6 +14,7 @@ mod keys;
 mod known_keys;
 mod notes;
 mod options_file;
+mod other_database;
 mod pairs;
 mod read_values;
 mod reading;

@@ -5,6 +5,7 @@ use super::error::ExplainError;
 use super::families::{self, Family};
 use super::foreign::foreign;
 use super::judgement::{CheckAnswer, ClientChecks};
+use super::other_database::{is_only_for_another, of_other_program, other_database};
 use super::read_values::ReadValues;
 use super::{known_keys, options_file, pairs, secrets, url, words};
 
@@ -94,31 +95,12 @@ fn agreed(one: CheckAnswer, other: CheckAnswer) -> CheckAnswer {
     }
 }
 
-/// Schemes of other databases, with their names.
-const OTHER_DATABASES: [(&str, &str); 9] = [
-    ("postgres://", "PostgreSQL"),
-    ("postgresql://", "PostgreSQL"),
-    ("jdbc:postgresql:", "PostgreSQL"),
-    ("postgresql+", "PostgreSQL"),
-    ("mongodb", "MongoDB"),
-    ("redis", "Redis"),
-    ("sqlserver://", "SQL Server"),
-    ("mssql", "SQL Server"),
-    ("sqlite:", "SQLite"),
-];
-
 /// Returns the reason why a text can't be read.
 fn unread(text: &str) -> ExplainError {
-    let lower = text.to_ascii_lowercase();
-    let other = OTHER_DATABASES
-        .iter()
-        .find(|(scheme, _)| lower.contains(*scheme));
-    if let Some((_, name)) = other {
-        ExplainError::OtherDatabase(name)
-    } else if is_encoded(text) {
-        ExplainError::Encoded
-    } else {
-        ExplainError::NotRecognised
+    match other_database(text) {
+        Some(name) => ExplainError::OtherDatabase(name),
+        None if is_encoded(text) => ExplainError::Encoded,
+        None => ExplainError::NotRecognised,
     }
 }
 
@@ -140,6 +122,10 @@ fn read(text: &str) -> Option<Reading> {
 }
 
 fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'static Family)> {
+    // Before any other reading: the secrets of its arguments are not known.
+    if of_other_program(text).is_some() {
+        return None;
+    }
     if let Some(program) = words::read(text, values) {
         let family = families::of_program(program, values);
         return Some(("a command line", family));
@@ -165,7 +151,7 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
         let code = format!("{before}{after}");
         return Some((form, families::of_url(&found.scheme, &code, values)));
     }
-    if is_of_other_database(text) || is_encoded(text) {
+    if is_only_for_another(text) || is_encoded(text) {
         return None;
     }
     if let Some(family) = options_file::read(text, values) {
@@ -200,10 +186,6 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
     let has_login = values.host().is_some() || values.user_name().is_some();
     let is_code = family.is_named() && text.contains('(');
     (knows || has_login || is_code).then_some(("keys and values", family))
-}
-
-fn is_of_other_database(text: &str) -> bool {
-    matches!(unread(text), ExplainError::OtherDatabase(_)) && !text.contains("mysql")
 }
 
 /// Returns the `;` list of ADO.NET or ODBC that is a value inside of JSON or code.

@@ -314,7 +314,7 @@ fn check_databases(
     };
     if role == UserRole::Admin {
         return Err(ControlError::new(
-            ErrorCode::Unsupported,
+            ErrorCode::Invalid,
             "an administrator has all databases",
             "leave the databases out, or choose the role read-write",
         ));

@@ -127,6 +127,10 @@ impl EngineKind for LocalKind {
         Some(LimitsInForce::of(&local.cgroups, self.walls, &local.quotas))
     }
 
+    fn walls(&self) -> Option<Walls> {
+        Some(self.walls)
+    }
+
     fn lacks_space(&self) -> Option<String> {
         space::space_shortage(&self.local.folder)
     }
