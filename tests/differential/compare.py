@@ -31,7 +31,7 @@ class Permitted:
     def covers(self, program, step, name, through):
         """`through` is the value as JSON."""
         same_place = fnmatchcase(f"{program}/{step}", self.step) and fnmatchcase(name, self.field)
-        return same_place and self.through in through
+        return same_place and any(part in through for part in self.through.split("|"))
 
 
 @dataclass(frozen=True)
