@@ -12,6 +12,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use tidegate_e2e::acme::{Bench, DOMAIN, NAMES, bench_at, ordinary};
+use tidegate_e2e::certificates::{Company, VALID};
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::pebble::{Pebble, Wanted};
 use tidegate_e2e::server::new_folder;
@@ -148,6 +149,37 @@ fn a_lost_pair_is_ordered_again_and_a_lost_record_orders_nothing() {
     assert_ne!(bench.wait(), second);
     assert_eq!(bench.pebble.orders(), 3, "{}", bench.server.log());
     bench.wait_log("the stored certificate can't be read");
+}
+
+#[test]
+fn a_pair_that_another_program_stores_is_served_unless_clients_would_refuse_it() {
+    let Some(bench) = ordinary(Wanted::default(), "") else {
+        return;
+    };
+    let first = bench.wait();
+    let pair = bench.pair();
+    let stored = std::fs::read(&pair).unwrap();
+    bench.renew();
+    assert_ne!(bench.wait(), first);
+    // As from a backup, or by another server with the same name.
+    std::fs::write(&pair, stored).unwrap();
+    soon("the pair of the other program", || {
+        (bench.login(DOMAIN).ok()? == first).then_some(())
+    });
+    let folder = tempfile::tempdir().unwrap();
+    Company::new()
+        .leaf_with(VALID, &["other.example.com"])
+        .write(folder.path());
+    let parts = ["chain.pem", "key.pem"].map(|name| folder.path().join(name));
+    let other = parts.map(|path| std::fs::read_to_string(path).unwrap());
+    std::fs::write(&pair, other.concat()).unwrap();
+    bench.wait_log("new certificate rejected; the old one stays in use");
+    bench.login(DOMAIN).unwrap();
+    let history = bench.status()["history"].to_string();
+    assert!(
+        history.contains("rejected") && history.contains("other.example.com"),
+        "{history}"
+    );
 }
 
 #[test]

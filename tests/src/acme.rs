@@ -90,6 +90,16 @@ pub fn verified_leaf(addr: SocketAddr, roots: &Path, name: &str) -> Result<Vec<u
 }
 
 impl Bench {
+    /// Returns the bench of a server with this CA, whose root is in a file of the folder.
+    pub fn of(server: Server, pebble: Pebble, roots: PathBuf, folder: tempfile::TempDir) -> Self {
+        Self {
+            server,
+            pebble,
+            roots,
+            _folder: folder,
+        }
+    }
+
     /// Returns the leaf, verified for this name.
     pub fn login(&self, name: &str) -> Result<Vec<u8>, String> {
         verified_leaf(self.server.addr(), &self.roots, name)

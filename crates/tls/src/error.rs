@@ -66,6 +66,8 @@ pub enum TlsError {
     ForeignRoot(PathBuf),
     #[error("the certificate does not come from a local CA, so there is no local CA to renew")]
     NoLocalCa,
+    #[error(transparent)]
+    State(#[from] tidegate_model::TlsStateError),
     #[error("this server does not use ACME")]
     NoAcme,
     #[error("an order is running; hint: try again when it is finished")]
@@ -85,11 +87,10 @@ pub enum TlsError {
     )]
     MasterKeyGiven(PathBuf),
     #[error(
-        "{} was written by an older version, for a CA that no start of this version has used, so \
-         it can't be sealed with a new key",
-        .0.display()
+        "{0} was written by an older version, for a CA that no start of this version has used, so \
+         it can't be sealed with a new key"
     )]
-    FormerAccount(PathBuf),
+    FormerAccount(String),
     #[error("the certificate could not be created")]
     Issue(#[from] rcgen::Error),
     #[error("the engine's name in TLS is not a name")]

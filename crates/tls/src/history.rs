@@ -1,16 +1,17 @@
 //! History of the certificate over restarts: certificates served, certificates rejected, alarms. It
 //! is bounded, and a history that can't be written never stops a certificate from being served.
 
+use crate::error::TlsError;
 use crate::event::TlsEvent;
 use crate::leaf::{read_leaf, read_rsa_leaf};
-use crate::limits::{HISTORY_MAX, HISTORY_TEXT_MAX};
+use crate::limits::{HISTORY_MAX, HISTORY_TEXT_MAX, PUT_TRIES};
 use crate::lock::locked;
 use crate::source::Served;
-use crate::state::{self, SECRET_MODE};
+use crate::state_folder::StateFolder;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
+use tidegate_model::{PutIf, TlsStateError};
 
 /// Event of the history. `at` is in Unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,28 +38,49 @@ pub enum HistoryEvent {
     Alarm { kind: String, reason: String },
 }
 
+/// Name of the value.
+const NAME: &str = "history.json";
+
 pub struct History {
-    path: PathBuf,
-    /// Returns the entries, latest first.
-    entries: Mutex<VecDeque<HistoryEntry>>,
+    values: StateFolder,
+    kept: Mutex<Kept>,
+}
+
+/// The history as it was last read or written.
+struct Kept {
+    /// Entries, latest first.
+    entries: VecDeque<HistoryEntry>,
+    /// Condition of the next write.
+    condition: PutIf,
+}
+
+/// Reads the history. One that can't be read is empty, and is replaced: nothing depends on it.
+fn read(values: &StateFolder) -> Kept {
+    let Ok(value) = values.get(NAME) else {
+        return Kept {
+            entries: VecDeque::new(),
+            condition: PutIf::Always,
+        };
+    };
+    let entries = value
+        .as_ref()
+        .map(|value| serde_json::from_slice(&value.bytes));
+    Kept {
+        entries: entries.and_then(Result::ok).unwrap_or_default(),
+        condition: PutIf::Unchanged(value.map(|value| value.version)),
+    }
 }
 
 impl History {
-    /// Reads the history. A file that can't be read counts as empty: nothing depends on it.
-    pub fn open(path: PathBuf) -> Self {
-        let read = state::read_if_there(&path).ok().flatten();
-        let entries = read
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        Self {
-            path,
-            entries: Mutex::new(entries),
-        }
+    /// Reads the history of these keys.
+    pub fn open(values: StateFolder) -> Self {
+        let kept = Mutex::new(read(&values));
+        Self { values, kept }
     }
 
     /// Entries, latest first.
     pub fn entries(&self) -> Vec<HistoryEntry> {
-        self.lock().iter().cloned().collect()
+        self.lock().entries.iter().cloned().collect()
     }
 
     /// Records an event, if it is about the certificate.
@@ -82,12 +104,16 @@ impl History {
         let leaf = read_leaf(&served.chain).ok();
         let rsa = read_rsa_leaf(&served.chain).ok().flatten();
         for leaf in leaf.into_iter().chain(rsa) {
-            let is_known = self.lock().iter().find_map(|entry| match &entry.what {
-                HistoryEvent::Served { key, serial, .. } if *key == leaf.key => {
-                    Some(*serial == leaf.serial)
-                }
-                _ => None,
-            });
+            let is_known = self
+                .lock()
+                .entries
+                .iter()
+                .find_map(|entry| match &entry.what {
+                    HistoryEvent::Served { key, serial, .. } if *key == leaf.key => {
+                        Some(*serial == leaf.serial)
+                    }
+                    _ => None,
+                });
             if is_known == Some(true) {
                 continue;
             }
@@ -103,29 +129,45 @@ impl History {
     }
 
     fn add(&self, entry: HistoryEntry) {
-        let mut entries = self.lock();
-        entries.push_front(entry);
-        // The two kinds have a bound each, so that alarms can't push out a certificate.
-        let mut served = 0;
-        let mut others = 0;
-        entries.retain(|entry| {
-            let count = if matches!(entry.what, HistoryEvent::Served { .. }) {
-                &mut served
-            } else {
-                &mut others
+        let mut kept = self.lock();
+        for _ in 0..PUT_TRIES {
+            push(&mut kept.entries, entry.clone());
+            let Ok(text) = serde_json::to_vec(&kept.entries) else {
+                return;
             };
-            *count += 1;
-            *count <= HISTORY_MAX
-        });
-        if let Ok(text) = serde_json::to_vec(&*entries) {
-            // If this fails, the next entry writes the file again.
-            let _ = state::write_whole(&self.path, &text, SECRET_MODE);
+            match self.values.put(NAME, Some(&text), kept.condition) {
+                // The whole history is written, so it must contain what another writer has added.
+                Err(TlsError::State(TlsStateError::Changed(_))) => *kept = read(&self.values),
+                Ok(version) => {
+                    kept.condition = PutIf::Unchanged(version);
+                    return;
+                }
+                // The next entry writes this one too.
+                Err(_) => return,
+            }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<HistoryEntry>> {
-        locked(&self.entries)
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        locked(&self.kept)
     }
+}
+
+/// Adds an entry, and removes the oldest above the bounds.
+fn push(entries: &mut VecDeque<HistoryEntry>, entry: HistoryEntry) {
+    entries.push_front(entry);
+    // The two kinds have a bound each, so that alarms can't push out a certificate.
+    let mut served = 0;
+    let mut others = 0;
+    entries.retain(|entry| {
+        let count = if matches!(entry.what, HistoryEvent::Served { .. }) {
+            &mut served
+        } else {
+            &mut others
+        };
+        *count += 1;
+        *count <= HISTORY_MAX
+    });
 }
 
 fn short(text: &str) -> String {
@@ -136,6 +178,7 @@ fn short(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::alarm::AlarmKind;
+    use crate::limits::FILE_BYTES_MAX;
     use std::os::unix::fs::PermissionsExt;
 
     fn alarm(what: &str) -> TlsEvent {
@@ -149,7 +192,8 @@ mod tests {
     fn it_survives_a_restart_is_private_and_alarms_push_no_certificate_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("history.json");
-        let history = History::open(path.clone());
+        let values = StateFolder::of_files(folder.path());
+        let history = History::open(values.clone());
         let what = HistoryEvent::Served {
             key: "ecdsa".into(),
             names: vec!["db.test".into()],
@@ -169,7 +213,7 @@ mod tests {
                 not_after_unix: 0,
             },
         );
-        let kept = History::open(path.clone()).entries();
+        let kept = History::open(values).entries();
         assert_eq!(kept, history.entries());
         assert_eq!((kept.len(), kept.last()), (HISTORY_MAX + 1, Some(&first)));
         let HistoryEvent::Alarm { reason, .. } = &kept[0].what else {
@@ -183,12 +227,45 @@ mod tests {
     }
 
     #[test]
+    fn two_writers_lose_no_entry_of_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for writer in ["one", "two"] {
+                let history = History::open(StateFolder::of_files(folder.path()));
+                scope.spawn(move || {
+                    for at in 0..20 {
+                        history.note(at, &alarm(writer));
+                    }
+                });
+            }
+        });
+        let kept = History::open(StateFolder::of_files(folder.path())).entries();
+        for writer in ["one", "two"] {
+            let reasons = kept.iter().filter(|entry| {
+                matches!(&entry.what, HistoryEvent::Alarm { reason, .. } if reason == writer)
+            });
+            let times: Vec<i64> = reasons.map(|entry| entry.at).collect();
+            assert_eq!(times, (0..20).rev().collect::<Vec<_>>(), "{writer}");
+        }
+    }
+
+    #[test]
     fn a_file_that_can_t_be_read_or_written_loses_the_past_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("history.json");
+        std::fs::create_dir(folder.path().join("tls")).unwrap();
+        let path = folder.path().join("tls/history.json");
         std::fs::write(&path, "rubbish").unwrap();
-        assert_eq!(History::open(path).entries(), vec![]);
-        let nowhere = History::open(folder.path().join("no/such/folder/history.json"));
+        let values = StateFolder::of_files(folder.path()).folder("tls");
+        assert_eq!(History::open(values.clone()).entries(), vec![]);
+        let endless = vec![b' '; usize::try_from(FILE_BYTES_MAX).unwrap() + 1];
+        for unusable in ["rubbish".as_bytes(), &endless] {
+            std::fs::write(&path, unusable).unwrap();
+            History::open(values.clone()).note(1, &alarm("after it"));
+            assert_eq!(History::open(values.clone()).entries().len(), 1);
+        }
+        // A file in the place of the folder.
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let nowhere = History::open(StateFolder::of_files(&folder.path().join("file")));
         nowhere.note(1, &alarm("full"));
         assert_eq!(nowhere.entries().len(), 1);
     }

@@ -10,14 +10,14 @@ use crate::history::{History, HistoryEntry};
 use crate::limits::POLL_EVERY;
 use crate::local_ca::LocalCa;
 use crate::lock::locked;
-use crate::master::{MasterKey, TICKETS_FILE};
+use crate::master::MasterKey;
 use crate::names::spelled;
 use crate::primary_host::primary_host;
 use crate::resolver::{Resolver, WebResolver};
-use crate::settings::TlsSettings;
+use crate::settings::{KEYS, TlsSettings};
 use crate::source::{CertificateSource, Served, SourceChange};
 use crate::tickets::Tickets;
-use crate::{profile, source, state};
+use crate::{profile, source};
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
@@ -75,7 +75,7 @@ impl Identity {
         let provider = profile::provider();
         let master = match &settings.master {
             Some(master) => master.clone(),
-            None => MasterKey::open(&settings.data)?,
+            None => MasterKey::open(&settings.data, settings.values())?,
         };
         let manager = match &settings.acme {
             Some(acme) => Some(Arc::new(Manager::open(
@@ -87,8 +87,8 @@ impl Identity {
             None => None,
         };
         let mut source = choose_source(&settings, manager.as_ref(), &provider)?;
-        state::private_folder(&settings.key_folder())?;
-        let history = Arc::new(History::open(settings.key_folder().join("history.json")));
+        let keys = settings.values().folder(KEYS);
+        let history = Arc::new(History::open(keys.clone()));
         let clock: Arc<Clock> = Arc::new(Box::new(clock));
         let noted = history.clone();
         let now = clock.clone();
@@ -102,9 +102,8 @@ impl Identity {
         let resolver = Arc::new(Resolver {
             served: ArcSwap::from_pointee(served),
         });
-        let file = settings.key_folder().join(TICKETS_FILE);
         let tickets = Arc::new(Tickets::open(
-            file,
+            keys,
             master.clone(),
             provider.secure_random,
             clock(),

@@ -1,6 +1,7 @@
 //! Tests of the local CA and its leaf over time. The clock is the test's own, so nothing waits.
 
 use super::*;
+use crate::StateFolder;
 
 #[test]
 fn a_clock_that_runs_behind_costs_nobody_the_ca() {
@@ -86,4 +87,60 @@ fn a_local_leaf_is_renewed_at_two_thirds_while_sessions_go_on() {
             .plaintext_bytes_to_read(),
         10
     );
+}
+
+/// Two processes on one folder, with their clocks together.
+#[test]
+fn a_leaf_that_one_process_renews_is_served_by_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = TlsSettings::new(folder.path());
+    let values = StateFolder::of_files(folder.path());
+    settings.master = Some(MasterKey::open(folder.path(), values).unwrap());
+    let one = open(settings.clone());
+    let two = open(settings);
+    assert_eq!(one.served(), two.served());
+    let days = LEAF_DAYS * 2 / 3 + 1;
+    for bench in [&one, &two] {
+        bench.days.store(days, Ordering::SeqCst);
+    }
+    let first = one.served();
+    one.identity.poll_source();
+    assert_ne!(one.served(), first);
+    assert_eq!(two.served(), first, "until it looks");
+    two.identity.poll_source();
+    assert_eq!(one.served(), two.served(), "not a third one");
+    one.identity.renew_ca().unwrap();
+    two.identity.poll_source();
+    assert_eq!(one.served(), two.served(), "and the leaf of a new CA");
+    for _ in 0..3 {
+        one.identity.poll_source();
+        two.identity.poll_source();
+    }
+    assert_eq!(one.served(), two.served(), "neither changes it again");
+}
+
+#[test]
+fn of_many_makers_of_a_local_ca_one_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    MasterKey::open(folder.path(), StateFolder::of_files(folder.path())).unwrap();
+    let start = std::sync::Barrier::new(4);
+    let all: Vec<Bench> = std::thread::scope(|scope| {
+        let opening = [(); 4].map(|()| {
+            scope.spawn(|| {
+                start.wait();
+                open(TlsSettings::new(folder.path()))
+            })
+        });
+        opening.map(|one| one.join().unwrap()).into()
+    });
+    for bench in &all {
+        bench.identity.poll_source();
+    }
+    let client = client_config(Roots::file(folder.path().join("ca.pem"))).unwrap();
+    for bench in &all {
+        assert_eq!(bench.served(), all[0].served());
+        shake(client.clone(), bench.identity.server_config(), "localhost").unwrap();
+    }
+    let former = folder.path().join("tls/former");
+    assert!(!former.exists(), "no client has to forget one");
 }

@@ -84,6 +84,9 @@ fn is_rejection(events: &[TlsEvent]) -> bool {
 #[path = "identity_clock_tests.rs"]
 mod by_the_clock;
 
+#[path = "identity_crash_tests.rs"]
+mod by_crash;
+
 #[test]
 fn a_first_start_makes_a_ca_that_a_second_start_keeps() {
     let folder = tempfile::tempdir().unwrap();

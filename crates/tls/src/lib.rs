@@ -34,6 +34,8 @@ mod seal;
 mod settings;
 mod source;
 mod state;
+mod state_files;
+mod state_folder;
 mod status;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
@@ -56,8 +58,9 @@ pub use history::{HistoryEntry, HistoryEvent};
 pub use identity::Identity;
 pub use leaf::LeafStatus;
 pub use local_ca::renew_at_next_start;
-pub use master::{ForeignFile, MasterKey, MasterKeyId, Rotation, SubKey};
+pub use master::{ForeignValue, MasterKey, MasterKeyId, Rotation, SubKey};
 pub use profile::{Roots, Versions, client_config, warm_thread};
 pub use root::LocalRoot;
 pub use settings::TlsSettings;
+pub use state_folder::StateFolder;
 pub use status::{CertificateStatus, LinkStatus};

@@ -58,6 +58,10 @@ pub const HISTORY_TEXT_MAX: usize = 500;
 /// trust store. New CAs are made by hand and seldom.
 pub const FORMER_MAX: usize = 64;
 
+/// Attempts to replace a value that others change at the same time. Each failed one means that
+/// another write succeeded, and a value has few writers.
+pub const PUT_TRIES: u32 = 16;
+
 /// Time for which a ticket key seals new tickets, in seconds. A stolen key opens only sessions of
 /// that time.
 pub const TICKET_KEY_ROTATE: i64 = 6 * 3600;
@@ -65,3 +69,10 @@ pub const TICKET_KEY_ROTATE: i64 = 6 * 3600;
 /// Time for which a key's tickets are accepted, in seconds from when the key was made. Connection
 /// pools come back within hours; a longer time helps only thieves.
 pub const TICKET_KEY_TAKEN: i64 = 12 * 3600;
+
+/// Time before its first use at which a ticket key is published, in seconds, so that every gateway
+/// knows it before a ticket of it can arrive. They look each second.
+pub const TICKET_KEY_AHEAD: i64 = 600;
+
+/// Difference of two machines' clocks with which their tickets still work, in seconds.
+pub const CLOCK_SKEW: i64 = 300;

@@ -17,25 +17,45 @@ fn sealed_folder() -> tempfile::TempDir {
     for sub in ["tls", "acme", "console/tls"] {
         std::fs::create_dir_all(folder.path().join(sub)).unwrap();
     }
-    let master = MasterKey::open(folder.path()).unwrap();
+    let master = open(folder.path());
     for name in FILES {
-        let path = folder.path().join(name);
-        master.write(&path, name.as_bytes()).unwrap();
+        write(&master, name, name.as_bytes());
     }
     folder
 }
 
-fn read(master: &MasterKey, folder: &Path, name: &str) -> Option<Vec<u8>> {
-    let plain = master.read(&folder.join(name), "").unwrap();
-    plain.map(|plain| plain.to_vec())
+fn open(folder: &Path) -> MasterKey {
+    try_open(folder).unwrap()
+}
+
+fn try_open(folder: &Path) -> Result<MasterKey, TlsError> {
+    MasterKey::open(folder, StateFolder::of_files(folder))
+}
+
+fn open_given(file: &Path, folder: &Path) -> MasterKey {
+    MasterKey::open_given(file, StateFolder::of_files(folder)).unwrap()
+}
+
+fn write(master: &MasterKey, name: &str, plain: &[u8]) {
+    let values = &master.inner.values;
+    master.write(values, name, plain, PutIf::Always).unwrap();
+}
+
+fn read_former(master: &MasterKey, name: &str, purpose: &str) -> Option<Vec<u8>> {
+    let read = master.read(&master.inner.values, name, purpose).unwrap();
+    read.plain.map(|plain| plain.to_vec())
+}
+
+fn read(master: &MasterKey, name: &str) -> Option<Vec<u8>> {
+    read_former(master, name, "")
 }
 
 /// Checks that a start with what is in the folder opens everything, and leaves one key.
 fn check_all_open(folder: &Path, when: &str) {
-    let master = MasterKey::open(folder).unwrap();
+    let master = open(folder);
     for name in FILES {
         assert_eq!(
-            read(&master, folder, name).as_deref(),
+            read(&master, name).as_deref(),
             Some(name.as_bytes()),
             "{name} {when}"
         );
@@ -53,39 +73,39 @@ fn what_is_sealed_opens_at_its_own_place_with_its_own_key_only() {
     let folder = folder.path();
     let sealed = std::fs::read(folder.join(TICKETS)).unwrap();
     assert!(!sealed.windows(7).any(|part| part == b"tickets"));
-    let master = MasterKey::open(folder).unwrap();
+    let master = open(folder);
     assert_eq!(sealed_by(&sealed), SealedBy::Key(master.id()));
-    assert_eq!(read(&master, folder, TICKETS).unwrap(), TICKETS.as_bytes());
+    assert_eq!(read(&master, TICKETS).unwrap(), TICKETS.as_bytes());
     for at in 0..sealed.len() {
         let mut changed = sealed.clone();
         changed[at] ^= 1;
         std::fs::write(folder.join(TICKETS), &changed).unwrap();
-        assert_eq!(read(&master, folder, TICKETS), None, "byte {at}");
+        assert_eq!(read(&master, TICKETS), None, "byte {at}");
         std::fs::write(folder.join(TICKETS), &sealed[..at]).unwrap();
-        assert_eq!(read(&master, folder, TICKETS), None, "cut at {at}");
+        assert_eq!(read(&master, TICKETS), None, "cut at {at}");
     }
     std::fs::write(folder.join(CONSOLE_TICKETS), &sealed).unwrap();
     assert_eq!(
-        read(&master, folder, CONSOLE_TICKETS),
+        read(&master, CONSOLE_TICKETS),
         None,
         "moved to another place"
     );
     std::fs::remove_file(folder.join("master.key")).unwrap();
     std::fs::write(folder.join(TICKETS), &sealed).unwrap();
-    let other = MasterKey::open(folder).unwrap();
-    assert_eq!(read(&other, folder, TICKETS), None, "another key");
-    let foreign = other.foreign_files().unwrap();
-    let paths: Vec<_> = foreign.iter().map(|file| file.path.clone()).collect();
-    assert_eq!(paths, FILES.map(|name| folder.join(name)));
-    assert!(foreign.iter().all(|file| file.key == master.id()));
+    let other = open(folder);
+    assert_eq!(read(&other, TICKETS), None, "another key");
+    let foreign = other.foreign_values().unwrap();
+    let names: Vec<_> = foreign.iter().map(|value| value.name.as_str()).collect();
+    assert_eq!(names, FILES);
+    assert!(foreign.iter().all(|value| value.key == master.id()));
 }
 
 #[test]
 fn derived_keys_differ_by_use_and_stay_over_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let master = MasterKey::open(folder.path()).unwrap();
+    let master = open(folder.path());
     let decoys = master.derive(SubKey::UnknownPrefixes).unwrap();
-    let again = MasterKey::open(folder.path()).unwrap();
+    let again = open(folder.path());
     assert_eq!(decoys, again.derive(SubKey::UnknownPrefixes).unwrap());
     assert_ne!(decoys, again.derive(SubKey::FailedLogins).unwrap());
     let key = folder.path().join("master.key");
@@ -94,7 +114,7 @@ fn derived_keys_differ_by_use_and_stay_over_a_restart() {
     assert_eq!(mode & 0o777, 0o600);
     // Key and derived key of a folder that an earlier version made.
     std::fs::write(&key, [7; KEY_LENGTH]).unwrap();
-    let known = MasterKey::open(folder.path()).unwrap();
+    let known = open(folder.path());
     let derived = known.derive(SubKey::UnknownPrefixes).unwrap();
     assert_eq!(derived.as_slice(), EARLIER_DECOYS);
 }
@@ -114,7 +134,7 @@ fn a_file_that_is_no_key_is_refused_and_kept() {
     for length in [0, 1, KEY_LENGTH - 1, KEY_LENGTH + 1, 2 * KEY_LENGTH + 1, 96] {
         let content = vec![1; length];
         std::fs::write(&key, &content).unwrap();
-        assert!(MasterKey::open(folder.path()).is_err(), "{length}");
+        assert!(try_open(folder.path()).is_err(), "{length}");
         assert_eq!(std::fs::read(&key).unwrap(), content);
     }
 }
@@ -123,7 +143,7 @@ fn a_file_that_is_no_key_is_refused_and_kept() {
 fn files_of_the_format_without_key_ids_still_open_and_get_todays_form() {
     let folder = sealed_folder();
     let folder = folder.path();
-    let master = MasterKey::open(folder).unwrap();
+    let master = open(folder);
     let ring = master.inner.ring.load_full();
     let directory = "https://ca.test/directory";
     let account = folder.join(ACCOUNT);
@@ -131,26 +151,30 @@ fn files_of_the_format_without_key_ids_still_open_and_get_todays_form() {
     let sealed = ring.seal_unnamed(FORMER_TICKETS_PURPOSE, TICKETS.as_bytes());
     std::fs::write(folder.join(TICKETS), sealed).unwrap();
     let error = master.rotate().unwrap_err();
-    assert!(matches!(error, TlsError::FormerAccount(path) if path == account));
+    assert!(matches!(error, TlsError::FormerAccount(name) if name == ACCOUNT));
     assert!(!master.is_rotating(), "nothing was changed");
-    assert_eq!(master.read(&account, "https://other.test").unwrap(), None);
-    let plain = master.read(&account, directory).unwrap().unwrap();
-    assert_eq!(plain.as_slice(), b"an account");
+    assert_eq!(read_former(&master, ACCOUNT, "https://other.test"), None);
+    let plain = read_former(&master, ACCOUNT, directory);
+    assert_eq!(plain.unwrap(), b"an account");
     let rotated = master.rotate().unwrap();
     assert_eq!((rotated.resealed, rotated.unreadable), (3, vec![]));
-    let plain = master.read(&account, directory).unwrap().unwrap();
-    assert_eq!(plain.as_slice(), b"an account");
-    assert_eq!(read(&master, folder, TICKETS).unwrap(), TICKETS.as_bytes());
+    let plain = read_former(&master, ACCOUNT, directory);
+    assert_eq!(plain.unwrap(), b"an account");
+    assert_eq!(read(&master, TICKETS).unwrap(), TICKETS.as_bytes());
 }
 
 #[test]
 fn a_rotation_seals_everything_again_and_forgets_the_former_key() {
     let folder = sealed_folder();
     let folder = folder.path();
-    let rubbish = folder.join("acme/account-rubbish.sealed");
-    std::fs::write(&rubbish, [b"TGS1".as_slice(), &[9; 60]].concat()).unwrap();
+    let rubbish = "acme/account-rubbish.sealed".to_owned();
+    std::fs::write(
+        folder.join(&rubbish),
+        [b"TGS1".as_slice(), &[9; 60]].concat(),
+    )
+    .unwrap();
     let former = std::fs::read(folder.join("master.key")).unwrap();
-    let master = MasterKey::open(folder).unwrap();
+    let master = open(folder);
     let clone = master.clone();
     let mut ids = clone.watch_id();
     let id = clone.id();
@@ -161,7 +185,7 @@ fn a_rotation_seals_everything_again_and_forgets_the_former_key() {
     assert_eq!(*ids.borrow_and_update(), rotated.key);
     assert_ne!(id, rotated.key);
     assert_ne!(decoys, clone.derive(SubKey::UnknownPrefixes));
-    assert_eq!(read(&clone, folder, ACCOUNT).unwrap(), ACCOUNT.as_bytes());
+    assert_eq!(read(&clone, ACCOUNT).unwrap(), ACCOUNT.as_bytes());
     check_all_open(folder, "after a rotation");
     let kept = std::fs::read(folder.join("master.key")).unwrap();
     assert_ne!(kept, former);
@@ -172,13 +196,13 @@ fn a_crash_between_any_two_steps_of_a_rotation_loses_nothing() {
     // Key file, three sealed files, key file.
     for steps in 0..=5 {
         let folder = sealed_folder();
-        let master = MasterKey::open(folder.path()).unwrap();
+        let master = open(folder.path());
         if steps > 0 {
             master.begin_rotation().unwrap();
         }
         let ring = master.inner.ring.load_full();
-        for path in master.sealed_files().unwrap().iter().take(steps.max(1) - 1) {
-            master.reseal(&ring, path).unwrap();
+        for name in master.sealed_names().unwrap().iter().take(steps.max(1) - 1) {
+            master.reseal(&ring, name).unwrap();
         }
         if steps == 5 {
             master.forget_former(&ring).unwrap();
@@ -189,7 +213,7 @@ fn a_crash_between_any_two_steps_of_a_rotation_loses_nothing() {
         let before = (steps > 0).then(|| master.id());
         drop(master);
         check_all_open(folder.path(), &format!("after {steps} steps"));
-        let reopened = MasterKey::open(folder.path()).unwrap();
+        let reopened = open(folder.path());
         assert!(before.is_none_or(|id| id == reopened.id()));
     }
 }
@@ -197,17 +221,17 @@ fn a_crash_between_any_two_steps_of_a_rotation_loses_nothing() {
 #[test]
 fn a_rotation_that_the_disk_stops_keeps_both_keys_and_can_be_repeated() {
     let folder = sealed_folder();
-    let master = MasterKey::open(folder.path()).unwrap();
+    let master = open(folder.path());
     // A folder in the place of the file that is written first.
     let in_the_way = folder.path().join("tls/tickets.new");
     std::fs::create_dir(&in_the_way).unwrap();
     master.rotate().unwrap_err();
     assert!(master.is_rotating());
     for name in FILES {
-        let plain = read(&master, folder.path(), name);
+        let plain = read(&master, name);
         assert_eq!(plain.as_deref(), Some(name.as_bytes()));
     }
-    let again = MasterKey::open(folder.path()).unwrap();
+    let again = open(folder.path());
     assert!(again.is_rotating(), "a start on such a disk works too");
     let id = master.id();
     std::fs::remove_dir(&in_the_way).unwrap();
@@ -225,7 +249,7 @@ fn a_link_to_the_key_stays_a_link() {
     std::fs::rename(&link, &target).unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
     let former = std::fs::read(&target).unwrap();
-    MasterKey::open(folder.path()).unwrap().rotate().unwrap();
+    open(folder.path()).rotate().unwrap();
     assert_eq!(std::fs::read_link(&link).unwrap(), target);
     assert_ne!(std::fs::read(&target).unwrap(), former);
     check_all_open(folder.path(), "through a link");
@@ -239,7 +263,7 @@ fn a_given_key_is_rotated_by_whoever_gives_it() {
     let former = std::fs::read(&own).unwrap();
     std::fs::remove_file(&own).unwrap();
     std::fs::write(&given, &former).unwrap();
-    let master = MasterKey::open_given(&given, folder.path()).unwrap();
+    let master = open_given(&given, folder.path());
     assert!(matches!(
         master.rotate().unwrap_err(),
         TlsError::MasterKeyGiven(path) if path == given
@@ -249,9 +273,9 @@ fn a_given_key_is_rotated_by_whoever_gives_it() {
     let both = [next.as_slice(), &former].concat();
     for content in [both.as_slice(), &next] {
         std::fs::write(&given, content).unwrap();
-        let master = MasterKey::open_given(&given, folder.path()).unwrap();
+        let master = open_given(&given, folder.path());
         for name in FILES {
-            let plain = read(&master, folder.path(), name);
+            let plain = read(&master, name);
             assert_eq!(plain.as_deref(), Some(name.as_bytes()));
         }
         assert_eq!(std::fs::read(&given).unwrap(), content, "never written");
@@ -267,11 +291,10 @@ const CHILD_FOLDER: &str = "TIDEGATE_ROTATING_FOLDER";
 fn rotate_until_killed() {
     let folder = PathBuf::from(std::env::var_os(CHILD_FOLDER).unwrap());
     loop {
-        let master = MasterKey::open(&folder).unwrap();
+        let master = open(&folder);
         master.rotate().unwrap();
         // Written whole by a concurrent login's account, say.
-        let path = folder.join(ACCOUNT);
-        master.write(&path, ACCOUNT.as_bytes()).unwrap();
+        write(&master, ACCOUNT, ACCOUNT.as_bytes());
         println!("rotated");
     }
 }

@@ -3,7 +3,11 @@
 use crate::acme::AcmeSettings;
 use crate::master::MasterKey;
 use crate::profile::Versions;
+use crate::state_folder::StateFolder;
 use std::path::{Path, PathBuf};
+
+/// Folder of the values with keys.
+pub const KEYS: &str = "tls";
 
 /// Settings of certificates and TLS. Only `data` has no default.
 #[derive(Debug, Clone)]
@@ -25,9 +29,12 @@ pub struct TlsSettings {
     /// Key that seals ticket keys and ACME accounts. Default: that of `master.key` in the data
     /// folder, which is made if missing.
     pub master: Option<MasterKey>,
-    /// Folder of the ACME accounts. Default: `acme` in the data folder.
-    pub accounts: Option<PathBuf>,
-    /// The data folder: `ca.pem` is directly in it, keys are in `tls/`, those of ACME in `acme/`.
+    /// Values of this certificate: keys are in `tls/`, those of ACME in `acme/`. Default: the files
+    /// in the data folder.
+    pub values: Option<StateFolder>,
+    /// Folder of the ACME accounts. Default: `acme` of the values.
+    pub accounts: Option<StateFolder>,
+    /// The data folder, which contains `ca.pem`.
     pub data: PathBuf,
 }
 
@@ -41,6 +48,7 @@ impl TlsSettings {
             ca: None,
             acme: None,
             master: None,
+            values: None,
             accounts: None,
             versions: Versions::Both,
             data: data.into(),
@@ -54,14 +62,21 @@ impl TlsSettings {
 
     /// Returns the folder of the local CA's keys.
     pub(crate) fn key_folder(&self) -> PathBuf {
-        self.data.join("tls")
+        self.data.join(KEYS)
     }
 
-    /// Returns the folder of the ACME accounts.
-    pub(crate) fn account_folder(&self) -> PathBuf {
+    /// Returns the values of this certificate.
+    pub(crate) fn values(&self) -> StateFolder {
+        self.values
+            .clone()
+            .unwrap_or_else(|| StateFolder::of_files(&self.data))
+    }
+
+    /// Returns the values of the ACME accounts.
+    pub(crate) fn account_values(&self) -> StateFolder {
         self.accounts
             .clone()
-            .unwrap_or_else(|| self.data.join("acme"))
+            .unwrap_or_else(|| self.values().folder("acme"))
     }
 
     /// Returns certificate and key files, if both are configured.

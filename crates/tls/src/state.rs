@@ -64,9 +64,27 @@ pub fn private_folder(path: &Path) -> Result<(), TlsError> {
     Ok(())
 }
 
+/// Locks a folder against other writers, of this process and others, until the file is dropped.
+/// Only for the time of a write: it waits for them.
+pub fn lock_folder(path: &Path) -> Result<File, TlsError> {
+    let folder = File::open(path).map_err(TlsError::io("opening the folder", path))?;
+    folder
+        .lock()
+        .map_err(TlsError::io("locking the folder", path))?;
+    Ok(folder)
+}
+
+/// Ending of a file that is written and has not got its name yet.
+const UNFINISHED: &str = "new";
+
 /// Returns the path under which a file is written before it gets its name.
 fn unfinished(path: &Path) -> PathBuf {
-    path.with_extension("new")
+    path.with_extension(UNFINISHED)
+}
+
+/// Whether this is a file whose write is not finished, or was not before a crash.
+pub fn is_unfinished(path: &Path) -> bool {
+    path.extension() == Some(UNFINISHED.as_ref())
 }
 
 /// Removes what a crash left of a write of this file.

@@ -3,66 +3,86 @@
 //! name only.
 
 use crate::error::TlsError;
-use crate::limits::{TICKET_KEY_ROTATE, TICKET_KEY_TAKEN};
-use crate::master::{FORMER_TICKETS_PURPOSE, MasterKey};
+use crate::limits::{CLOCK_SKEW, PUT_TRIES, TICKET_KEY_AHEAD, TICKET_KEY_ROTATE, TICKET_KEY_TAKEN};
+use crate::lock::locked;
+use crate::master::{FORMER_TICKETS_PURPOSE, MasterKey, TICKETS_NAME, Unsealed};
 use crate::seal::{seal, unseal};
+use crate::state_folder::StateFolder;
 use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM, RandomizedNonceKey};
 use rustls::crypto::SecureRandom;
 use rustls::server::ProducesTickets;
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use tidegate_model::{PutIf, TlsStateError, ValueWatch};
 use time::OffsetDateTime;
 use zeroize::{Zeroize, Zeroizing};
 
 const ID: usize = 16;
 const KEY: usize = 32;
-/// Bytes of one key in the file: Unix time, id, key.
+/// Bytes of one key in the value: Unix time from which it seals, id, key.
 const RECORD: usize = 8 + ID + KEY;
-/// Maximum number of keys: the one that seals, and older ones whose tickets are still accepted.
-const KEYS_MAX: usize = 3;
+/// Maximum number of keys: the next one, the one that seals, and older ones whose tickets are still
+/// accepted.
+const KEYS_MAX: usize = 4;
 
 #[derive(Clone)]
 struct TicketKey {
-    made: i64,
+    /// Time from which it seals.
+    from: i64,
     id: [u8; ID],
     bytes: Zeroizing<[u8; KEY]>,
     key: Arc<RandomizedNonceKey>,
 }
 
 impl TicketKey {
-    fn new(made: i64, id: [u8; ID], bytes: Zeroizing<[u8; KEY]>) -> Option<Self> {
+    fn new(from: i64, id: [u8; ID], bytes: Zeroizing<[u8; KEY]>) -> Option<Self> {
         let key = Arc::new(RandomizedNonceKey::new(&AES_256_GCM, &*bytes).ok()?);
         Some(Self {
-            made,
+            from,
             id,
             bytes,
             key,
         })
     }
 
-    fn fresh(now: i64, random: &dyn SecureRandom) -> Option<Self> {
+    fn fresh(from: i64, random: &dyn SecureRandom) -> Option<Self> {
         let mut id = [0; ID];
         let mut bytes = Zeroizing::new([0; KEY]);
         random.fill(&mut id).ok()?;
         random.fill(&mut *bytes).ok()?;
-        Self::new(now, id, bytes)
+        Self::new(from, id, bytes)
     }
 
-    /// Whether the key's tickets are still accepted. A key from the future was made by a wrong
-    /// clock, so its age is unknown and it is not accepted.
+    /// Whether the key's tickets are accepted. The clock of the process that sealed them may be
+    /// ahead of this one's. A key from further in the future was made by a wrong clock, so its age
+    /// is unknown.
     fn is_taken(&self, now: i64) -> bool {
-        (0..TICKET_KEY_TAKEN).contains(&(now - self.made))
+        (-CLOCK_SKEW..TICKET_KEY_TAKEN).contains(&(now - self.from))
+    }
+
+    /// Whether the key is kept: its tickets are accepted, or will be soon.
+    fn is_kept(&self, now: i64) -> bool {
+        (-TICKET_KEY_AHEAD - CLOCK_SKEW..TICKET_KEY_TAKEN).contains(&(now - self.from))
     }
 }
 
-/// Ticket keys, newest first.
+/// Ticket keys, newest first: the next one while it is published and does not seal yet, the current
+/// one, older ones.
 pub struct Tickets {
     keys: ArcSwap<Vec<TicketKey>>,
-    file: PathBuf,
+    values: StateFolder,
     master: MasterKey,
+    /// Locked while the keys are read or written.
+    stored: Mutex<StoredKeys>,
     random: &'static dyn SecureRandom,
+}
+
+/// State of the stored keys.
+struct StoredKeys {
+    /// Condition of the next write.
+    condition: PutIf,
+    watch: Box<dyn ValueWatch>,
 }
 
 impl fmt::Debug for Tickets {
@@ -75,67 +95,134 @@ impl Tickets {
     /// Loads the stored keys that are still accepted, and makes a new one if due. Keys that can't
     /// be read count as expired.
     pub fn open(
-        file: PathBuf,
+        values: StateFolder,
         master: MasterKey,
         random: &'static dyn SecureRandom,
         now: OffsetDateTime,
     ) -> Result<Self, TlsError> {
-        let kept = master.read(&file, FORMER_TICKETS_PURPOSE).ok().flatten();
-        let kept = kept.unwrap_or_default();
+        let stored = StoredKeys {
+            condition: PutIf::Unchanged(None),
+            watch: values.watch(TICKETS_NAME),
+        };
         let tickets = Self {
-            keys: ArcSwap::from_pointee(read(&kept)),
-            file,
+            keys: ArcSwap::default(),
+            values,
             master,
+            stored: Mutex::new(stored),
             random,
         };
+        tickets.load(&mut locked(&tickets.stored));
         tickets.rotate_if_due(now)?;
         Ok(tickets)
     }
 
-    /// Makes a new key if due, and drops expired ones. Blocks on the disk. A key that can't be
-    /// written is used all the same; its tickets stop working after a restart.
+    fn load(&self, stored: &mut StoredKeys) {
+        let read = self
+            .master
+            .read(&self.values, TICKETS_NAME, FORMER_TICKETS_PURPOSE);
+        let Ok(Unsealed { plain, version }) = read else {
+            // Keys that can't be read are replaced by the next one.
+            stored.condition = PutIf::Always;
+            return;
+        };
+        stored.condition = PutIf::Unchanged(version);
+        // If another master key sealed them, this process keeps the keys that it has.
+        if let Some(plain) = plain {
+            self.keys.store(Arc::new(read_keys(&plain)));
+        }
+    }
+
+    /// Takes the keys that another process has written, makes a new one if due, and drops expired
+    /// ones. Blocks on the disk. A key that can't be written is used all the same; its tickets stop
+    /// working after a restart.
     pub fn rotate_if_due(&self, now: OffsetDateTime) -> Result<(), TlsError> {
         let now = now.unix_timestamp();
-        let keys = self.keys.load();
-        if keys
-            .first()
-            .is_some_and(|key| (0..TICKET_KEY_ROTATE).contains(&(now - key.made)))
-        {
-            return Ok(());
+        let mut stored = locked(&self.stored);
+        if stored.watch.has_changed() {
+            self.load(&mut stored);
         }
-        let Some(fresh) = TicketKey::fresh(now, self.random) else {
-            return Ok(());
+        for _ in 0..PUT_TRIES {
+            let Some(keys) = self.keys_if_due(now) else {
+                return Ok(());
+            };
+            let content = written(&keys);
+            let put = self
+                .master
+                .write(&self.values, TICKETS_NAME, &content, stored.condition);
+            match put {
+                // Another process was first; its keys may be enough.
+                Err(TlsError::State(TlsStateError::Changed(_))) => self.load(&mut stored),
+                put => {
+                    self.keys.store(Arc::new(keys));
+                    stored.condition = PutIf::Unchanged(put?);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the keys with a new one, if one is due.
+    fn keys_if_due(&self, now: i64) -> Option<Vec<TicketKey>> {
+        let keys = self.keys.load();
+        let kept = keys.iter().filter(|key| key.is_kept(now));
+        let kept: Vec<TicketKey> = kept.take(KEYS_MAX - 1).cloned().collect();
+        let from = match kept.first() {
+            None => now,
+            Some(newest) => {
+                let next = newest.from + TICKET_KEY_ROTATE;
+                if now < next - TICKET_KEY_AHEAD {
+                    return None;
+                }
+                next.max(now)
+            }
         };
-        let older = keys
-            .iter()
-            .filter(|key| key.is_taken(now))
-            .take(KEYS_MAX - 1)
-            .cloned();
-        let keys: Vec<TicketKey> = std::iter::once(fresh).chain(older).collect();
-        let content = written(&keys);
-        self.keys.store(Arc::new(keys));
-        self.master.write(&self.file, &content)
+        let fresh = TicketKey::fresh(from, self.random)?;
+        Some(std::iter::once(fresh).chain(kept).collect())
+    }
+
+    /// Returns the key that seals: the newest whose time has come.
+    fn sealing(keys: &[TicketKey], now: i64) -> Option<&TicketKey> {
+        keys.iter()
+            .find(|key| key.from <= now)
+            // All are ahead if this machine's clock was set back.
+            .or(keys.last())
+    }
+
+    fn encrypt_at(&self, now: i64, plain: &[u8]) -> Option<Vec<u8>> {
+        let keys = self.keys.load();
+        let key = Self::sealing(&keys, now)?;
+        // The id is authenticated with the ticket, so it can't be exchanged for another key's.
+        Some([key.id.as_slice(), &seal(&key.key, &key.id, plain)?].concat())
+    }
+
+    fn decrypt_at(&self, now: i64, ticket: &[u8]) -> Option<Vec<u8>> {
+        let (id, sealed) = ticket.split_first_chunk::<ID>()?;
+        let keys = self.keys.load();
+        // Checked here too: a key may have expired since the last rotation.
+        let key = keys.iter().find(|key| key.id == *id && key.is_taken(now))?;
+        unseal(&key.key, id, sealed).map(|plain| plain.to_vec())
     }
 }
 
 fn written(keys: &[TicketKey]) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::with_capacity(keys.len() * RECORD));
     for key in keys {
-        out.extend_from_slice(&key.made.to_be_bytes());
+        out.extend_from_slice(&key.from.to_be_bytes());
         out.extend_from_slice(&key.id);
         out.extend_from_slice(&*key.bytes);
     }
     out
 }
 
-fn read(bytes: &[u8]) -> Vec<TicketKey> {
+fn read_keys(bytes: &[u8]) -> Vec<TicketKey> {
     let one = |record: &[u8]| {
-        let (made, rest) = record.split_first_chunk::<8>()?;
+        let (from, rest) = record.split_first_chunk::<8>()?;
         let (id, rest) = rest.split_first_chunk::<ID>()?;
         let mut key = <[u8; KEY]>::try_from(rest).ok()?;
         let bytes = Zeroizing::new(key);
         key.zeroize();
-        TicketKey::new(i64::from_be_bytes(*made), *id, bytes)
+        TicketKey::new(i64::from_be_bytes(*from), *id, bytes)
     };
     bytes
         .chunks_exact(RECORD)
@@ -156,20 +243,16 @@ impl ProducesTickets for Tickets {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        let keys = self.keys.load();
-        let key = keys.first()?;
-        // The id is authenticated with the ticket, so it can't be exchanged for another key's.
-        Some([key.id.as_slice(), &seal(&key.key, &key.id, plain)?].concat())
+        self.encrypt_at(unix_now(), plain)
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
-        let (id, sealed) = ticket.split_first_chunk::<ID>()?;
-        let keys = self.keys.load();
-        let now = OffsetDateTime::now_utc().unix_timestamp();
-        // Checked here too: a key may have expired since the last rotation.
-        let key = keys.iter().find(|key| key.id == *id && key.is_taken(now))?;
-        unseal(&key.key, id, sealed).map(|plain| plain.to_vec())
+        self.decrypt_at(unix_now(), ticket)
     }
+}
+
+fn unix_now() -> i64 {
+    OffsetDateTime::now_utc().unix_timestamp()
 }
 
 #[cfg(test)]
@@ -181,8 +264,9 @@ mod tests {
 
     fn open(folder: &Path, now: OffsetDateTime) -> Tickets {
         let random = provider().secure_random;
-        let master = MasterKey::open(folder).unwrap();
-        Tickets::open(folder.join("tickets.sealed"), master, random, now).unwrap()
+        let values = StateFolder::of_files(folder);
+        let master = MasterKey::open(folder, values.clone()).unwrap();
+        Tickets::open(values.folder("tls"), master, random, now).unwrap()
     }
 
     #[test]
@@ -196,9 +280,9 @@ mod tests {
             open(folder.path(), now).decrypt(&ticket).unwrap(),
             b"a session"
         );
-        let file = std::fs::read(folder.path().join("tickets.sealed")).unwrap();
+        let file = std::fs::read(folder.path().join("tls/tickets.sealed")).unwrap();
         assert!(!file.windows(KEY).any(|part| part == *key));
-        std::fs::write(folder.path().join("tickets.sealed"), b"rubbish").unwrap();
+        std::fs::write(folder.path().join("tls/tickets.sealed"), b"rubbish").unwrap();
         assert_eq!(
             open(folder.path(), now).decrypt(&ticket),
             None,
@@ -225,6 +309,68 @@ mod tests {
         );
         let future = open(tempfile::tempdir().unwrap().path(), now + Duration::days(1));
         assert_eq!(future.decrypt(&future.encrypt(b"x").unwrap()), None);
+    }
+
+    /// Three processes on one folder: one reads the keys each minute, one a minute late, and one is
+    /// restarted each time. Their clocks differ by five minutes to both sides.
+    #[test]
+    fn a_ticket_of_a_newer_key_opens_at_a_process_that_read_the_keys_a_moment_ago() {
+        let folder = tempfile::tempdir().unwrap();
+        let start = OffsetDateTime::now_utc();
+        for skew in [0, CLOCK_SKEW, -CLOCK_SKEW] {
+            let folder = folder.path().join(skew.to_string());
+            let early = open(&folder, start);
+            let late = open(&folder, start + Duration::seconds(skew));
+            let mut keys = std::collections::BTreeSet::new();
+            for minutes in 0..(36 * 60) {
+                let now = start + Duration::minutes(minutes);
+                let late_now = now + Duration::seconds(skew);
+                early.rotate_if_due(now).unwrap();
+                let ticket = early
+                    .encrypt_at(now.unix_timestamp(), b"a session")
+                    .unwrap();
+                let opened = late.decrypt_at(late_now.unix_timestamp(), &ticket);
+                assert_eq!(
+                    opened.as_deref(),
+                    Some(b"a session".as_slice()),
+                    "{minutes}"
+                );
+                let back = late.encrypt_at(late_now.unix_timestamp(), b"back").unwrap();
+                let opened = early.decrypt_at(now.unix_timestamp(), &back);
+                assert_eq!(opened.as_deref(), Some(b"back".as_slice()), "{minutes}");
+                if keys.insert(ticket[..ID].to_vec()) {
+                    let restarted = open(&folder, late_now);
+                    let opened = restarted.decrypt_at(late_now.unix_timestamp(), &ticket);
+                    assert!(opened.is_some(), "minute {minutes}");
+                }
+                assert!(early.keys.load().len() <= KEYS_MAX);
+                late.rotate_if_due(late_now).unwrap();
+            }
+            assert_eq!(keys.len(), 6, "a new key each six hours, with skew {skew}");
+        }
+    }
+
+    #[test]
+    fn of_many_processes_that_make_the_first_key_all_seal_with_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = OffsetDateTime::now_utc();
+        MasterKey::open(folder.path(), StateFolder::of_files(folder.path())).unwrap();
+        let start = std::sync::Barrier::new(4);
+        let all: Vec<Tickets> = std::thread::scope(|scope| {
+            let opening = [(); 4].map(|()| {
+                scope.spawn(|| {
+                    start.wait();
+                    open(folder.path(), now)
+                })
+            });
+            opening.map(|one| one.join().unwrap()).into()
+        });
+        for sealing in &all {
+            let ticket = sealing.encrypt(b"a session").unwrap();
+            for opening in &all {
+                assert_eq!(opening.decrypt(&ticket).unwrap(), b"a session");
+            }
+        }
     }
 
     #[test]

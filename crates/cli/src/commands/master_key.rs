@@ -9,7 +9,7 @@ use anyhow::Result;
 use tidegate_console::ClientError;
 use tidegate_console::types::MasterKeyRotation;
 use tidegate_model::printable;
-use tidegate_tls::{MasterKey, TlsError};
+use tidegate_tls::{MasterKey, StateFolder, TlsError};
 
 pub fn rotate(context: &Context) -> Result<()> {
     let rotated = match rotate_in_server(context)? {
@@ -58,7 +58,8 @@ fn rotate_at_rest(context: &Context) -> Result<MasterKeyRotation> {
     need_owner(context)?;
     // Locked, so that no server starts in between.
     let dir = crate::compose::lock(&context.data)?;
-    let master = MasterKey::open(dir.root()).map_err(at_rest_failure)?;
+    let values = StateFolder::of_files(dir.root());
+    let master = MasterKey::open(dir.root(), values).map_err(at_rest_failure)?;
     Ok(master.rotate().map_err(at_rest_failure)?.into())
 }
 

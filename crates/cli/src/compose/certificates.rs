@@ -10,7 +10,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use tidegate_model::{Event, Journal, Trust};
-use tidegate_tls::{AcmeShared, Identity, MasterKey, TlsEvent, TlsSettings, Versions};
+use tidegate_tls::{AcmeShared, Identity, MasterKey, StateFolder, TlsEvent, TlsSettings, Versions};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
@@ -31,12 +31,14 @@ impl Identities {
         journal: &Arc<dyn Journal>,
     ) -> Result<Self> {
         let swapped = Arc::new(Notify::new());
-        let master = master_key::open(root)?;
+        let values = StateFolder::of_files(root);
+        let master = master_key::open(root, values.clone())?;
         let shared = acme_settings::shared(config)?;
         let database = open_database_certificate(
             config,
             DatabaseInputs {
                 data: root,
+                values: values.clone(),
                 master: master.clone(),
                 shared: shared.as_ref(),
                 journal: Arc::clone(journal),
@@ -45,6 +47,7 @@ impl Identities {
         )?;
         let inputs = ConsoleInputs {
             data: root,
+            values,
             master,
             database: &database,
             shared: shared.as_ref(),
@@ -63,6 +66,7 @@ impl Identities {
 /// Inputs for the database's certificate.
 struct DatabaseInputs<'a> {
     data: &'a Path,
+    values: StateFolder,
     master: MasterKey,
     shared: Option<&'a AcmeShared>,
     journal: Arc<dyn Journal>,
@@ -73,6 +77,7 @@ struct DatabaseInputs<'a> {
 fn open_database_certificate(config: &Config, inputs: DatabaseInputs<'_>) -> Result<Identity> {
     let DatabaseInputs {
         data,
+        values,
         master,
         shared,
         journal,
@@ -94,6 +99,7 @@ fn open_database_certificate(config: &Config, inputs: DatabaseInputs<'_>) -> Res
         _ => Versions::Both,
     };
     settings.acme = acme_settings::settings(config, shared)?;
+    settings.values = Some(values);
     settings.master = Some(master);
     let on_event = move |event| {
         if matches!(event, TlsEvent::Swapped { .. }) {
@@ -132,6 +138,7 @@ fn record_database_event(journal: &dyn Journal, event: TlsEvent) {
 /// Inputs for the console's certificate.
 struct ConsoleInputs<'a> {
     data: &'a Path,
+    values: StateFolder,
     master: MasterKey,
     database: &'a Identity,
     shared: Option<&'a AcmeShared>,
@@ -147,6 +154,7 @@ fn open_console_certificate(
 ) -> Result<Identity> {
     let ConsoleInputs {
         data,
+        values,
         master,
         database,
         shared,
@@ -180,7 +188,8 @@ fn open_console_certificate(
     settings.master = Some(master);
     // The console shares the database's ACME accounts: a CA may accept the key that binds an
     // external account only once.
-    settings.accounts = Some(data.join("acme"));
+    settings.accounts = Some(values.folder("acme"));
+    settings.values = Some(values.folder("console"));
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -6,20 +6,20 @@ use crate::failure::Failure;
 use anyhow::{Context, Result};
 use std::path::Path;
 use tidegate_gateway::Gateway;
-use tidegate_tls::{MasterKey, SubKey, TlsError};
+use tidegate_tls::{MasterKey, StateFolder, SubKey, TlsError};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 /// Opens the key that the service manager passes, else the one in the data directory.
-pub fn open(data: &Path) -> Result<MasterKey> {
-    let master = open_key(data).map_err(|error| {
+pub fn open(data: &Path, values: StateFolder) -> Result<MasterKey> {
+    let master = open_key(data, values).map_err(|error| {
         Failure::new(
             "the master key can't be used",
             "restore `master.key` from a backup; see docs/certificates.md",
         )
         .caused_by(error)
     })?;
-    warn_of_foreign_files(&master);
+    warn_of_foreign_values(&master);
     if master.is_rotating() && master.is_given() {
         tracing::info!(
             key = %master.id(),
@@ -35,22 +35,22 @@ pub fn open(data: &Path) -> Result<MasterKey> {
     Ok(master)
 }
 
-fn open_key(data: &Path) -> Result<MasterKey, TlsError> {
+fn open_key(data: &Path, values: StateFolder) -> Result<MasterKey, TlsError> {
     match acme_settings::credential("master.key") {
-        Some(file) => MasterKey::open_given(&file, data),
-        None => MasterKey::open(data),
+        Some(file) => MasterKey::open_given(&file, values),
+        None => MasterKey::open(data, values),
     }
 }
 
 /// Logs which files another master key encrypted. The server starts all the same: it orders and
 /// makes what it can't read again.
-fn warn_of_foreign_files(master: &MasterKey) {
-    match master.foreign_files() {
+fn warn_of_foreign_values(master: &MasterKey) {
+    match master.foreign_values() {
         Ok(foreign) => foreign.iter().for_each(|file| {
             tracing::warn!(
                 "{} was encrypted with master key {}, and this server has {}: its content can't \
                  be used; hint: stop the server, restore that key from a backup and start again",
-                file.path.display(),
+                file.name,
                 file.key,
                 master.id()
             );

@@ -173,11 +173,7 @@ impl From<Rotation> for MasterKeyRotation {
         Self {
             key: rotation.key.to_string(),
             files: u64::try_from(rotation.resealed).unwrap_or(u64::MAX),
-            unreadable: rotation
-                .unreadable
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect(),
+            unreadable: rotation.unreadable,
         }
     }
 }

@@ -60,7 +60,7 @@ impl Manager {
         locked(&self.asked).retain(|asked| *asked != attempt.kind);
         for ca in &self.settings.authorities {
             let patience = RetryAfter::default();
-            let challenge = self.challenge(&attempt.record);
+            let challenge = self.challenge(attempt.kind, &attempt.record);
             if let Some(stage) = rehearse::stage(ca, &attempt.record) {
                 let tried = timeout(
                     self.settings.order_max(),
@@ -131,8 +131,12 @@ impl Manager {
         }
     }
 
-    /// Returns the challenge to use: the one that worked last, or after failures the next one.
-    fn challenge(&self, record: &Record) -> ChallengeKind {
+    /// Returns the challenge to use: that of a pending order, or the one that worked last, or after
+    /// failures the next one.
+    fn challenge(&self, kind: KeyKind, record: &Record) -> ChallengeKind {
+        if let Some((challenge, _)) = self.pending_answers(kind, record) {
+            return challenge;
+        }
         let ways = &self.settings.challenges;
         let worked = record
             .challenge
@@ -165,10 +169,18 @@ impl Manager {
                 self.store_order(ca, attempt, placed?)?
             }
         };
+        // Dropped at the end, so that a validator gets an answer all the time.
+        let restored = locked(&self.restored).remove(&attempt.kind);
         let carried = match Solver::open(challenge, &self.settings).await {
-            Ok(mut solver) => carry_out(&mut order, &request, &key, &mut solver).await,
+            Ok(mut solver) => {
+                solver.store_answers(&self.store, attempt.kind, order.url());
+                carry_out(&mut order, &request, &key, &mut solver).await
+            }
             Err(failure) => Err(failure),
         };
+        drop(restored);
+        // If this fails, the next order replaces them.
+        let _ = self.store.forget_answers(attempt.kind);
         let chain = match carried {
             Ok(Carried::Waiting(wait)) => return Ok(Ordered::Waiting(wait)),
             Err(failure)
@@ -279,9 +291,7 @@ impl Manager {
         )
         .map_err(Failure::at(Step::Judge))?;
         // An order takes time, so the certificate may have become valid after the attempt began.
-        let now = attempt.now.max(chain.not_before.min(
-            attempt.now + time::Duration::seconds_f64(self.settings.order_max().as_secs_f64()),
-        ));
+        let now = self.when_issued(&chain, attempt.now);
         match self
             .judge
             .judge_chain(&chain, ca, &self.settings.domains, now)

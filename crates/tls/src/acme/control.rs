@@ -132,22 +132,7 @@ impl Manager {
             ));
         }
         let now = host.now();
-        let mut refused = None;
-        let taken = self.settings.authorities.iter().any(|ca| {
-            match self
-                .judge
-                .judge_chain(&chain, ca, &self.settings.domains, now)
-            {
-                Ok(_) => true,
-                Err(failure) => {
-                    refused = Some(failure.reason);
-                    false
-                }
-            }
-        });
-        if !taken {
-            return Err(TlsError::NotTaken(refused.unwrap_or_default()));
-        }
+        self.judge_any(&chain, now)?;
         let record = self.store.record(kind, now.unix_timestamp());
         let renew_at = Some(schedule::by_age(self.life(&chain)));
         self.store.remember(

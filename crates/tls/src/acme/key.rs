@@ -14,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 const COMMON_NAME_MAX: usize = 64;
 
 /// Algorithm of a leaf's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyKind {
     /// P-256: small, fast, and supported by every client of the last ten years.

@@ -12,6 +12,7 @@ use crate::acme::order::{OrderRequest, place};
 use crate::acme::record::Record;
 use crate::acme::schedule::Life;
 use crate::acme::settings::{AcmeSettings, CaSettings};
+use crate::acme::solve::Solver;
 use crate::acme::store::{AcmeFiles, StoredPair};
 use crate::alarm::{Alarm, AlarmKind};
 use crate::chain::Chain;
@@ -24,17 +25,21 @@ use crate::settings::TlsSettings;
 use crate::source::Served;
 use instant_acme::{Account, Order};
 use rustls::crypto::CryptoProvider;
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use time::OffsetDateTime;
+use tidegate_model::ValueWatch;
+use time::{Duration, OffsetDateTime};
 use tokio::sync::Notify;
 
 pub struct Manager {
     pub(super) settings: AcmeSettings,
     pub(super) store: AcmeFiles,
     pub(super) judge: ChainJudge,
-    /// A new chain that the certificate source has not taken yet.
-    fresh: Mutex<Option<Served>>,
+    /// Watchers of the stored pairs.
+    pairs: Mutex<Vec<Box<dyn ValueWatch>>>,
+    /// Solvers of orders that an earlier process left in the middle of the validation.
+    pub(super) restored: Mutex<BTreeMap<KeyKind, Solver>>,
     /// Kinds of key for which an operator requested a new certificate.
     pub(super) asked: Mutex<Vec<KeyKind>>,
     /// Whether a renewal window was asked for since the start. The first time it is, even if it is
@@ -74,11 +79,14 @@ impl Manager {
                 let _ = store.account(directory);
             }
         }
+        let kinds = kinds(settings.rsa);
+        let pairs = kinds.iter().map(|kind| store.watch_pair(*kind)).collect();
         Ok(Self {
             settings,
             store,
             judge: ChainJudge::new(provider),
-            fresh: Mutex::default(),
+            pairs: Mutex::new(pairs),
+            restored: Mutex::default(),
             asked: Mutex::default(),
             asked_windows: Mutex::default(),
             last_alarm: Mutex::default(),
@@ -88,13 +96,9 @@ impl Manager {
         })
     }
 
-    /// Returns the kinds of key to order, ECDSA first, so that it never waits for RSA.
+    /// Returns the kinds of key to order.
     pub(super) fn kinds(&self) -> &'static [KeyKind] {
-        if self.settings.rsa {
-            &[KeyKind::Ecdsa, KeyKind::Rsa]
-        } else {
-            &[KeyKind::Ecdsa]
-        }
+        kinds(self.settings.rsa)
     }
 
     /// Loads the stored pairs, whatever their dates: with an expired certificate clients report the
@@ -114,8 +118,43 @@ impl Manager {
         Ok(Some(Served { chain, trust }))
     }
 
-    pub fn take_fresh(&self) -> Option<Served> {
-        locked(&self.fresh).take()
+    /// Loads the stored pairs if one was replaced since the last call, by this manager or by
+    /// another program.
+    ///
+    /// # Errors
+    /// If the new pair must not be served.
+    pub fn replaced(&self, now: OffsetDateTime) -> Result<Option<Served>, TlsError> {
+        let mut changed = false;
+        for pair in locked(&self.pairs).iter_mut() {
+            changed |= pair.has_changed();
+        }
+        let stored = if changed { self.stored(now)? } else { None };
+        if let Some(served) = &stored {
+            // A CA's clock may be ahead of this machine's.
+            self.judge_any(&served.chain, self.when_issued(&served.chain, now))?;
+        }
+        Ok(stored)
+    }
+
+    /// Checks that a chain may be served as one of a configured CA.
+    pub(super) fn judge_any(&self, chain: &Chain, now: OffsetDateTime) -> Result<(), TlsError> {
+        let mut reason = String::new();
+        for ca in &self.settings.authorities {
+            match self
+                .judge
+                .judge_chain(chain, ca, &self.settings.domains, now)
+            {
+                Ok(_) => return Ok(()),
+                Err(failure) => reason = failure.reason,
+            }
+        }
+        Err(TlsError::NotTaken(reason))
+    }
+
+    /// Returns the time at which a chain is judged that may have been issued after `now`.
+    pub(super) fn when_issued(&self, chain: &Chain, now: OffsetDateTime) -> OffsetDateTime {
+        let longest = Duration::seconds_f64(self.settings.order_max().as_secs_f64());
+        now.max(chain.not_before.min(now + longest))
     }
 
     pub(super) fn life(&self, chain: &Chain) -> Life {
@@ -162,8 +201,7 @@ impl Manager {
 
     /// Serves the stored pair in new handshakes from now on.
     pub(super) fn serve_stored(&self, host: &dyn Host) -> Result<(), TlsError> {
-        if let Some(served) = self.stored(host.now())? {
-            *locked(&self.fresh) = Some(served);
+        if self.stored(host.now())?.is_some() {
             // The problem is over: if it comes back, it is reported again.
             *locked(&self.last_alarm) = None;
             host.poll_source();
@@ -183,5 +221,14 @@ impl Manager {
                 what: alarm.what,
             });
         }
+    }
+}
+
+/// Returns the kinds of key to order, ECDSA first, so that it never waits for RSA.
+fn kinds(rsa: bool) -> &'static [KeyKind] {
+    if rsa {
+        &[KeyKind::Ecdsa, KeyKind::Rsa]
+    } else {
+        &[KeyKind::Ecdsa]
     }
 }

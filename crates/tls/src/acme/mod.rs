@@ -3,6 +3,7 @@
 
 mod account;
 pub(crate) mod alpn01;
+mod answers;
 mod attempt;
 mod control;
 mod dns01;
@@ -21,6 +22,7 @@ mod name_servers;
 mod order;
 mod record;
 mod rehearse;
+mod restore;
 mod schedule;
 mod settings;
 mod shared;

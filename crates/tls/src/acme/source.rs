@@ -49,8 +49,10 @@ impl CertificateSource for Acme {
         served: &Served,
         tell: EventListener<'_>,
     ) -> SourceChange {
-        if let Some(fresh) = self.manager.take_fresh() {
-            return SourceChange::Replace(fresh);
+        match self.manager.replaced(now) {
+            Ok(Some(fresh)) => return SourceChange::Replace(fresh),
+            Ok(None) => {}
+            Err(error) => return SourceChange::Reject(error),
         }
         match served.trust {
             Trust::Local(_) => self.until_then.poll(now, served, tell),

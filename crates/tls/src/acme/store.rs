@@ -1,17 +1,22 @@
-//! Files in `DATA/acme`: accounts, pairs, records. They are private, and each is complete or absent
-//! after a crash.
+//! Values of ACME, in the folder `acme` of the TLS state: accounts, pairs, records, answers of
+//! challenges.
 
+use crate::acme::answers::OrderAnswers;
 use crate::acme::key::KeyKind;
 use crate::acme::record::Record;
 use crate::chain::Chain;
 use crate::error::TlsError;
 use crate::master::MasterKey;
 use crate::settings::TlsSettings;
-use crate::state::{self, SECRET_MODE};
+use crate::state_folder::StateFolder;
 use instant_acme::AccountCredentials;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
+use tidegate_model::{PutIf, ValueWatch};
 use zeroize::Zeroizing;
+
+/// Ending of the name of an order's answers.
+const ANSWERS: &str = "challenges.json";
 
 /// A stored pair.
 pub struct StoredPair {
@@ -20,30 +25,31 @@ pub struct StoredPair {
 
 #[derive(Clone)]
 pub struct AcmeFiles {
-    folder: PathBuf,
-    accounts: PathBuf,
+    values: StateFolder,
+    accounts: StateFolder,
     master: MasterKey,
 }
 
 impl AcmeFiles {
     pub fn new(settings: &TlsSettings, master: MasterKey) -> Self {
         Self {
-            folder: settings.data.join("acme"),
-            accounts: settings.account_folder(),
+            values: settings.values().folder("acme"),
+            accounts: settings.account_values(),
             master,
         }
     }
 
-    fn file(&self, kind: KeyKind, what: &str) -> PathBuf {
-        self.folder.join(format!("{}.{what}", kind.as_str()))
+    /// Returns a watcher of the stored pair.
+    pub fn watch_pair(&self, kind: KeyKind) -> Box<dyn ValueWatch> {
+        self.values.watch(&name_of(kind, "pem"))
     }
 
     /// Reads the record. One that can't be read counts as one recent failure, so that no CA is
     /// asked at once.
     pub fn record(&self, kind: KeyKind, now: i64) -> Record {
-        match state::read_if_there(&self.file(kind, "json")) {
+        match self.values.get(&name_of(kind, "json")) {
             Ok(None) => Record::default(),
-            Ok(Some(bytes)) => serde_json::from_slice(&bytes).unwrap_or_else(|_| lost(now)),
+            Ok(Some(value)) => serde_json::from_slice(&value.bytes).unwrap_or_else(|_| lost(now)),
             Err(_) => lost(now),
         }
     }
@@ -51,17 +57,14 @@ impl AcmeFiles {
     /// Writes the record. An attempt begins with this: where a record can't be written, a
     /// certificate can't either.
     pub fn remember(&self, kind: KeyKind, record: &Record) -> Result<(), TlsError> {
-        state::private_folder(&self.folder)?;
         let text = serde_json::to_vec_pretty(record).map_err(TlsError::json("the record"))?;
-        state::write_whole(&self.file(kind, "json"), &text, SECRET_MODE)
+        self.values.replace(&name_of(kind, "json"), Some(&text))
     }
 
-    /// Checks that a file can be written.
+    /// Checks that a value can be written.
     pub fn probe(&self) -> Result<(), TlsError> {
-        state::private_folder(&self.folder)?;
-        let path = self.folder.join("probe");
-        state::write_whole(&path, b"", SECRET_MODE)?;
-        std::fs::remove_file(&path).map_err(TlsError::io("removing", &path))
+        self.values.replace("probe", Some(b""))?;
+        self.values.replace("probe", None)
     }
 
     /// Reads the stored pair.
@@ -75,12 +78,13 @@ impl AcmeFiles {
     }
 
     fn read_pair(&self, kind: KeyKind, what: &str) -> Result<Option<StoredPair>, TlsError> {
-        let path = self.file(kind, what);
-        let Some(bytes) = state::read_if_there(&path)? else {
+        let name = name_of(kind, what);
+        let Some(value) = self.values.get(&name)? else {
             return Ok(None);
         };
+        let shown = PathBuf::from(self.values.whole_name(&name));
         Ok(Some(StoredPair {
-            chain: Chain::from_pem(&bytes, &bytes, &path)?,
+            chain: Chain::from_pem(&value.bytes, &value.bytes, &shown)?,
         }))
     }
 
@@ -98,9 +102,14 @@ impl AcmeFiles {
 
     /// Replaces the stored pair by the one held back.
     pub fn promote_held(&self, kind: KeyKind) -> Result<(), TlsError> {
-        let from = self.file(kind, "held.pem");
-        let to = self.file(kind, "pem");
-        std::fs::rename(&from, &to).map_err(TlsError::io("renaming into place", &to))
+        let Some(held) = self.values.get(&name_of(kind, "held.pem"))? else {
+            return Ok(());
+        };
+        // After a crash in between, the pair that is held back is the stored one, and is judged and
+        // stored again.
+        self.values
+            .replace(&name_of(kind, "pem"), Some(&held.bytes))?;
+        self.forget(kind, "held.pem")
     }
 
     fn write_pair(
@@ -116,48 +125,55 @@ impl AcmeFiles {
             whole.push('\n');
         }
         whole.push_str(key);
-        state::write_whole(&self.file(kind, what), whole.as_bytes(), SECRET_MODE)
+        self.values
+            .replace(&name_of(kind, what), Some(whole.as_bytes()))
     }
 
     /// Reads the key of a pending order.
     pub fn pending_key(&self, kind: KeyKind) -> Result<Option<Zeroizing<String>>, TlsError> {
-        let bytes = state::read_if_there(&self.file(kind, "pending.pem"))?;
-        Ok(bytes
-            .and_then(|bytes| Some(Zeroizing::new(std::str::from_utf8(&bytes).ok()?.to_owned()))))
+        let value = self.values.get(&name_of(kind, "pending.pem"))?;
+        Ok(value.and_then(|value| {
+            Some(Zeroizing::new(
+                std::str::from_utf8(&value.bytes).ok()?.to_owned(),
+            ))
+        }))
     }
 
     pub fn keep_pending_key(&self, kind: KeyKind, key: &str) -> Result<(), TlsError> {
-        state::write_whole(&self.file(kind, "pending.pem"), key.as_bytes(), SECRET_MODE)
+        self.values
+            .replace(&name_of(kind, "pending.pem"), Some(key.as_bytes()))
     }
 
     pub fn forget_pending_key(&self, kind: KeyKind) -> Result<(), TlsError> {
         self.forget(kind, "pending.pem")
     }
 
-    fn forget(&self, kind: KeyKind, what: &str) -> Result<(), TlsError> {
-        let path = self.file(kind, what);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(TlsError::io("removing", &path)(error))
-            }
-            _ => Ok(()),
-        }
+    /// Reads the answers of an order that was not completed. Answers that can't be read are none:
+    /// the order fails then, and a new one is placed.
+    pub fn answers(&self, kind: KeyKind) -> Option<OrderAnswers> {
+        let value = self.values.get(&name_of(kind, ANSWERS)).ok()??;
+        serde_json::from_slice(&value.bytes).ok()
     }
 
-    /// Returns the file of a CA's account, by its directory's URL.
-    fn account_file(&self, directory: &str) -> PathBuf {
-        let hash = Sha256::digest(directory.as_bytes());
-        let mark: String = hash
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        self.accounts.join(format!("account-{mark}.sealed"))
+    pub fn keep_answers(&self, kind: KeyKind, answers: &OrderAnswers) -> Result<(), TlsError> {
+        let text = serde_json::to_vec_pretty(answers).map_err(TlsError::json("the answers"))?;
+        self.values.replace(&name_of(kind, ANSWERS), Some(&text))
+    }
+
+    pub fn forget_answers(&self, kind: KeyKind) -> Result<(), TlsError> {
+        self.forget(kind, ANSWERS)
+    }
+
+    fn forget(&self, kind: KeyKind, what: &str) -> Result<(), TlsError> {
+        self.values.replace(&name_of(kind, what), None)
     }
 
     pub fn account(&self, directory: &str) -> Result<Option<AccountCredentials>, TlsError> {
         // Versions before key ids bound it to the directory's URL.
-        let text = self.master.read(&self.account_file(directory), directory)?;
+        let read = self
+            .master
+            .read(&self.accounts, &account_name(directory), directory)?;
+        let text = read.plain;
         // An account that can't be read counts as none; a new one is created.
         Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
     }
@@ -167,11 +183,28 @@ impl AcmeFiles {
         directory: &str,
         account: &AccountCredentials,
     ) -> Result<(), TlsError> {
-        state::private_folder(&self.accounts)?;
         let text =
             Zeroizing::new(serde_json::to_vec(account).map_err(TlsError::json("the account"))?);
-        self.master.write(&self.account_file(directory), &text)
+        let name = account_name(directory);
+        self.master
+            .write(&self.accounts, &name, &text, PutIf::Always)
+            .map(drop)
     }
+}
+
+fn name_of(kind: KeyKind, what: &str) -> String {
+    format!("{}.{what}", kind.as_str())
+}
+
+/// Returns the name of a CA's account, by its directory's URL.
+fn account_name(directory: &str) -> String {
+    let hash = Sha256::digest(directory.as_bytes());
+    let mark: String = hash
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("account-{mark}.sealed")
 }
 
 fn lost(now: i64) -> Record {

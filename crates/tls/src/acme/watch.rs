@@ -35,6 +35,7 @@ impl Manager {
 
     /// Runs the manager until the future is dropped.
     async fn run(&self, host: &dyn Host) {
+        self.restore_answers(host).await;
         loop {
             let mut wait = CHECK_DELAY_MAX;
             for kind in self.kinds() {

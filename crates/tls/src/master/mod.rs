@@ -9,16 +9,18 @@ mod key_ring;
 mod rotate;
 
 pub use key_ring::MasterKeyId;
-pub use rotate::{FORMER_TICKETS_PURPOSE, Rotation, TICKETS_FILE};
+pub use rotate::{FORMER_TICKETS_PURPOSE, Rotation, TICKETS_NAME};
 
 use crate::error::TlsError;
 use crate::lock::locked;
 use crate::state::{self, SECRET_MODE};
+use crate::state_folder::StateFolder;
 use arc_swap::ArcSwap;
 use key_ring::{KEY_LENGTH, KeyRing, RingKey, SealedBy, sealed_by};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tidegate_model::{PutIf, ValueVersion};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -41,11 +43,18 @@ impl SubKey {
     }
 }
 
-/// A sealed file that another master key sealed.
+/// A value that another master key sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForeignFile {
-    pub path: PathBuf,
+pub struct ForeignValue {
+    pub name: String,
     pub key: MasterKeyId,
+}
+
+/// Content of a sealed value, if it could be opened, and the version that was read.
+#[derive(Default)]
+pub(crate) struct Unsealed {
+    pub plain: Option<Zeroizing<Vec<u8>>>,
+    pub version: Option<ValueVersion>,
 }
 
 /// The master key. Cheap to clone; all clones share one key. A process opens it once: a second
@@ -59,8 +68,8 @@ struct Inner {
     file: PathBuf,
     /// Whether the service manager passes the file, which can't be written then.
     given: bool,
-    /// Data folder, which contains all sealed files.
-    data: PathBuf,
+    /// Store that contains all sealed values.
+    values: StateFolder,
     ring: ArcSwap<KeyRing>,
     id: watch::Sender<MasterKeyId>,
     /// Locked while a sealed file or the key file is written.
@@ -84,7 +93,7 @@ impl MasterKey {
     ///
     /// # Errors
     /// If the file can't be read or written, or is no master key.
-    pub fn open(data: &Path) -> Result<Self, TlsError> {
+    pub fn open(data: &Path, values: StateFolder) -> Result<Self, TlsError> {
         let file = Self::path_in(data);
         // A symbolic link stays one: a rotation writes the file that it leads to.
         let file = file.canonicalize().unwrap_or(file);
@@ -93,25 +102,25 @@ impl MasterKey {
             Some(bytes) => parse(&file, &bytes)?,
             None => make(&file)?,
         };
-        Ok(Self::of_ring(ring, file, false, data))
+        Ok(Self::of_ring(ring, file, false, values))
     }
 
     /// Reads a key that the service manager passes in a file. Blocks on the disk.
     ///
     /// # Errors
     /// If the file can't be read, or is no master key.
-    pub fn open_given(file: &Path, data: &Path) -> Result<Self, TlsError> {
+    pub fn open_given(file: &Path, values: StateFolder) -> Result<Self, TlsError> {
         let ring = parse(file, &state::read(file)?)?;
-        Ok(Self::of_ring(ring, file.to_owned(), true, data))
+        Ok(Self::of_ring(ring, file.to_owned(), true, values))
     }
 
-    fn of_ring(ring: KeyRing, file: PathBuf, given: bool, data: &Path) -> Self {
+    fn of_ring(ring: KeyRing, file: PathBuf, given: bool, values: StateFolder) -> Self {
         let (id, _) = watch::channel(ring.id());
         let this = Self {
             inner: Arc::new(Inner {
                 file,
                 given,
-                data: data.to_owned(),
+                values,
                 ring: ArcSwap::from_pointee(ring),
                 id,
                 writing: Mutex::default(),
@@ -148,66 +157,78 @@ impl MasterKey {
         self.inner.ring.load().derive(use_of.purpose())
     }
 
-    /// Reads a sealed file. `None` if it is missing, or was sealed for another place or by a key
-    /// that is not known. A file of a version before key ids, sealed for `former_purpose`, is
+    /// Reads a sealed value. `None` if it is missing, or was sealed for another name or by a key
+    /// that is not known. A value of a version before key ids, sealed for `former_purpose`, is
     /// written in today's form.
     pub(crate) fn read(
         &self,
-        path: &Path,
+        values: &StateFolder,
+        name: &str,
         former_purpose: &str,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, TlsError> {
+    ) -> Result<Unsealed, TlsError> {
         let _writing = locked(&self.inner.writing);
-        let Some(sealed) = state::read_if_there(path)? else {
-            return Ok(None);
+        let Some(sealed) = values.get(name)? else {
+            return Ok(Unsealed::default());
         };
         let ring = self.inner.ring.load();
-        let name = self.name_of(path);
-        if sealed_by(&sealed) != SealedBy::Unnamed {
-            return Ok(ring.unseal(&name, &sealed));
-        }
-        let plain = ring.unseal_unnamed(former_purpose, &sealed);
-        if let Some(plain) = &plain {
+        let mut version = Some(sealed.version);
+        let unchanged = PutIf::Unchanged(version);
+        let plain = if sealed_by(&sealed.bytes) == SealedBy::Unnamed {
+            let plain = ring.unseal_unnamed(former_purpose, &sealed.bytes);
             // If this fails, the next reading tries again.
-            let _ = self.write_locked(&ring, path, plain);
-        }
-        Ok(plain)
+            if let Some(plain) = &plain
+                && let Ok(written) = write_locked(&ring, values, name, plain, unchanged)
+            {
+                version = written;
+            }
+            plain
+        } else {
+            ring.unseal(&values.whole_name(name), &sealed.bytes)
+        };
+        Ok(Unsealed { plain, version })
     }
 
-    /// Seals `plain` and writes it to this file.
-    pub(crate) fn write(&self, path: &Path, plain: &[u8]) -> Result<(), TlsError> {
+    /// Seals `plain` and writes it on this condition. Returns the value's new version.
+    pub(crate) fn write(
+        &self,
+        values: &StateFolder,
+        name: &str,
+        plain: &[u8],
+        condition: PutIf,
+    ) -> Result<Option<ValueVersion>, TlsError> {
         let _writing = locked(&self.inner.writing);
-        self.write_locked(&self.inner.ring.load(), path, plain)
+        write_locked(&self.inner.ring.load(), values, name, plain, condition)
     }
 
-    fn write_locked(&self, ring: &KeyRing, path: &Path, plain: &[u8]) -> Result<(), TlsError> {
-        let sealed = ring
-            .seal(&self.name_of(path), plain)
-            .ok_or(TlsError::Seal)?;
-        state::write_whole(path, &sealed, SECRET_MODE)
-    }
-
-    /// Returns the name of a file's place, which what is sealed is bound to: its path in the data
-    /// folder, so that the folder can move.
-    fn name_of(&self, path: &Path) -> String {
-        let inside = path.strip_prefix(&self.inner.data).unwrap_or(path);
-        inside.display().to_string()
-    }
-
-    /// Returns the sealed files that name a key other than this one: after a start with the wrong
+    /// Returns the sealed values that name a key other than this one: after a start with the wrong
     /// key, their content can't be used.
-    pub fn foreign_files(&self) -> Result<Vec<ForeignFile>, TlsError> {
+    pub fn foreign_values(&self) -> Result<Vec<ForeignValue>, TlsError> {
         let ring = self.inner.ring.load();
         let mut foreign = Vec::new();
-        for path in self.sealed_files()? {
-            let bytes = state::read_if_there(&path)?;
-            if let Some(SealedBy::Key(key)) = bytes.map(|bytes| sealed_by(&bytes))
+        for name in self.sealed_names()? {
+            let value = self.inner.values.get(&name)?;
+            if let Some(SealedBy::Key(key)) = value.map(|value| sealed_by(&value.bytes))
                 && !ring.knows(key)
             {
-                foreign.push(ForeignFile { path, key });
+                foreign.push(ForeignValue { name, key });
             }
         }
         Ok(foreign)
     }
+}
+
+/// Seals and writes a value. `MasterKey::writing` is locked.
+fn write_locked(
+    ring: &KeyRing,
+    values: &StateFolder,
+    name: &str,
+    plain: &[u8],
+    condition: PutIf,
+) -> Result<Option<ValueVersion>, TlsError> {
+    let sealed = ring
+        .seal(&values.whole_name(name), plain)
+        .ok_or(TlsError::Seal)?;
+    values.put(name, Some(&sealed), condition)
 }
 
 fn unusable(path: &Path) -> TlsError {

@@ -4,25 +4,24 @@
 //! everything is sealed by the one that is.
 
 use super::key_ring::{KeyRing, MasterKeyId, SealedBy, sealed_by};
-use super::{MasterKey, fresh};
+use super::{MasterKey, fresh, write_locked};
 use crate::error::TlsError;
 use crate::lock::locked;
 use crate::state::{self, SECRET_MODE};
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tidegate_model::PutIf;
 
-/// Folders of the data folder that contain sealed files.
+/// Folders of the TLS state that contain sealed values.
 const FOLDERS: [&str; 4] = ["tls", "acme", "console/tls", "console/acme"];
 
-/// Name of the file of ticket keys, in the folder of the keys.
-pub const TICKETS_FILE: &str = "tickets.sealed";
+/// Name of the ticket keys, in the folder of the keys.
+pub const TICKETS_NAME: &str = "tickets.sealed";
 
 /// Purpose for which versions before key ids sealed ticket keys.
 pub const FORMER_TICKETS_PURPOSE: &str = "session tickets";
 
 /// Ending of the names of sealed files.
-const ENDING: &str = "sealed";
+const ENDING: &str = ".sealed";
 
 /// A complete rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub struct Rotation {
     /// Number of files that the new key sealed again.
     pub resealed: usize,
     /// Files that neither key opens. They were left as they are.
-    pub unreadable: Vec<PathBuf>,
+    pub unreadable: Vec<String>,
 }
 
 impl MasterKey {
@@ -73,11 +72,11 @@ impl MasterKey {
         let ring = self.inner.ring.load_full();
         let mut resealed = 0;
         let mut unreadable = Vec::new();
-        for path in self.sealed_files()? {
-            match self.reseal(&ring, &path)? {
+        for name in self.sealed_names()? {
+            match self.reseal(&ring, &name)? {
                 Resealed::Current => {}
                 Resealed::Written => resealed += 1,
-                Resealed::Unreadable => unreadable.push(path),
+                Resealed::Unreadable => unreadable.push(name),
             }
         }
         // A key that the service manager passes is removed from its file by the operator.
@@ -99,20 +98,22 @@ impl MasterKey {
         Ok(())
     }
 
-    /// Seals a file by the current key, unless it is already.
-    pub(super) fn reseal(&self, ring: &KeyRing, path: &Path) -> Result<Resealed, TlsError> {
-        let Some(sealed) = state::read_if_there(path)? else {
+    /// Seals a value by the current key, unless it is already.
+    pub(super) fn reseal(&self, ring: &KeyRing, name: &str) -> Result<Resealed, TlsError> {
+        let values = &self.inner.values;
+        let Some(sealed) = values.get(name)? else {
             return Ok(Resealed::Current);
         };
-        let plain = match sealed_by(&sealed) {
+        let plain = match sealed_by(&sealed.bytes) {
             SealedBy::Key(id) if id == ring.id() => return Ok(Resealed::Current),
-            SealedBy::Key(_) => ring.unseal(&self.name_of(path), &sealed),
-            SealedBy::Unnamed => ring.unseal_unnamed(FORMER_TICKETS_PURPOSE, &sealed),
+            SealedBy::Key(_) => ring.unseal(&values.whole_name(name), &sealed.bytes),
+            SealedBy::Unnamed => ring.unseal_unnamed(FORMER_TICKETS_PURPOSE, &sealed.bytes),
         };
         let Some(plain) = plain else {
             return Ok(Resealed::Unreadable);
         };
-        self.write_locked(ring, path, &plain)?;
+        let unchanged = PutIf::Unchanged(Some(sealed.version));
+        write_locked(ring, values, name, &plain, unchanged)?;
         Ok(Resealed::Written)
     }
 
@@ -130,36 +131,24 @@ impl MasterKey {
     /// is bound to its CA's URL, which is known only while that CA is configured: a server that
     /// uses the CA has written it in today's form.
     fn check_unnamed(&self) -> Result<(), TlsError> {
-        for path in self.sealed_files()? {
-            let Some(sealed) = state::read_if_there(&path)? else {
+        for name in self.sealed_names()? {
+            let Some(sealed) = self.inner.values.get(&name)? else {
                 continue;
             };
-            let is_account = path.file_name() != Some(TICKETS_FILE.as_ref());
-            if is_account && sealed_by(&sealed) == SealedBy::Unnamed {
-                return Err(TlsError::FormerAccount(path));
+            let is_account = !name.ends_with(TICKETS_NAME);
+            if is_account && sealed_by(&sealed.bytes) == SealedBy::Unnamed {
+                return Err(TlsError::FormerAccount(name));
             }
         }
         Ok(())
     }
 
-    /// Returns the paths of all sealed files, sorted.
-    pub(super) fn sealed_files(&self) -> Result<Vec<PathBuf>, TlsError> {
+    /// Returns the names of all sealed values, sorted.
+    pub(super) fn sealed_names(&self) -> Result<Vec<String>, TlsError> {
         let mut found = Vec::new();
         for folder in FOLDERS {
-            let folder = self.inner.data.join(folder);
-            let entries = match std::fs::read_dir(&folder) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(TlsError::io("reading the folder", &folder)(error)),
-            };
-            for entry in entries {
-                let path = entry
-                    .map_err(TlsError::io("reading the folder", &folder))?
-                    .path();
-                if path.extension() == Some(ENDING.as_ref()) {
-                    found.push(path);
-                }
-            }
+            let names = self.inner.values.names(folder)?;
+            found.extend(names.into_iter().filter(|name| name.ends_with(ENDING)));
         }
         found.sort_unstable();
         Ok(found)
