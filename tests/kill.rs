@@ -213,18 +213,3 @@ fn an_operator_ends_any_session() {
         "it is gone"
     );
 }
-
-#[test]
-fn change_user_is_answered_with_an_error_and_never_forwarded() {
-    let cluster = SERVER.create("change");
-    let mut session = Session::open(&cluster);
-    let mut command = vec![0x11];
-    command.extend_from_slice(cluster.user.as_bytes());
-    command.extend_from_slice(&[0, 0]);
-    command.extend_from_slice(b"test\0\x2d\0mysql_native_password\0");
-    session.probe.command(&command);
-    let refused = Refused::parse(&session.probe.expect()).expect("an error packet");
-    assert_eq!(refused.code, 1235, "{refused:?}");
-    assert!(session.ping());
-    assert_eq!(session.value("SELECT CURRENT_USER()"), "root@%");
-}

@@ -53,15 +53,22 @@ impl Connection {
         tls: &'static str,
     ) -> Result<(), RefusalKind> {
         let shared = &self.shared;
-        let places = Arc::clone(&shared.places);
-        let session_place = places
-            .try_acquire_owned()
-            .map_err(|_| RefusalKind::ServerFull)?;
+        let session_place = match self.session_place.take() {
+            // A session that changes its user has one.
+            Some(place) => place,
+            None => Arc::clone(&shared.places)
+                .try_acquire_owned()
+                .map_err(|_| RefusalKind::ServerFull)?,
+        };
         let half = u32::try_from(shared.settings.sessions_max.div_ceil(2)).unwrap_or(u32::MAX);
         self.guard
             .admit(tenant.cluster, user, tls, half)
             .map_err(|_| RefusalKind::TooManyConnections)?;
         self.session_place = Some(session_place);
+        // The KILL of a session that changes its user may have gone to its former engine.
+        if self.guard.is_killed_in_sql() {
+            return Err(RefusalKind::KilledInSql);
+        }
         if let Some(place) = self.place.take() {
             place.prove();
         }

@@ -2,7 +2,7 @@
 
 use std::io;
 use tidegate_model::journal::Ending;
-use tidegate_model::{RefusalKind, error_chain};
+use tidegate_model::{Lease, RefusalKind, SessionGuard, Waker, error_chain};
 use tidegate_wire::relay::RelayError;
 use tidegate_wire::slices::OutOfBounds;
 
@@ -27,9 +27,7 @@ pub(crate) fn client_gone(error: &io::Error) -> Ending {
 /// error packet fits into its stream.
 pub(crate) fn broken_protocol(error: RelayError) -> Ending {
     let kind = match error {
-        RelayError::ChangeUserTooLong(_) | RelayError::ChangeUserUntracked => {
-            RefusalKind::ChangeUser
-        }
+        RelayError::ChangeUserUntracked => RefusalKind::ChangeUser,
         RelayError::FileOutOfOrder { .. } | RelayError::CommandBehindFile => {
             RefusalKind::PacketsOutOfOrder
         }
@@ -38,6 +36,22 @@ pub(crate) fn broken_protocol(error: RelayError) -> Ending {
     Ending::Refused {
         kind,
         detail: Some(error.to_string()),
+    }
+}
+
+/// Returns why an engine closed a session: by a KILL that passed through the gateway, by itself, or
+/// because it ended.
+pub(crate) async fn closed_by_engine(
+    waker: &dyn Waker,
+    guard: &SessionGuard,
+    lease: &Lease,
+) -> RefusalKind {
+    if guard.is_killed_in_sql() {
+        RefusalKind::KilledInSql
+    } else if waker.is_alive(lease.cluster, lease.run).await {
+        RefusalKind::ClosedByEngine
+    } else {
+        RefusalKind::EngineLost
     }
 }
 

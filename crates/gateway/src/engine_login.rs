@@ -36,12 +36,37 @@ pub(crate) struct ProvenClient<'a> {
     pub stage1: Option<&'a Zeroizing<[u8; 20]>>,
 }
 
+impl ProvenClient<'_> {
+    fn identity(&self, tls: bool) -> ClientIdentity {
+        let Login {
+            database,
+            capabilities,
+            collation,
+            max_packet,
+            attributes,
+            ..
+        } = self.login;
+        ClientIdentity {
+            user: self.user.to_vec(),
+            stage1: self.stage1.cloned(),
+            database: database.clone(),
+            capabilities: *capabilities,
+            collation: *collation,
+            max_packet: *max_packet,
+            attributes: attributes.clone(),
+            tls,
+        }
+    }
+}
+
 /// Session at the engine.
 pub(crate) struct EngineLogin {
     pub stream: UnixStream,
     /// TLS over that stream, for an account that requires it.
     pub tls: Option<Box<ClientConnection>>,
-    pub session: u32,
+    /// Records sealed for the engine before this login.
+    pub records: u64,
+    pub session: u64,
     pub ok: OkPacket,
     /// The OK as it came: what else it says is for the client, whose login asked for the same
     /// capabilities.
@@ -89,19 +114,57 @@ pub(crate) async fn log_in(
     let header = proxy::encode_v2(Some((who.client, who.local)));
     let EngineAddress::Unix(path) = address;
     let stream = connect(path, &header).await?;
-    let mut machine = ClientLogin::new(ClientIdentity {
-        user: who.user.to_vec(),
-        stage1: who.stage1.cloned(),
-        database: who.login.database.clone(),
-        capabilities: who.login.capabilities,
-        collation: who.login.collation,
-        max_packet: who.login.max_packet,
-        attributes: who.login.attributes.clone(),
-        tls: tls.is_some(),
-    });
+    let mut machine = ClientLogin::new(who.identity(tls.is_some()));
     let mut packets = Packets::new(LegStream::new(stream));
-    let mut offered_tls = tls;
-    let mut step = machine.on_packet(packets.next().await?)?;
+    let greeting = packets.next().await?;
+    let step = machine.on_packet(greeting)?;
+    let login = finish(machine, packets, step, tls).await?;
+    // Such a number has no room in a login packet.
+    match u8::try_from(who.login.collation) {
+        Ok(_) => Ok(login),
+        Err(_) => {
+            let session = login.session;
+            let stream = LegStream::resume(login.stream, login.tls);
+            let changed = change_user(stream, who).await?;
+            Ok(EngineLogin { session, ..changed })
+        }
+    }
+}
+
+/// Changes the user of a session that exists, where no command is running. The login that it
+/// returns has neither the session's id nor its records.
+pub(crate) async fn change_user(
+    stream: LegStream,
+    who: &ProvenClient<'_>,
+) -> Result<EngineLogin, LoginFailure> {
+    let (machine, request) = ClientLogin::change_user(who.identity(false));
+    let step = ClientStep::Send(request);
+    finish(machine, Packets::new(stream), step, None).await
+}
+
+/// Sends a command that is answered by one packet, and waits for that.
+pub(crate) async fn reset(stream: &mut LegStream, command: &[u8]) -> Result<(), BrokenLogin> {
+    stream.write_all(command).await?;
+    let mut reader = PacketReader::new(ENGINE_PACKET_MAX);
+    let mut buffer = [0; READ];
+    loop {
+        let n = stream.read(&mut buffer).await?;
+        let (_, packet) = reader.feed(head(&buffer, n)?)?;
+        match packet {
+            Some(_) => return Ok(()),
+            None if n == 0 => return Err(BrokenLogin::Closed),
+            None => {}
+        }
+    }
+}
+
+/// Takes the remaining steps of a login.
+async fn finish(
+    mut machine: ClientLogin,
+    mut packets: Packets,
+    mut step: ClientStep,
+    mut offered_tls: Option<Box<ClientConnection>>,
+) -> Result<EngineLogin, LoginFailure> {
     loop {
         step = match step {
             ClientStep::Send(bytes) => {
@@ -119,14 +182,14 @@ pub(crate) async fn log_in(
             ClientStep::Done {
                 ok,
                 ok_payload,
-                connection_id,
-                ..
+                engine,
             } => {
                 let (stream, tls) = packets.into_stream()?;
                 return Ok(EngineLogin {
                     stream,
                     tls,
-                    session: connection_id,
+                    records: 0,
+                    session: u64::from(engine.connection_id),
                     ok,
                     ok_payload,
                 });

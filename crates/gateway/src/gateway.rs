@@ -10,7 +10,7 @@ use crate::stages::attached::Attached;
 use crate::stages::authenticated::Authenticated;
 use crate::stages::greeted::Greeted;
 use crate::stages::identified::Identified;
-use crate::stages::relaying::Relaying;
+use crate::stages::relaying::{RelayLeft, Relaying};
 use crate::stages::secured::Secured;
 use futures_util::FutureExt;
 use std::net::SocketAddr;
@@ -239,10 +239,14 @@ async fn run_stages(connection: Connection, tcp: TcpStream, facts: &mut Connecti
         let secured = Secured::shake_hands(greeted, facts).await?;
         let identified = Box::pin(Identified::read_login(secured, facts)).await?;
         let authenticated = Box::pin(Authenticated::check_password(identified, facts)).await?;
-        let attached = Box::pin(Attached::open_session(authenticated, facts)).await?;
-        Box::pin(Relaying::confirm_login(attached)).await
+        let mut none = None;
+        let open = Attached::open_session(authenticated, &mut none, facts);
+        let attached = Box::pin(open).await?;
+        // Boxed: each session keeps the place of this result.
+        let relaying = Box::pin(Relaying::confirm_login(attached)).await?;
+        Ok(Box::new(relaying))
     };
-    let relaying = tokio::select! {
+    let mut relaying = tokio::select! {
         biased;
         relaying = Box::pin(login) => relaying,
         () = stop.cancelled() => return Ending::Shutdown,
@@ -250,8 +254,14 @@ async fn run_stages(connection: Connection, tcp: TcpStream, facts: &mut Connecti
         // error packet fits. In all others the connection just ends.
         () = eviction => return evicted(),
     };
-    match relaying {
-        Ok(relaying) => Box::pin(relaying.run(facts)).await,
-        Err(ending) => ending,
+    loop {
+        let left = match relaying {
+            Ok(relaying) => Box::pin(relaying.run(facts)).await,
+            Err(ending) => return ending,
+        };
+        relaying = match left {
+            RelayLeft::Ended(ending) => return ending,
+            RelayLeft::Changing(changing) => Box::pin(changing.log_in(facts)).await.map(Box::new),
+        };
     }
 }

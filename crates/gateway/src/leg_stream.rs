@@ -19,6 +19,15 @@ impl LegStream {
         Self { stream, tls: None }
     }
 
+    /// Goes on with a stream that a relay has used.
+    pub fn resume(stream: UnixStream, tls: Option<Box<ClientConnection>>) -> Self {
+        Self { stream, tls }
+    }
+
+    pub fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Does the TLS handshake. What is written and read from now on is encrypted.
     pub async fn secure(&mut self, mut tls: Box<ClientConnection>) -> io::Result<()> {
         poll_fn(|cx| poll_handshake(&mut self.stream, &mut tls, cx)).await?;

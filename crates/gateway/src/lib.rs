@@ -18,6 +18,7 @@ pub mod limits;
 mod login_check;
 mod login_read;
 mod openssl_names;
+mod previous_session;
 mod reading_turns;
 mod relay;
 mod settings;

@@ -75,8 +75,7 @@ pub const PROXY_HEADER_MAX: usize = 1024;
 /// not to the sessions.
 pub const SCRATCH: usize = 64 * 1024;
 /// Bytes that all sessions of one cluster keep in the gateway: packets that wait for their engine,
-/// and answers that their clients do not read. One session keeps 100 KB at most, or 1 MB during a
-/// COM_CHANGE_USER that arrives in pieces.
+/// and answers that their clients do not read. One session keeps 100 KB at most.
 pub const HELD_PER_CLUSTER: u64 = 32 << 20;
 /// Time for which a cluster's pool may be full before sessions end. Clients that read at all make
 /// room sooner.

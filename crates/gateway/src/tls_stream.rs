@@ -11,8 +11,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tidegate_tls::Turns;
+use tidegate_wire::slices::split_at_most;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use zeroize::Zeroizing;
 
 pub(crate) struct TlsStream {
     tcp: TcpStream,
@@ -22,6 +24,20 @@ pub(crate) struct TlsStream {
     unprocessed: usize,
     /// Bytes that the client has sent in its handshake so far.
     handshake_bytes: usize,
+    /// Records sealed under one key before this login.
+    records: u64,
+    /// Plain bytes that a relay had read before this login, which come first.
+    ahead: Zeroizing<Vec<u8>>,
+}
+
+/// Connection of a client between a login and a relay.
+pub(crate) struct ClientParts {
+    pub tcp: TcpStream,
+    pub tls: ServerConnection,
+    /// Records sealed under one key so far.
+    pub records: u64,
+    /// Plain bytes that were read and belong to what follows.
+    pub ahead: Zeroizing<Vec<u8>>,
 }
 
 impl TlsStream {
@@ -39,9 +55,30 @@ impl TlsStream {
             turns,
             unprocessed: 0,
             handshake_bytes: 0,
+            records: 0,
+            ahead: Zeroizing::default(),
         };
         std::future::poll_fn(|cx| stream.poll_handshake(cx)).await?;
         Ok(stream)
+    }
+
+    /// Goes on with a connection that a relay has used.
+    pub fn resume(parts: ClientParts, turns: Turns) -> Self {
+        let ClientParts {
+            tcp,
+            tls,
+            records,
+            ahead,
+        } = parts;
+        Self {
+            tcp,
+            tls,
+            turns,
+            unprocessed: 0,
+            handshake_bytes: 0,
+            records,
+            ahead,
+        }
     }
 
     pub fn tcp(&self) -> &TcpStream {
@@ -54,8 +91,28 @@ impl TlsStream {
 
     /// Returns the parts with which the relay goes on. Sealed bytes that were not sent yet leave
     /// with the relay's first flush.
-    pub fn into_parts(self) -> (TcpStream, ServerConnection) {
-        (self.tcp, self.tls)
+    pub fn into_parts(self) -> ClientParts {
+        ClientParts {
+            tcp: self.tcp,
+            tls: self.tls,
+            records: self.records,
+            ahead: self.ahead,
+        }
+    }
+
+    /// Moves bytes that were read ahead. Returns whether there were any.
+    fn take_ahead(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+        if self.ahead.is_empty() {
+            return false;
+        }
+        let n = self.ahead.len().min(buf.remaining());
+        let (now, _) = split_at_most(&self.ahead, n);
+        buf.put_slice(now);
+        self.ahead.drain(..n);
+        if self.ahead.is_empty() {
+            self.ahead = Zeroizing::default();
+        }
+        true
     }
 
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -132,7 +189,7 @@ impl AsyncRead for TlsStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if buf.remaining() == 0 {
+        if buf.remaining() == 0 || self.take_ahead(buf) {
             return Poll::Ready(Ok(()));
         }
         loop {

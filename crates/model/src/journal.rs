@@ -21,6 +21,9 @@ pub enum Event {
         version: &'static str,
         cipher: Option<&'static str>,
     },
+    /// A session goes on as another user, perhaps of another cluster (COM_CHANGE_USER). The record
+    /// of its end names the last one only.
+    UserChanged(Box<UserChanged>),
     /// A cluster was deleted. Its number is never reused.
     ClusterDeleted {
         cluster: ClusterId,
@@ -83,6 +86,33 @@ pub struct ConnectionFacts {
     pub woken: bool,
     pub bytes_from_client: u64,
     pub bytes_to_client: u64,
+}
+
+/// Change of a session's user.
+#[derive(Debug, Clone)]
+pub struct UserChanged {
+    pub session: SessionId,
+    pub client: SocketAddr,
+    pub from: SessionUser,
+    pub to: SessionUser,
+}
+
+/// User of a session, and the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionUser {
+    pub cluster: Option<ClusterId>,
+    pub cluster_name: Option<String>,
+    pub user: Option<String>,
+}
+
+impl From<&ConnectionFacts> for SessionUser {
+    fn from(facts: &ConnectionFacts) -> Self {
+        Self {
+            cluster: facts.cluster,
+            cluster_name: facts.cluster_name.clone(),
+            user: facts.user.clone(),
+        }
+    }
 }
 
 /// Record of a connection, written when it has ended.

@@ -6,7 +6,7 @@ use crate::id::Prefix;
 pub const USER_CHARS_MAX: usize = 128;
 
 /// Collations of latin1, the character set that many clients name without using it on purpose.
-const LATIN1_COLLATIONS: [u8; 8] = [5, 8, 15, 31, 47, 48, 49, 94];
+const LATIN1_COLLATIONS: [u16; 8] = [5, 8, 15, 31, 47, 48, 49, 94];
 
 /// Characters of latin1 from 0x80 to 0x9f. MariaDB's latin1 is Windows-1252, and the five bytes
 /// that it leaves free are the controls of the same number.
@@ -25,7 +25,7 @@ fn latin1_char(byte: u8) -> char {
 
 /// Text of a name in the character set of the login's collation, as the engine reads it. Names in
 /// other character sets than UTF-8 and latin1 must be ASCII.
-fn decode_name(raw: &[u8], collation: u8) -> Option<String> {
+fn decode_name(raw: &[u8], collation: u16) -> Option<String> {
     if LATIN1_COLLATIONS.contains(&collation) {
         return Some(raw.iter().map(|byte| latin1_char(*byte)).collect());
     }
@@ -49,7 +49,7 @@ pub enum LoginName {
 
 impl LoginName {
     /// Reads the bytes of a login, which are text in the character set of its collation.
-    pub fn parse(raw: &[u8], collation: u8) -> Self {
+    pub fn parse(raw: &[u8], collation: u16) -> Self {
         let Some(whole) = decode_name(raw, collation) else {
             return Self::Unroutable;
         };
@@ -82,9 +82,9 @@ mod tests {
     use super::*;
 
     /// utf8mb4_general_ci.
-    const UTF8MB4: u8 = 45;
+    const UTF8MB4: u16 = 45;
 
-    fn user_of(raw: &[u8], collation: u8) -> Option<String> {
+    fn user_of(raw: &[u8], collation: u16) -> Option<String> {
         match LoginName::parse(raw, collation) {
             LoginName::Routed { user, .. } => Some(user),
             _ => None,

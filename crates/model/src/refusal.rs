@@ -228,11 +228,10 @@ refusals! {
     SessionKilled = "session-killed", 1927, "70100", Client, Soon, Info,
         "The connection was ended by an administrator.",
         "Connect again";
-    /// COM_CHANGE_USER is not forwarded: the engine would check a login that the gateway has not
-    /// checked.
-    ChangeUser = "change-user", 1235, "42000", Gateway, Never, Info,
-        "This endpoint doesn't yet support changing the user of an open connection.",
-        "Open a new connection instead; in a pool, switch off resetting by change-user";
+    /// COM_CHANGE_USER behind a command whose answer has no end that the gateway can recognize.
+    ChangeUser = "change-user", 1235, "42000", Client, Never, Info,
+        "The user of a replication connection can't be changed.",
+        "Open a new connection instead";
 }
 
 /// A refusal with its details.

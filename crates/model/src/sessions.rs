@@ -42,6 +42,16 @@ impl Signal {
         self.flags.fetch_or(flag, Ordering::AcqRel);
         self.waker.wake();
     }
+
+    fn poll_asked(&self, cx: &mut Context<'_>) -> Asked {
+        // Registered before the flags are read: one that is raised in between wakes the task.
+        self.waker.register(cx.waker());
+        let flags = self.flags.load(Ordering::Acquire);
+        Asked {
+            killed: flags & Self::KILL != 0,
+            stopping: flags & Self::STOP != 0,
+        }
+    }
 }
 
 /// Requests to a session so far.
@@ -274,6 +284,18 @@ impl Sessions {
     }
 }
 
+impl Inner {
+    /// Takes a session out of the list of a cluster.
+    fn leave_cluster(&mut self, cluster: ClusterId, id: SessionId) {
+        if let Some(places) = self.per_cluster.get_mut(&cluster) {
+            places.remove(&id);
+            if places.is_empty() {
+                self.per_cluster.remove(&cluster);
+            }
+        }
+    }
+}
+
 fn count(places: &BTreeSet<SessionId>) -> u32 {
     u32::try_from(places.len()).unwrap_or(u32::MAX)
 }
@@ -291,8 +313,9 @@ impl SessionGuard {
         self.id
     }
 
-    /// Registers the session as logged in. `user` is the name that the engine knows. `max`: number
-    /// of sessions that one cluster may have here, whatever its own limit.
+    /// Registers the session as logged in, or as another user's that may be of another cluster.
+    /// `user` is the name that the engine knows. `max`: number of sessions that one cluster may
+    /// have here, whatever its own limit.
     pub fn admit(
         &self,
         cluster: ClusterId,
@@ -305,20 +328,25 @@ impl SessionGuard {
         let Some(entry) = inner.sessions.get_mut(&self.id) else {
             return Err(SessionLimitReached);
         };
-        if entry.identity.is_some() {
-            return Ok(());
+        let before = entry.identity.as_ref().map(|identity| identity.cluster);
+        if before != Some(cluster) {
+            let places = inner.per_cluster.entry(cluster).or_default();
+            if count(places) >= max {
+                return Err(SessionLimitReached);
+            }
+            places.insert(self.id);
+            inner.logged_in.insert(self.id);
+            // In its new cluster, no KILL may find it by the id that it had in the former one.
+            entry.engine = None;
         }
-        let places = inner.per_cluster.entry(cluster).or_default();
-        if count(places) >= max {
-            return Err(SessionLimitReached);
-        }
-        places.insert(self.id);
-        inner.logged_in.insert(self.id);
         entry.identity = Some(Arc::new(SessionIdentity {
             cluster,
             user: user.to_owned(),
             tls,
         }));
+        if let Some(before) = before.filter(|before| *before != cluster) {
+            inner.leave_cluster(before, self.id);
+        }
         Ok(())
     }
 
@@ -329,12 +357,12 @@ impl SessionGuard {
     }
 
     /// Waits until the session is asked to end.
-    pub async fn killed(&self) {
-        std::future::poll_fn(|cx| match self.poll_asked(cx).killed {
+    pub fn killed(&self) -> impl Future<Output = ()> + use<> {
+        let signal = Arc::clone(&self.signal);
+        std::future::poll_fn(move |cx| match signal.poll_asked(cx).killed {
             true => Poll::Ready(()),
             false => Poll::Pending,
         })
-        .await;
     }
 
     /// Whether a KILL of this session went to the engine.
@@ -344,13 +372,7 @@ impl SessionGuard {
 
     /// Returns the requests to this session; the task is woken when they change.
     pub fn poll_asked(&self, cx: &mut Context<'_>) -> Asked {
-        // Registered before the flags are read: one that is raised in between wakes the task.
-        self.signal.waker.register(cx.waker());
-        let flags = self.signal.flags.load(Ordering::Acquire);
-        Asked {
-            killed: flags & Signal::KILL != 0,
-            stopping: flags & Signal::STOP != 0,
-        }
+        self.signal.poll_asked(cx)
     }
 }
 
@@ -364,12 +386,7 @@ impl Drop for SessionGuard {
             return;
         };
         inner.logged_in.remove(&self.id);
-        if let Some(places) = inner.per_cluster.get_mut(&identity.cluster) {
-            places.remove(&self.id);
-            if places.is_empty() {
-                inner.per_cluster.remove(&identity.cluster);
-            }
-        }
+        inner.leave_cluster(identity.cluster, self.id);
     }
 }
 

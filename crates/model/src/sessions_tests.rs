@@ -90,6 +90,37 @@ fn places_are_counted_and_given_back() {
 }
 
 #[test]
+fn case_50_a_session_moves_to_the_cluster_of_its_new_user() {
+    let sessions = Sessions::default();
+    let moved = logged_in(&sessions, 1, 1);
+    moved.attached(engine_session(5));
+    // Another user of the same cluster: its engine's session goes on.
+    moved.admit(ClusterId(1), "other", "", 1).unwrap();
+    let from = engine_session(9);
+    for (user, target) in [("u", None), ("other", Some(5))] {
+        let found = sessions.kill_target(moved.id(), ClusterId(1), user, from);
+        assert_eq!(found, target, "{user}");
+    }
+    let resident = logged_in(&sessions, 2, 1);
+    let full = moved.admit(ClusterId(2), "u", "", 1);
+    assert_eq!(full, Err(SessionLimitReached));
+    assert_eq!(sessions.count(ClusterId(1)), 1, "it stays where it is");
+    drop(resident);
+    moved.admit(ClusterId(2), "u", "", 1).unwrap();
+    assert_eq!(sessions.count(ClusterId(1)), 0);
+    let list = sessions.list(Some(ClusterId(2)));
+    assert_eq!(
+        (list.len(), list[0].id, list[0].engine),
+        (1, moved.id(), None)
+    );
+    sessions.note_kill(ClusterId(1), "other", engine_session(5));
+    sessions.note_kill(ClusterId(2), "u", engine_session(5));
+    assert!(!moved.is_killed_in_sql(), "the id is another session's now");
+    drop(moved);
+    assert!(sessions.list(None).is_empty() && sessions.lock().per_cluster.is_empty());
+}
+
+#[test]
 fn a_list_of_one_cluster_has_its_own_sessions_only() {
     let sessions = Sessions::default();
     let client = "127.0.0.1:1".parse().unwrap();

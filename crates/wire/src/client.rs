@@ -3,6 +3,7 @@
 
 use crate::auth::{self, NATIVE};
 use crate::capabilities::Capabilities;
+use crate::change_user::ChangeUser;
 use crate::greeting::{Greeting, Opening};
 use crate::handshake_response::HandshakeResponse;
 use crate::limits::PLUGIN_TEXT_MAX;
@@ -20,7 +21,7 @@ pub struct ClientIdentity {
     /// Exactly the capabilities granted to the gateway's client, so that both sides frame packets
     /// alike (case 44).
     pub capabilities: Capabilities,
-    pub collation: u8,
+    pub collation: u16,
     pub max_packet: u32,
     pub attributes: Vec<u8>,
     /// Whether to use TLS, if the engine offers it.
@@ -38,10 +39,17 @@ pub enum ClientStep {
         ok: OkPacket,
         /// The OK as it came, with the session's state.
         ok_payload: Vec<u8>,
-        connection_id: u32,
-        server_version: Vec<u8>,
+        /// As the greeting tells it; empty after a change of user.
+        engine: EngineNames,
     },
     Refused(ErrPacket),
+}
+
+/// Names that an engine's greeting tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineNames {
+    pub connection_id: u32,
+    pub version: Vec<u8>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +89,7 @@ enum ClientState {
     /// TLS was asked for. The handshake follows, and then the login with this sequence number.
     Securing(Box<Greeting>, u8),
     /// The login was sent. A switch of the authentication method, an OK or an error follows.
-    Answered(Box<Greeting>),
+    Answered(EngineNames),
     Over,
 }
 
@@ -101,6 +109,29 @@ impl ClientLogin {
         }
     }
 
+    /// Starts a change of user in a session that exists, where the engine has all capabilities of
+    /// the identity. Returns the command to send, too. It names no proof: the engine asks for one,
+    /// with its salt.
+    pub fn change_user(identity: ClientIdentity) -> (Self, Vec<u8>) {
+        let command = ChangeUser {
+            user: identity.user.clone(),
+            database: identity.database.clone(),
+            collation: identity.collation,
+            plugin: Some(NATIVE.to_vec()),
+            attributes: identity.attributes.clone(),
+        };
+        // Each of our logins names its plugin.
+        let capabilities = identity.capabilities.union(Capabilities::PLUGIN_AUTH);
+        let capabilities = capabilities.union(Capabilities::SECURE_CONNECTION);
+        let request = framed(&command.encode(capabilities), 0);
+        let login = Self {
+            identity,
+            expected_seq: 1,
+            state: ClientState::Answered(EngineNames::default()),
+        };
+        (login, request)
+    }
+
     /// Takes the next packet of the engine.
     pub fn on_packet(&mut self, packet: Packet) -> Result<ClientStep, ClientError> {
         if packet.seq != self.expected_seq {
@@ -114,7 +145,7 @@ impl ClientLogin {
                 Opening::Error(err) => Ok(ClientStep::Refused(err)),
                 Opening::Greeting(greeting) => self.on_greeting(greeting, next_seq),
             },
-            ClientState::Answered(greeting) => self.on_answer(&packet.payload, greeting, next_seq),
+            ClientState::Answered(engine) => self.on_answer(&packet.payload, engine, next_seq),
             ClientState::Securing(..) | ClientState::Over => Err(ClientError::OutOfOrder),
         }
     }
@@ -149,7 +180,15 @@ impl ClientLogin {
 
     fn send_login(&mut self, greeting: Box<Greeting>, seq: u8) -> ClientStep {
         let response = self.response(&greeting);
-        self.state = ClientState::Answered(greeting);
+        let Greeting {
+            connection_id,
+            version,
+            ..
+        } = *greeting;
+        self.state = ClientState::Answered(EngineNames {
+            connection_id,
+            version,
+        });
         send(&response.encode(), seq)
     }
 
@@ -175,32 +214,29 @@ impl ClientLogin {
             auth_response,
             database: id.database.clone(),
             plugin: Some(NATIVE.to_vec()),
-            attributes: id.attributes.clone(),
+            attributes: match id.capabilities.contains(Capabilities::CONNECT_ATTRS) {
+                // An empty list, so that the session has this capability where the client's has:
+                // a change of user is read by it.
+                true if id.attributes.is_empty() => vec![0],
+                _ => id.attributes.clone(),
+            },
         }
     }
 
     fn on_answer(
         &mut self,
         payload: &[u8],
-        greeting: Box<Greeting>,
+        engine: EngineNames,
         seq: u8,
     ) -> Result<ClientStep, ClientError> {
         match payload.first() {
-            Some(0) => {
-                let Greeting {
-                    connection_id,
-                    version,
-                    ..
-                } = *greeting;
-                Ok(ClientStep::Done {
-                    ok: OkPacket::parse(payload)?,
-                    ok_payload: payload.to_vec(),
-                    connection_id,
-                    server_version: version,
-                })
-            }
+            Some(0) => Ok(ClientStep::Done {
+                ok: OkPacket::parse(payload)?,
+                ok_payload: payload.to_vec(),
+                engine,
+            }),
             Some(0xFF) => Ok(ClientStep::Refused(ErrPacket::parse(payload)?)),
-            Some(0xFE) => self.on_switch(payload, greeting, seq),
+            Some(0xFE) => self.on_switch(payload, engine, seq),
             _ => Err(ClientError::Malformed),
         }
     }
@@ -210,7 +246,7 @@ impl ClientLogin {
     fn on_switch(
         &mut self,
         payload: &[u8],
-        greeting: Box<Greeting>,
+        engine: EngineNames,
         seq: u8,
     ) -> Result<ClientStep, ClientError> {
         let mut r = Reader::new(payload);
@@ -234,7 +270,7 @@ impl ClientLogin {
             .as_ref()
             .map(|s| auth::token(s, &salt).to_vec())
             .unwrap_or_default();
-        self.state = ClientState::Answered(greeting);
+        self.state = ClientState::Answered(engine);
         Ok(send(&answer, seq))
     }
 }
@@ -250,165 +286,5 @@ fn framed(payload: &[u8], mut seq: u8) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::capabilities::OFFERED;
-    use crate::first_packet::FirstPacket;
-
-    fn login(stage1: Option<Zeroizing<[u8; 20]>>) -> ClientLogin {
-        ClientLogin::new(ClientIdentity {
-            user: b"root".to_vec(),
-            stage1,
-            database: None,
-            capabilities: OFFERED,
-            collation: 45,
-            max_packet: 1 << 24,
-            attributes: Vec::new(),
-            tls: false,
-        })
-    }
-
-    /// As [`login`], over TLS if the engine offers it.
-    fn secure_login() -> ClientLogin {
-        let mut login = login(Some(auth::stage1(b"secret")));
-        login.identity.tls = true;
-        login
-    }
-
-    fn greeting(capabilities: Capabilities) -> Packet {
-        let g = Greeting {
-            version: b"5.5.5-10.11".to_vec(),
-            connection_id: 7,
-            salt: [9; 20],
-            capabilities,
-            collation: 8,
-            status: 2,
-            plugin: NATIVE.to_vec(),
-        };
-        Packet {
-            seq: 0,
-            payload: g.encode(),
-        }
-    }
-
-    #[test]
-    fn a_native_greeting_is_answered_with_a_token_and_the_ok_ends_it() {
-        let mut c = login(Some(auth::stage1(b"secret")));
-        let Ok(ClientStep::Send(bytes)) = c.on_packet(greeting(OFFERED)) else {
-            panic!()
-        };
-        let sent = HandshakeResponse::parse(&bytes[4..]).unwrap();
-        let stage2 = auth::stage2(&auth::stage1(b"secret"));
-        let token: [u8; 20] = sent.auth_response.as_slice().try_into().unwrap();
-        assert!(auth::check_native(&token, &[9; 20], &[stage2]).is_some());
-        assert!(!sent.capabilities.contains(Capabilities::SSL));
-        let ok = c.on_packet(Packet {
-            seq: 2,
-            payload: OkPacket::default().encode(OFFERED),
-        });
-        assert!(matches!(
-            ok,
-            Ok(ClientStep::Done {
-                connection_id: 7,
-                ..
-            })
-        ));
-    }
-
-    #[test]
-    fn a_login_over_tls_asks_for_it_and_sends_nothing_of_the_account_before_it() {
-        let mut c = secure_login();
-        let offer = OFFERED.union(Capabilities::SSL);
-        let Ok(ClientStep::Secure(request)) = c.on_packet(greeting(offer)) else {
-            panic!()
-        };
-        assert_eq!(request[..4], [32, 0, 0, 1], "header, with the next number");
-        let asked = FirstPacket::parse(&request[4..]);
-        assert!(matches!(asked, FirstPacket::SslRequest { .. }), "{asked:?}");
-        let Ok(ClientStep::Send(bytes)) = c.secured() else {
-            panic!()
-        };
-        assert_eq!(bytes[3], 2);
-        let sent = HandshakeResponse::parse(&bytes[4..]).unwrap();
-        assert!(sent.capabilities.contains(Capabilities::SSL));
-        assert_eq!(bytes[4..36], request[4..36], "the same beginning twice");
-        let ok = OkPacket::default().encode(OFFERED);
-        let done = c.on_packet(Packet {
-            seq: 3,
-            payload: ok,
-        });
-        assert!(matches!(done, Ok(ClientStep::Done { .. })), "{done:?}");
-    }
-
-    #[test]
-    fn a_login_over_tls_falls_back_only_if_the_engine_has_none_and_speaks_in_order() {
-        let mut without = secure_login();
-        let offer = OFFERED.without(Capabilities::SSL);
-        let Ok(ClientStep::Send(bytes)) = without.on_packet(greeting(offer)) else {
-            panic!()
-        };
-        let sent = HandshakeResponse::parse(&bytes[4..]).unwrap();
-        assert!(!sent.capabilities.contains(Capabilities::SSL));
-        assert_eq!(without.secured().unwrap_err(), ClientError::OutOfOrder);
-        let mut early = secure_login();
-        early
-            .on_packet(greeting(OFFERED.union(Capabilities::SSL)))
-            .unwrap();
-        let ok = OkPacket::default().encode(OFFERED);
-        let answer = early.on_packet(Packet {
-            seq: 3,
-            payload: ok,
-        });
-        assert_eq!(answer.unwrap_err(), ClientError::OutOfOrder);
-    }
-
-    #[test]
-    fn case_35_a_switch_is_answered_with_and_without_the_trailing_nul() {
-        for tail in [&b"\0"[..], b""] {
-            let mut c = login(None);
-            c.on_packet(greeting(OFFERED)).unwrap();
-            let payload = [b"\xFEmysql_native_password\0", &[5; 20][..], tail].concat();
-            let Ok(ClientStep::Send(bytes)) = c.on_packet(Packet { seq: 2, payload }) else {
-                panic!()
-            };
-            assert_eq!(
-                bytes,
-                [0, 0, 0, 3],
-                "the empty password is a packet of zero length"
-            );
-        }
-    }
-
-    #[test]
-    fn case_35_old_passwords_and_other_plugins_are_refused() {
-        for payload in [
-            &b"\xFE"[..],
-            b"\xFEclient_ed25519\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-        ] {
-            let mut c = login(None);
-            c.on_packet(greeting(OFFERED)).unwrap();
-            let got = c.on_packet(Packet {
-                seq: 2,
-                payload: payload.to_vec(),
-            });
-            assert!(matches!(got, Err(ClientError::Plugin(_))));
-        }
-    }
-
-    #[test]
-    fn case_44_an_engine_that_would_frame_differently_is_refused() {
-        let got = login(None).on_packet(greeting(OFFERED.without(Capabilities::DEPRECATE_EOF)));
-        assert!(matches!(got, Err(ClientError::Capabilities(_))));
-    }
-
-    #[test]
-    fn case_43_an_error_instead_of_a_greeting_is_the_engine_s_refusal() {
-        let got = login(None).on_packet(Packet {
-            seq: 0,
-            payload: b"\xFF\x10\x04Too many".to_vec(),
-        });
-        assert!(
-            matches!(got, Ok(ClientStep::Refused(e)) if e.code == 1040 && &e.sqlstate == b"08004")
-        );
-    }
-}
+#[path = "client_tests.rs"]
+mod tests;

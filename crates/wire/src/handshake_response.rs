@@ -9,13 +9,16 @@ use crate::reader::{Malformed, Reader, put_lenenc_bytes};
 use crate::slices::split_at_most;
 use zeroize::Zeroize;
 
+/// Collation that replaces one whose number does not fit into a login.
+const UTF8MB4_GENERAL_CI: u8 = 45;
+
 /// Login packet.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HandshakeResponse {
     pub capabilities: Capabilities,
     pub max_packet: u32,
     /// Collation, passed on unchanged: the engine knows more of them than the gateway (case 42).
-    pub collation: u8,
+    pub collation: u16,
     pub user: Vec<u8>,
     pub auth_response: Vec<u8>,
     pub database: Option<Vec<u8>>,
@@ -54,33 +57,33 @@ impl HandshakeResponse {
         let mut r = Reader::new(payload);
         let lower = r.u32()?;
         let max_packet = r.u32()?;
-        let collation = r.u8()?;
+        let collation = u16::from(r.u8()?);
         r.bytes(19)?;
         let capabilities = Capabilities::from_halves(lower, r.u32()?);
         if !capabilities.contains(Capabilities::PROTOCOL_41) {
             return Err(Malformed);
         }
-        let user = text(&mut r, dropped)?.to_vec();
+        let user = read_text(&mut r, dropped)?.to_vec();
         let auth_response = if capabilities.contains(Capabilities::PLUGIN_AUTH_LENENC) {
             r.lenenc_bytes()?.to_vec()
         } else if capabilities.contains(Capabilities::SECURE_CONNECTION) {
             let n = usize::from(r.u8()?);
             r.bytes(n)?.to_vec()
         } else {
-            text(&mut r, dropped)?.to_vec()
+            read_text(&mut r, dropped)?.to_vec()
         };
         // A field is read only if its flag announces it: old JDBC drivers send the NUL of a
         // database that they did not announce (case 39).
         let mut database = None;
         if capabilities.contains(Capabilities::CONNECT_WITH_DB) {
-            database = Some(text(&mut r, dropped)?.to_vec()).filter(|name| !name.is_empty());
+            database = Some(read_text(&mut r, dropped)?.to_vec()).filter(|name| !name.is_empty());
         }
         let mut plugin = None;
         if capabilities.contains(Capabilities::PLUGIN_AUTH) {
-            plugin = Some(text(&mut r, dropped)?.to_vec());
+            plugin = Some(read_text(&mut r, dropped)?.to_vec());
         }
         let attributes = if capabilities.contains(Capabilities::CONNECT_ATTRS) {
-            attributes(r.rest(), dropped)
+            read_attributes(r.rest(), dropped)
         } else {
             Vec::new()
         };
@@ -123,7 +126,9 @@ impl HandshakeResponse {
         let (lower, mariadb) = self.sent_capabilities().halves();
         out.extend_from_slice(&lower);
         out.extend_from_slice(&self.max_packet.to_le_bytes());
-        out.push(self.collation);
+        // A larger one has no room here. All of those are of utf8mb3 and utf8mb4, and so is the
+        // one that is sent instead: the user's name is read by it.
+        out.push(u8::try_from(self.collation).unwrap_or(UTF8MB4_GENERAL_CI));
         out.extend_from_slice(&[0; 19]);
         out.extend_from_slice(&mariadb);
     }
@@ -149,7 +154,7 @@ impl HandshakeResponse {
 
 /// Reads a string up to its NUL. In a whole payload, the end of the payload ends it too: some
 /// clients leave the last NUL out.
-fn text<'a>(r: &mut Reader<'a>, dropped: usize) -> Result<&'a [u8], Malformed> {
+pub(crate) fn read_text<'a>(r: &mut Reader<'a>, dropped: usize) -> Result<&'a [u8], Malformed> {
     if dropped == 0 {
         Ok(r.until_nul_or_end())
     } else {
@@ -161,7 +166,7 @@ fn text<'a>(r: &mut Reader<'a>, dropped: usize) -> Result<&'a [u8], Malformed> {
 /// are dropped: the engine would refuse the whole login for them, and there are clients that send
 /// them (MySQL bug 79612). If the last `dropped` bytes of the payload were not kept, the pairs
 /// before them are returned with a new length.
-fn attributes(rest: &[u8], dropped: usize) -> Vec<u8> {
+pub(crate) fn read_attributes(rest: &[u8], dropped: usize) -> Vec<u8> {
     let mut r = Reader::new(rest);
     let Some(len) = r.lenenc().ok().and_then(|len| usize::try_from(len).ok()) else {
         return Vec::new();

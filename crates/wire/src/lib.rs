@@ -7,6 +7,7 @@
 
 pub mod auth;
 pub mod capabilities;
+pub mod change_user;
 pub mod client;
 pub mod command;
 pub mod first_packet;

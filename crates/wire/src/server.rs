@@ -6,6 +6,7 @@
 
 use crate::auth::{CACHING_SHA2, NATIVE, switch_request};
 use crate::capabilities::Capabilities;
+use crate::change_user::ChangeUser;
 use crate::handshake_response::HandshakeResponse;
 use crate::packet::{Packet, write_packet};
 use zeroize::{Zeroize, Zeroizing};
@@ -39,12 +40,20 @@ pub struct Login {
     pub database: Option<Vec<u8>>,
     /// Capabilities that both the greeting and the client have.
     pub capabilities: Capabilities,
-    pub collation: u8,
+    pub collation: u16,
     pub max_packet: u32,
     pub attributes: Vec<u8>,
     pub credential: Credential,
     /// Sequence number of the answer.
     pub next_seq: u8,
+}
+
+/// Terms of a session that a change of user keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionTerms {
+    /// Capabilities that were granted at its first login.
+    pub capabilities: Capabilities,
+    pub max_packet: u32,
 }
 
 /// Next step of a login.
@@ -72,6 +81,10 @@ pub enum LoginError {
 enum ServerState {
     /// Waits for the login, the second packet of the connection after the SSLRequest.
     Response,
+    /// Waits for the COM_CHANGE_USER of a session whose login named this largest packet.
+    Change {
+        max_packet: u32,
+    },
     /// Waits for the clear password and its NUL (full authentication).
     Clear(Box<HandshakeResponse>),
     /// Waits for the answer to a switch to `mysql_native_password`: a token of 20 bytes, or
@@ -101,6 +114,25 @@ impl ServerLogin {
         }
     }
 
+    /// Starts before a COM_CHANGE_USER, in a session with these terms.
+    pub fn of_change(salt: [u8; 20], terms: SessionTerms) -> Self {
+        let SessionTerms {
+            capabilities,
+            max_packet,
+        } = terms;
+        Self {
+            salt,
+            offered: capabilities,
+            expected_seq: 0,
+            state: ServerState::Change { max_packet },
+        }
+    }
+
+    /// Returns the sequence number of an error packet that ends the login now.
+    pub fn answer_seq(&self) -> u8 {
+        self.expected_seq.wrapping_add(1)
+    }
+
     /// Takes the next packet of the client.
     pub fn on_packet(&mut self, packet: Packet) -> Result<LoginStep, LoginError> {
         self.on_cut_packet(packet, 0)
@@ -121,6 +153,9 @@ impl ServerLogin {
         let next_seq = packet.seq.wrapping_add(1);
         match std::mem::replace(&mut self.state, ServerState::Over) {
             ServerState::Response => self.on_response(&packet.payload, dropped, next_seq),
+            ServerState::Change { max_packet } => {
+                self.on_change(&packet.payload, dropped, max_packet, next_seq)
+            }
             ServerState::Clear(_)
             | ServerState::SwitchedToNative(_)
             | ServerState::SwitchedToSha2(_)
@@ -193,6 +228,40 @@ impl ServerLogin {
                 Ok(send(&request, next_seq))
             }
         }
+    }
+
+    /// Takes a COM_CHANGE_USER, and asks for the proof: MariaDB does too, and the libraries of
+    /// clients send none before.
+    fn on_change(
+        &mut self,
+        payload: &[u8],
+        dropped: usize,
+        max_packet: u32,
+        next_seq: u8,
+    ) -> Result<LoginStep, LoginError> {
+        let malformed = match dropped {
+            0 => LoginError::Malformed,
+            _ => LoginError::TooLarge,
+        };
+        let change = ChangeUser::parse_cut(payload, dropped, self.offered);
+        let change = change.map_err(|_| malformed)?;
+        let response = Box::new(HandshakeResponse {
+            capabilities: self.offered,
+            max_packet,
+            collation: change.collation,
+            user: change.user,
+            auth_response: Vec::new(),
+            database: change.database,
+            plugin: change.plugin,
+            attributes: change.attributes,
+        });
+        // A library of MySQL 9 has no other plugin.
+        if response.plugin.as_deref() == Some(CACHING_SHA2) {
+            self.state = ServerState::SwitchedToSha2(response);
+            return Ok(send(&switch_request(CACHING_SHA2, &self.salt), next_seq));
+        }
+        self.state = ServerState::SwitchedToNative(response);
+        Ok(send(&switch_request(NATIVE, &self.salt), next_seq))
     }
 
     /// Takes the first answer of `caching_sha2_password`. MariaDB stores nothing that its proof

@@ -220,3 +220,88 @@ fn an_ssl_request_inside_tls_is_no_login() {
     );
     assert_eq!(run(vec![packet(2, &[])]).err(), Some(LoginError::Malformed));
 }
+
+fn change(plugin: &[u8]) -> Vec<u8> {
+    let change = ChangeUser {
+        user: b"p.other".to_vec(),
+        database: Some(b"test".to_vec()),
+        collation: 2304,
+        plugin: Some(plugin.to_vec()),
+        attributes: Vec::new(),
+    };
+    change.encode(OFFERED)
+}
+
+fn change_machine() -> ServerLogin {
+    let terms = SessionTerms {
+        capabilities: OFFERED,
+        max_packet: 1 << 20,
+    };
+    ServerLogin::of_change([9; 20], terms)
+}
+
+#[test]
+fn case_50_a_change_of_user_is_asked_for_its_proof_with_one_switch() {
+    for (plugin, switch) in [
+        (NATIVE, NATIVE),
+        (b"", NATIVE),
+        (b"dummy_fallback_auth", NATIVE),
+        (CACHING_SHA2, CACHING_SHA2),
+    ] {
+        let mut machine = change_machine();
+        assert_eq!(machine.answer_seq(), 1);
+        let step = machine.on_packet(packet(0, &change(plugin)));
+        let Ok(LoginStep::Send(bytes)) = step else {
+            panic!("{step:?}")
+        };
+        assert_eq!(bytes[3], 1);
+        assert_eq!(bytes[4..], switch_request(switch, &[9; 20]));
+        assert_eq!(machine.answer_seq(), 3);
+        let step = machine.on_packet(packet(2, b""));
+        let Ok(LoginStep::Credential(login)) = step else {
+            panic!("{step:?}")
+        };
+        assert!(matches!(login.credential, Credential::Empty));
+        assert_eq!(
+            (login.next_seq, login.collation, login.max_packet),
+            (3, 2304, 1 << 20)
+        );
+        assert_eq!(
+            (&login.user[..], login.database.as_deref()),
+            (&b"p.other"[..], Some(&b"test"[..]))
+        );
+    }
+}
+
+#[test]
+fn case_50_a_change_of_user_by_caching_sha2_is_asked_for_the_clear_password() {
+    let mut machine = change_machine();
+    machine.on_packet(packet(0, &change(CACHING_SHA2))).unwrap();
+    let step = machine.on_packet(packet(2, &[1; 32])).unwrap();
+    assert!(matches!(step, LoginStep::Send(bytes) if bytes[3..] == [3, 1, 4]));
+    let step = machine.on_packet(packet(4, b"secret\0")).unwrap();
+    let LoginStep::Credential(login) = step else {
+        panic!("{step:?}")
+    };
+    assert!(matches!(login.credential, Credential::Clear(p) if *p == b"secret"));
+    assert_eq!(login.next_seq, 5);
+}
+
+#[test]
+fn case_50_a_change_of_user_out_of_order_malformed_or_too_long_is_refused() {
+    let whole = change(NATIVE);
+    for (seq, payload, dropped, error) in [
+        (1, &whole[..], 0, LoginError::OutOfOrder),
+        (0, &whole[..9], 0, LoginError::Malformed),
+        (0, b"", 0, LoginError::Malformed),
+        (0, &whole[..9], 9, LoginError::TooLarge),
+    ] {
+        let got = change_machine().on_cut_packet(packet(seq, payload), dropped);
+        assert_eq!(got.err(), Some(error), "{payload:?}");
+    }
+    // A command that was sent without waiting is no proof.
+    let mut machine = change_machine();
+    machine.on_packet(packet(0, &whole)).unwrap();
+    let got = machine.on_packet(packet(0, b"\x0e"));
+    assert_eq!(got.err(), Some(LoginError::OutOfOrder));
+}

@@ -20,11 +20,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tidegate_wire::auth;
 use tidegate_wire::capabilities::{Capabilities, OFFERED};
+use tidegate_wire::change_user::ChangeUser;
 use tidegate_wire::client::{ClientIdentity, ClientLogin, ClientStep};
 use tidegate_wire::first_packet::{ClientName, FirstPacket};
 use tidegate_wire::greeting::{Opening, salt_from_random};
 use tidegate_wire::handshake_response::HandshakeResponse;
-use tidegate_wire::packet::{Header, Packet, write_packet};
+use tidegate_wire::packet::{HEADER_LEN, Header, Packet, write_packet};
 use tidegate_wire::query;
 use tidegate_wire::relay::{FromClient, Intercepted, Relay};
 use tidegate_wire::response::{ErrPacket, OkPacket};
@@ -68,7 +69,7 @@ proptest! {
         prop_assert_eq!(read.scramble_buf(), &ours.auth_response[..]);
         prop_assert_eq!(read.db_name(), ours.database.as_deref());
         prop_assert_eq!(read.auth_plugin().map(AuthPlugin::as_bytes), ours.plugin.as_deref());
-        prop_assert_eq!(read.collation(), ours.collation);
+        prop_assert_eq!(u16::from(read.collation()), ours.collation);
         prop_assert_eq!(read.connect_attributes().unwrap_or_default(), pairs);
     }
 
@@ -222,11 +223,12 @@ proptest! {
     }
 
     #[test]
-    fn case_50_their_change_of_user_is_never_passed_on(
-        (login, pairs) in responses(), cut in any::<prop::sample::Index>(),
+    fn case_50_their_change_of_user_is_ours_and_never_passed_on(
+        (login, pairs) in responses(), collation in any::<u16>(),
+        cut in any::<prop::sample::Index>(),
     ) {
         prop_assume!(login.auth_response.len() < 256);
-        let more = ComChangeUserMoreData::new(45)
+        let more = ComChangeUserMoreData::new(collation)
             .with_auth_plugin(login.plugin.as_deref().map(AuthPlugin::from_bytes))
             .with_connect_attributes((!pairs.is_empty()).then(|| pairs.clone()));
         let change = write(&ComChangeUser::new()
@@ -234,19 +236,34 @@ proptest! {
             .with_database(login.database.clone())
             .with_auth_plugin_data(Some(login.auth_response.clone()))
             .with_more_data(Some(more)));
+        // Their command has a plugin only if they have one.
+        let capabilities = match login.plugin.is_some() {
+            true => OFFERED,
+            false => OFFERED.without(Capabilities::PLUGIN_AUTH),
+        };
+        let ours = ChangeUser::parse_cut(&change, 0, capabilities).unwrap();
+        prop_assert_eq!(&ours.user, &login.user);
+        prop_assert_eq!(&ours.database, &login.database);
+        prop_assert_eq!(&ours.plugin, &login.plugin);
+        prop_assert_eq!(ours.collation, collation);
         let mut bytes = Vec::new();
         write_packet(&mut 0, &change, &mut bytes);
         let (first, second) = bytes.split_at(cut.index(bytes.len() - 1) + 1);
         let mut relay = Relay::new(OFFERED, 2);
-        let whole = FromClient::Command { consumed: bytes.len(), command: Intercepted::ChangeUser };
-        if second.is_empty() {
-            prop_assert_eq!(relay.from_client(first), Ok(whole));
+        // Its first byte is enough.
+        let beginning = HEADER_LEN + 1;
+        let command = Intercepted::ChangeUser;
+        if first.len() >= beginning {
+            let consumed = beginning;
+            let found = FromClient::Command { consumed, command };
+            prop_assert_eq!(relay.from_client(first), Ok(found));
         } else {
             prop_assert_eq!(relay.from_client(first), Ok(FromClient::Hold(first.len())));
-            let command = Intercepted::ChangeUser;
-        let rest = FromClient::Command { consumed: second.len(), command };
-            prop_assert_eq!(relay.from_client(second), Ok(rest));
+            let consumed = beginning - first.len();
+            let found = FromClient::Command { consumed, command };
+            prop_assert_eq!(relay.from_client(second), Ok(found));
         }
+        prop_assert_eq!(relay.take_held(), &bytes[..beginning]);
     }
 
     #[test]

@@ -152,11 +152,11 @@ fn a_real_engine_s_verdict_ends_our_login() {
             .into_iter()
             .map(|p| machine.on_packet(p).unwrap())
             .collect();
-        let [ClientStep::Send(_), ClientStep::Done { server_version, .. }] = &steps[..] else {
+        let [ClientStep::Send(_), ClientStep::Done { engine, .. }] = &steps[..] else {
             panic!("{name}")
         };
         assert!(
-            String::from_utf8_lossy(server_version).contains("MariaDB"),
+            String::from_utf8_lossy(&engine.version).contains("MariaDB"),
             "{name}"
         );
     }

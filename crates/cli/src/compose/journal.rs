@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidegate_console::events::Events;
 use tidegate_console::metrics::Metrics;
-use tidegate_model::journal::{ConnectionClosed, Ending};
+use tidegate_model::journal::{ConnectionClosed, Ending, UserChanged};
 use tidegate_model::{Event, Journal, LogBudget, Severity};
 use tracing::{debug, error, info, warn};
 
@@ -25,6 +25,7 @@ impl Journal for LogJournal {
                     debug!(version, cipher, "handshake done");
                 }
             }
+            Event::UserChanged(changed) => log_user_changed(changed),
             Event::ClusterDeleted { cluster } => info!(%cluster, "cluster deleted"),
             Event::EngineStarted {
                 cluster,
@@ -103,6 +104,32 @@ fn within_budget(closed: &ConnectionClosed) -> bool {
         // A cluster with many logins must not use up the lines of the others.
         (Some(_), Some(cluster)) => budget.take_for(cluster),
         _ => budget.take(),
+    }
+}
+
+fn log_user_changed(changed: &UserChanged) {
+    let UserChanged {
+        session,
+        client,
+        from,
+        to,
+    } = changed;
+    // A pool may change the user for every request.
+    let has_budget = to
+        .cluster
+        .is_none_or(|cluster| LogBudget::of_process().take_for(cluster));
+    if has_budget {
+        info!(
+            session = session.0,
+            %client,
+            from_cluster = from.cluster.map(tracing::field::display),
+            from_name = from.cluster_name.as_deref(),
+            from_user = from.user.as_deref(),
+            cluster = to.cluster.map(tracing::field::display),
+            name = to.cluster_name.as_deref(),
+            user = to.user.as_deref(),
+            "user changed"
+        );
     }
 }
 

@@ -270,7 +270,7 @@ fn handshake_response(
     HandshakeResponse {
         capabilities: wanted.intersect(greeting.capabilities),
         max_packet: 1 << 24,
-        collation: greeting.collation,
+        collation: u16::from(greeting.collation),
         user: user.as_bytes().to_vec(),
         auth_response: scramble,
         database: database.map(|d| d.as_bytes().to_vec()),

@@ -146,6 +146,7 @@ impl Journal for Metrics {
             // The death of a frozen engine is a separate event.
             Event::EngineFrozen { .. }
             | Event::ClusterDeleted { .. }
+            | Event::UserChanged(_)
             | Event::EngineSlept { .. }
             | Event::CertificateSwapped { .. }
             | Event::CertificateRejected { .. }

@@ -5,7 +5,7 @@ use super::records::{LegRead, RECORD, drain_plain, open_records, read_room};
 use super::reset_watch::ResetWatch;
 use crate::limits;
 use crate::openssl_names::openssl_facts;
-use crate::tls_stream::poll_write_tls;
+use crate::tls_stream::{ClientParts, poll_write_tls};
 use rustls::{ProtocolVersion, ServerConnection};
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -16,6 +16,7 @@ use tidegate_wire::tls_status::TlsFacts;
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// Connection to the client.
 pub(crate) struct ClientLeg {
@@ -33,17 +34,34 @@ pub(crate) struct ClientLeg {
 }
 
 impl ClientLeg {
-    pub fn new(tcp: TcpStream, mut tls: ServerConnection) -> Self {
+    pub fn new(parts: ClientParts) -> (Self, Zeroizing<Vec<u8>>) {
+        let ClientParts {
+            tcp,
+            mut tls,
+            records,
+            ahead,
+        } = parts;
         tls.set_buffer_limit(Some(limits::TLS_OUT_MAX));
         let counts_records = tls.protocol_version() == Some(ProtocolVersion::TLSv1_2);
-        Self {
+        let leg = Self {
             tcp,
             tls,
-            records: 0,
+            records,
             counts_records,
             unsent: 0,
             closed: false,
             ended: false,
+        };
+        (leg, ahead)
+    }
+
+    /// Returns the parts with which a login goes on. `ahead`: plain bytes that it reads first.
+    pub fn into_parts(self, ahead: Zeroizing<Vec<u8>>) -> ClientParts {
+        ClientParts {
+            tcp: self.tcp,
+            tls: self.tls,
+            records: self.records,
+            ahead,
         }
     }
 

@@ -3,12 +3,14 @@
 //! A session is one task and has no buffer. It reads from one side only when all that it read
 //! before has been sent to the other, which is all the back-pressure that is needed.
 
+use super::client_leg::ClientLeg;
 use super::records::LegRead;
 use super::reset_watch::ResetWatch;
 use super::session_peers::{RelayEnd, SessionPeers};
-use super::{ClientLeg, EngineLeg, SCRATCH, Scratch};
+use super::{EngineLeg, SCRATCH, Scratch};
 use crate::endings::{broken_protocol, client_gone, internal_error};
 use crate::error_packet::err_packet;
+use crate::tls_stream::ClientParts;
 use std::io;
 use std::task::{Context, Poll};
 use tidegate_model::journal::Ending;
@@ -18,6 +20,7 @@ use tidegate_model::{
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity};
 use tidegate_wire::slices::{head, tail};
+use zeroize::Zeroizing;
 
 /// Largest id of a session that a client can read signed.
 const SIGNED_MAX: u64 = i32::MAX as u64;
@@ -35,7 +38,6 @@ pub(crate) struct RelayDriver {
     reported: Activity,
     /// Bytes of the client that must wait until the responses before them are complete.
     stash: Vec<u8>,
-    records_max: u64,
     /// The client sent COM_QUIT and closed. The engine finishes the commands before it, and its
     /// answers are discarded.
     discards_answers: bool,
@@ -50,13 +52,13 @@ pub(crate) struct RelayDriver {
 
 impl RelayDriver {
     pub fn new(
-        client: ClientLeg,
+        client: ClientParts,
         engine: EngineLeg,
         core: Relay,
         peers: SessionPeers,
         reporter: Reporter,
-        records_max: u64,
     ) -> Self {
+        let (client, ahead) = ClientLeg::new(client);
         Self {
             client,
             engine,
@@ -64,8 +66,7 @@ impl RelayDriver {
             peers,
             reporter,
             reported: Activity::Busy,
-            stash: Vec::new(),
-            records_max,
+            stash: ahead.to_vec(),
             discards_answers: false,
             half_closed: None,
             bytes_from_client: 0,
@@ -73,6 +74,13 @@ impl RelayDriver {
             stopping: false,
             started: false,
         }
+    }
+
+    /// Takes the session apart, for a login that begins with the held packet.
+    pub fn into_parts(mut self) -> (ClientParts, EngineLeg) {
+        let mut ahead = Zeroizing::new(self.core.take_held());
+        ahead.append(&mut self.stash);
+        (self.client.into_parts(ahead), self.engine)
     }
 
     pub fn engine_session(&self) -> EngineSession {
@@ -109,7 +117,10 @@ impl RelayDriver {
                 .buffered(&mut scratch.plain)
                 .map_err(|e| client_gone(&e))?;
             let bytes = head(&scratch.plain, n).map_err(internal_error)?;
-            self.take_from_client(cx, bytes)?;
+            match std::mem::take(&mut self.stash) {
+                ahead if ahead.is_empty() => self.take_from_client(cx, bytes)?,
+                ahead => self.take_from_client(cx, &[&ahead, bytes].concat())?,
+            }
         }
         loop {
             let mut moved = false;
@@ -200,7 +211,11 @@ impl RelayDriver {
         self.client.seal(&out)
     }
 
-    fn step_client(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<bool, Ending> {
+    fn step_client(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<bool, RelayEnd> {
         match self
             .client
             .poll_read(cx, &mut scratch.cipher, &mut scratch.plain)
@@ -218,8 +233,8 @@ impl RelayDriver {
                 self.half_closed = Some(self.client.watch_reset().map_err(|e| client_gone(&e))?);
                 Ok(true)
             }
-            Poll::Ready(Ok(LegRead::End)) => Err(self.client_closed(cx)),
-            Poll::Ready(Err(e)) => Err(client_gone(&e)),
+            Poll::Ready(Ok(LegRead::End)) => Err(self.client_closed(cx).into()),
+            Poll::Ready(Err(e)) => Err(client_gone(&e).into()),
             Poll::Ready(Ok(LegRead::Plain(n))) => {
                 self.bytes_from_client += n as u64;
                 let bytes = head(&scratch.plain, n).map_err(internal_error)?;
@@ -248,7 +263,7 @@ impl RelayDriver {
     }
 
     /// Sends bytes of the client to the engine, in pieces as the relay core decides.
-    fn take_from_client(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), Ending> {
+    fn take_from_client(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), RelayEnd> {
         while !bytes.is_empty() {
             let taken = match self.core.from_client(bytes).map_err(broken_protocol)? {
                 FromClient::Forward(n) => {
@@ -257,6 +272,15 @@ impl RelayDriver {
                     n
                 }
                 FromClient::Hold(n) => n,
+                FromClient::Command {
+                    consumed,
+                    command: Intercepted::ChangeUser,
+                } => {
+                    // All answers are complete, and the next bytes belong to a login.
+                    let rest = tail(bytes, consumed).map_err(internal_error)?;
+                    self.stash.extend_from_slice(rest);
+                    return Err(RelayEnd::ChangeUser);
+                }
                 FromClient::Command { consumed, command } => {
                     self.handle_held(cx, command)?;
                     consumed
@@ -278,20 +302,13 @@ impl RelayDriver {
         let (id, ends_session) = match command {
             Intercepted::Kill { id, query } => (id, !query),
             Intercepted::ProcessKill { id } => (u64::from(id), true),
-            // 0 is no session's id, so it is replaced by none.
-            Intercepted::Other => (0, false),
+            // 0 is no session's id, so it is replaced by none. A change of user has left already.
+            Intercepted::Other | Intercepted::ChangeUser => (0, false),
             Intercepted::TlsStatus => {
                 let mut out = Vec::new();
                 self.core
                     .release_tls_status(&self.client.tls_facts(), &mut out);
                 return self.send_to_engine(cx, &out);
-            }
-            Intercepted::ChangeUser => {
-                let refusal = Refusal::new(RefusalKind::ChangeUser);
-                let mut out = Vec::new();
-                self.core
-                    .answer_held(&err_packet(&refusal, &self.peers.wording, None), &mut out);
-                return self.client.seal(&out).map_err(|e| client_gone(&e));
             }
         };
         let mapped = SessionId::is_ours(id).and_then(|id| {
@@ -366,7 +383,7 @@ impl RelayDriver {
             .client
             .records_sealed()
             .max(self.engine.records_sealed());
-        if records > self.records_max && self.may_yield(false) {
+        if records > self.peers.records_max && self.may_yield(false) {
             return Err(Ending::Refused {
                 kind: RefusalKind::RecycleTls12,
                 detail: None,

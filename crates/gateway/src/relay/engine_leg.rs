@@ -2,6 +2,7 @@
 //! account that requires it.
 
 use super::records::{LegRead, RECORD, open_records, read_room};
+use crate::leg_stream::LegStream;
 use crate::tls_stream::poll_write_tls;
 use rustls::{ClientConnection, ProtocolVersion};
 use std::io::{self, Write};
@@ -35,7 +36,8 @@ struct LegTls {
 }
 
 impl EngineLeg {
-    pub fn new(stream: UnixStream, tls: Option<Box<ClientConnection>>) -> Self {
+    /// `records`: those that were sealed for the engine before.
+    pub fn new(stream: UnixStream, tls: Option<Box<ClientConnection>>, records: u64) -> Self {
         let tls = tls.map(|mut session| {
             // The driver sends only what it has just read, and nothing before that has left.
             session.set_buffer_limit(None);
@@ -43,7 +45,7 @@ impl EngineLeg {
             Box::new(LegTls {
                 session,
                 unsent: 0,
-                records: 0,
+                records,
                 counts_records,
             })
         });
@@ -54,6 +56,13 @@ impl EngineLeg {
             sent: 0,
             write_failed: false,
         }
+    }
+
+    /// Returns the stream of a drained leg, and the number of records sealed for the engine.
+    pub fn into_parts(self) -> (LegStream, u64) {
+        let records = self.records_sealed();
+        let tls = self.tls.map(|tls| tls.session);
+        (LegStream::resume(self.stream, tls), records)
     }
 
     /// Returns the number of bytes that the engine has not accepted yet, or a little more.

@@ -11,7 +11,6 @@ mod records;
 mod reset_watch;
 mod session_peers;
 
-pub(crate) use client_leg::ClientLeg;
 pub(crate) use driver::RelayDriver;
 pub(crate) use engine_leg::EngineLeg;
 pub(crate) use session_peers::{RelayEnd, SessionPeers};

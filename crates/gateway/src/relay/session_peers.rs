@@ -8,6 +8,8 @@ use tidegate_model::{ClusterId, EngineSession, LiveSwitch, Sessions, Wording};
 /// Reason why the relay ended.
 pub(crate) enum RelayEnd {
     Told(Ending),
+    /// The client begins to log in as another user. All answers before that are complete.
+    ChangeUser,
     /// The engine closed its side. Whether it is alive is asked next.
     EngineClosed {
         detail: Option<String>,
@@ -34,4 +36,6 @@ pub(crate) struct SessionPeers {
     pub at_disk_limit: LiveSwitch,
     /// Share of this session in its cluster's budget of memory.
     pub held: HeldShare,
+    /// Records that may be sealed under one key of TLS 1.2.
+    pub records_max: u64,
 }

@@ -2,10 +2,12 @@
 
 use super::authenticated::Authenticated;
 use super::identified::Identified;
-use crate::connection::send_last;
+use crate::connection::{Connection, send_last};
+use crate::endings::closed_by_engine;
 use crate::engine_login::{self, EngineLogin, LoginFailure, ProvenClient};
 use crate::limits;
 use crate::login_check::{LoginCheck, ProvenLogin, denied_by_engine};
+use crate::previous_session::{Changed, PreviousSession};
 use rustls::ClientConnection;
 use std::sync::Arc;
 use tidegate_model::journal::{ConnectionFacts, Ending};
@@ -42,9 +44,11 @@ enum NotAttached {
 }
 
 impl Attached {
-    /// Wakes the cluster if it sleeps, and logs in at its engine.
+    /// Wakes the cluster if it sleeps, and logs in at its engine. `previous`: the session that the
+    /// client had before, which is left or goes on.
     pub async fn open_session(
         authenticated: Authenticated,
+        previous: &mut Option<PreviousSession>,
         facts: &mut ConnectionFacts,
     ) -> Result<Self, Ending> {
         let Authenticated {
@@ -61,7 +65,7 @@ impl Attached {
         let deadline = (proved + limits::ATTACH_AFTER_PROOF)
             .max(connection.accepted + limits::ATTACH_AFTER_ACCEPT);
         facts.woken = tenant.accounts_current;
-        match attach_by(deadline, &identified, &proven).await {
+        match attach(deadline, &identified, &proven, previous.take()).await {
             Ok((lease, engine)) => {
                 facts.login_to_attached = Some(proved.elapsed());
                 // Only after the engine accepted the password: with an old one, which the gateway
@@ -101,15 +105,38 @@ async fn refuse(mut identified: Identified, why: NotAttached) -> Ending {
     }
 }
 
-/// Gets a lease and logs in at the engine. If the engine closes during the login, both are repeated
-/// once, which the client does not see.
-async fn attach_by(
+/// Goes on in the previous session if that serves the client, or leaves it and logs in.
+async fn attach(
     deadline: Instant,
     identified: &Identified,
     proven: &ProvenLogin,
+    previous: Option<PreviousSession>,
 ) -> Result<(Lease, EngineLogin), NotAttached> {
+    let Some(previous) = previous else {
+        return attach_by(deadline, identified, proven).await;
+    };
+    if !previous.serves(proven) {
+        previous.leave(deadline).await;
+        return attach_by(deadline, identified, proven).await;
+    }
+    let client = proven_client(identified, proven);
+    match previous.change_user(deadline, &client).await {
+        Changed::Done(lease, login) => Ok((lease, login)),
+        Changed::Again => attach_by(deadline, identified, proven).await,
+        Changed::Refused(err) => Err(NotAttached::Engine(err)),
+        Changed::Broken(lease, why) => {
+            let Connection { shared, guard, .. } = &identified.connection;
+            let kind = closed_by_engine(&*shared.waker, guard, &lease).await;
+            let refusal = Refusal::because(kind, error_chain(&why));
+            Err(NotAttached::Refused(refusal))
+        }
+        Changed::Deadline => Err(NotAttached::Refused(RefusalKind::WakeDeadline.into())),
+    }
+}
+
+fn proven_client<'a>(identified: &'a Identified, proven: &'a ProvenLogin) -> ProvenClient<'a> {
     let raw = &identified.login.user;
-    let client = ProvenClient {
+    ProvenClient {
         client: identified.connection.client,
         local: identified.connection.local,
         login: &identified.login,
@@ -119,7 +146,17 @@ async fn attach_by(
             _ => user_bytes(raw),
         },
         stage1: proven.stage1.as_ref(),
-    };
+    }
+}
+
+/// Gets a lease and logs in at the engine. If the engine closes during the login, both are repeated
+/// once, which the client does not see.
+async fn attach_by(
+    deadline: Instant,
+    identified: &Identified,
+    proven: &ProvenLogin,
+) -> Result<(Lease, EngineLogin), NotAttached> {
+    let client = proven_client(identified, proven);
     let mut tries_left = 1;
     let mut requires = proven.requires;
     let full_until = Instant::now() + limits::ENGINE_FULL_MAX;

@@ -9,15 +9,12 @@ use crate::login_read::{discard, read_kept};
 use crate::tls_stream::TlsStream;
 use std::io;
 use tidegate_model::journal::{ConnectionFacts, Ending};
-use tidegate_model::{LoginName, Refusal, RefusalKind};
+use tidegate_model::{LoginName, Refusal, RefusalKind, error_chain};
 use tidegate_wire::limits::{LOGIN_KEPT_MAX, LOGIN_PACKET_MAX};
 use tidegate_wire::packet::{HEADER_LEN, Header, Packet};
-use tidegate_wire::server::{Login, LoginError, LoginStep, ServerLogin};
+use tidegate_wire::server::{Login, LoginError, LoginStep, ServerLogin, SessionTerms};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
-
-/// Sequence number of the answer to a login packet.
-const ANSWER_SEQ: u8 = 3;
 
 pub(crate) struct Identified {
     pub connection: Connection,
@@ -48,28 +45,55 @@ impl Identified {
     pub async fn read_login(secured: Secured, facts: &mut ConnectionFacts) -> Result<Self, Ending> {
         let Secured {
             connection,
-            mut tls,
+            tls,
             salt,
             secured,
         } = secured;
-        let stream = &mut *tls;
         let machine = ServerLogin::new(salt, connection.shared.settings.offered());
-        let login = match connection.unproven(read_packets(stream, machine)).await {
+        let identified = Self::read(connection, tls, salt, machine).await?;
+        facts.tls_to_login = Some(secured.elapsed());
+        Ok(identified)
+    }
+
+    /// Reads the login of a session that changes its user.
+    pub async fn read_change(
+        connection: Connection,
+        tls: Box<TlsStream>,
+        terms: SessionTerms,
+    ) -> Result<Self, Ending> {
+        // A new salt: an answer to that of the greeting proves nothing any more.
+        let salt = connection
+            .shared
+            .salt()
+            .map_err(|e| Ending::InternalError(error_chain(&e)))?;
+        let machine = ServerLogin::of_change(salt, terms);
+        Self::read(connection, tls, salt, machine).await
+    }
+
+    async fn read(
+        connection: Connection,
+        mut tls: Box<TlsStream>,
+        salt: [u8; 20],
+        mut machine: ServerLogin,
+    ) -> Result<Self, Ending> {
+        let stream = &mut *tls;
+        let read = connection.unproven(read_packets(stream, &mut machine));
+        let login = match read.await {
             Ok(Ok(login)) => login,
             Ok(Err(LoginReadError::Failed(e))) => return Err(client_closed(&e)),
             Ok(Err(LoginReadError::Refused(kind, seq))) => {
                 return Err(connection.refuse(stream, seq, kind).await);
             }
             Err(Interrupted::Evicted) => {
-                return Err(connection.refuse_evicted(stream, ANSWER_SEQ).await);
+                let seq = machine.answer_seq();
+                return Err(connection.refuse_evicted(stream, seq).await);
             }
             Err(Interrupted::Deadline) => {
                 let kind = RefusalKind::LoginTimeout;
-                return Err(connection.refuse(stream, ANSWER_SEQ, kind).await);
+                return Err(connection.refuse(stream, machine.answer_seq(), kind).await);
             }
         };
         let credential_came = Instant::now();
-        facts.tls_to_login = Some(secured.elapsed());
         let name = LoginName::parse(&login.user, login.collation);
         // Answered at once: no cluster is meant, so the answer reveals nothing of any.
         if name == LoginName::NoPrefix {
@@ -123,7 +147,7 @@ impl Identified {
 
 async fn read_packets(
     tls: &mut TlsStream,
-    mut machine: ServerLogin,
+    machine: &mut ServerLogin,
 ) -> Result<Login, LoginReadError> {
     loop {
         let header = read_header(tls).await?;

@@ -8,6 +8,7 @@
 pub(crate) mod accepted;
 pub(crate) mod attached;
 pub(crate) mod authenticated;
+pub(crate) mod changing;
 pub(crate) mod greeted;
 pub(crate) mod identified;
 pub(crate) mod relaying;

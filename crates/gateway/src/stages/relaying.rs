@@ -2,22 +2,27 @@
 //! session is killed, or the server stops.
 
 use super::attached::Attached;
+use super::changing::Changing;
 use super::identified::Identified;
 use crate::connection::Connection;
+use crate::endings::closed_by_engine;
 use crate::limits;
-use crate::relay::{ClientLeg, EngineLeg, RelayDriver, RelayEnd, SessionPeers};
+use crate::relay::{EngineLeg, RelayDriver, RelayEnd, SessionPeers};
 use crate::shared::GatewayShared;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tidegate_model::journal::{ConnectionFacts, Ending};
 use tidegate_model::{
-    EngineSession, Lease, Refusal, RefusalKind, SessionGuard, YieldRequest, YieldVerdict,
+    AdmissionPlace, EngineSession, Lease, Refusal, RefusalKind, SessionGuard, YieldRequest,
+    YieldVerdict,
 };
 use tidegate_tls::RunningSession;
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::relay::Relay;
+use tidegate_wire::server::SessionTerms;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, timeout_at};
@@ -30,7 +35,25 @@ pub(crate) struct Relaying {
     /// Registration with the TLS scheduler, which leaves time to sessions while many handshakes
     /// wait.
     pub _running: RunningSession,
-    pub _place: Option<OwnedSemaphorePermit>,
+    pub place: Option<OwnedSemaphorePermit>,
+    /// Needs of a later change of the user.
+    pub terms: SessionTerms,
+    pub client: SocketAddr,
+    pub local: SocketAddr,
+}
+
+/// State of a session that does not relay any more.
+pub(crate) enum RelayLeft {
+    Ended(Ending),
+    /// The client begins to log in as another user.
+    Changing(Box<Changing>),
+}
+
+/// Reason why a session stops relaying.
+enum RelayStop {
+    End(Ending),
+    /// The client changes the user, and has this place among the unproven connections.
+    Change(AdmissionPlace),
 }
 
 /// Requests from outside for which a session still waits.
@@ -48,6 +71,12 @@ enum SessionEvent {
     Yield(Option<YieldRequest>),
     Stop,
     GraceOver,
+}
+
+impl RelayStop {
+    fn refused(kind: RefusalKind, detail: Option<String>) -> Self {
+        Self::End(Ending::Refused { kind, detail })
+    }
 }
 
 impl Relaying {
@@ -82,9 +111,11 @@ impl Relaying {
             shared,
             guard,
             session_place,
+            client,
+            local,
             ..
         } = connection;
-        let engine_session = EngineSession::of_single(lease.run, u64::from(engine.session));
+        let engine_session = EngineSession::of_single(lease.run, engine.session);
         guard.attached(engine_session);
         let peers = SessionPeers {
             cluster: proven.tenant.cluster,
@@ -95,15 +126,14 @@ impl Relaying {
             ping_holds: proven.tenant.ping_holds,
             at_disk_limit: lease.at_disk_limit.clone(),
             held: shared.held.session(proven.tenant.cluster),
+            records_max: shared.settings.tls12_records_max,
         };
-        let (tcp, tls) = tls.into_parts();
         let driver = RelayDriver::new(
-            ClientLeg::new(tcp, tls),
-            EngineLeg::new(engine.stream, engine.tls),
+            tls.into_parts(),
+            EngineLeg::new(engine.stream, engine.tls, engine.records),
             Relay::new(login.capabilities, engine.ok.status),
             peers,
             lease.reporter(),
-            shared.settings.tls12_records_max,
         );
         let running = shared.handshakes.session();
         Ok(Self {
@@ -112,37 +142,39 @@ impl Relaying {
             guard,
             shared,
             _running: running,
-            _place: session_place,
+            place: session_place,
+            terms: SessionTerms {
+                capabilities: login.capabilities,
+                max_packet: login.max_packet,
+            },
+            client,
+            local,
         })
     }
 
-    /// Relays until the session ends, and closes it.
-    pub async fn run(mut self, facts: &mut ConnectionFacts) -> Ending {
-        let ending = self.until_end().await;
-        facts.bytes_from_client = self.driver.bytes_from_client;
-        facts.bytes_to_client = self.driver.bytes_to_client;
-        // Boxed: its future is large, and would enlarge every idle session.
-        Box::pin(self.close(ending)).await
+    /// Relays until the session ends, and closes it, or until the client changes the user.
+    pub async fn run(mut self, facts: &mut ConnectionFacts) -> RelayLeft {
+        let stop = self.until_stop().await;
+        facts.bytes_from_client += self.driver.bytes_from_client;
+        facts.bytes_to_client += self.driver.bytes_to_client;
+        match stop {
+            // Boxed: its future is large, and would enlarge every idle session.
+            RelayStop::End(ending) => RelayLeft::Ended(Box::pin(self.close(ending)).await),
+            RelayStop::Change(place) => RelayLeft::Changing(Box::new(Changing::begin(self, place))),
+        }
     }
 
-    async fn until_end(&mut self) -> Ending {
+    async fn until_stop(&mut self) -> RelayStop {
         let mut waits = OutsideWaits {
             leased: true,
             grace: None,
         };
         loop {
             match poll_fn(|cx| self.poll_event(cx, &mut waits)).await {
-                SessionEvent::Ended(RelayEnd::Told(ending)) => return ending,
-                // Boxed, as below.
-                SessionEvent::Ended(RelayEnd::EngineClosed { detail }) => {
-                    return Box::pin(self.closed_by_engine(detail)).await;
-                }
-                SessionEvent::Killed => return Ending::Killed,
+                SessionEvent::Ended(end) => return self.relay_ended(end).await,
+                SessionEvent::Killed => return RelayStop::End(Ending::Killed),
                 SessionEvent::Yield(None) if self.lease.yields_memory() => {
-                    return Ending::Refused {
-                        kind: RefusalKind::MemoryShare,
-                        detail: None,
-                    };
+                    return RelayStop::refused(RefusalKind::MemoryShare, None);
                 }
                 // The engine is stopping or dead, so its socket will close.
                 SessionEvent::Yield(None) => waits.leased = false,
@@ -152,7 +184,7 @@ impl Relaying {
                     // Nothing is relayed during this wait: a command sent now could reach an engine
                     // that is going to sleep.
                     if request.yes().await == YieldVerdict::Evicted {
-                        return Ending::Evicted;
+                        return RelayStop::End(Ending::Evicted);
                     }
                 }
                 SessionEvent::Yield(Some(request)) => request.no(),
@@ -163,27 +195,32 @@ impl Relaying {
                         self.shared.settings.stop_grace,
                     )));
                 }
-                SessionEvent::GraceOver => return Ending::Shutdown,
+                SessionEvent::GraceOver => return RelayStop::End(Ending::Shutdown),
             }
         }
     }
 
-    /// Ending of a session that the engine closed: by a KILL that passed through the gateway, by
-    /// itself, or because the engine ended.
-    async fn closed_by_engine(&self, detail: Option<String>) -> Ending {
-        let kind = if self.guard.is_killed_in_sql() {
-            RefusalKind::KilledInSql
-        } else if self
-            .shared
-            .waker
-            .is_alive(self.lease.cluster, self.lease.run)
-            .await
-        {
-            RefusalKind::ClosedByEngine
-        } else {
-            RefusalKind::EngineLost
-        };
-        Ending::Refused { kind, detail }
+    async fn relay_ended(&self, end: RelayEnd) -> RelayStop {
+        match end {
+            RelayEnd::Told(ending) => RelayStop::End(ending),
+            RelayEnd::EngineClosed { detail } => {
+                let waker = &*self.shared.waker;
+                // Boxed: its future would enlarge every idle session.
+                let kind = Box::pin(closed_by_engine(waker, &self.guard, &self.lease)).await;
+                RelayStop::refused(kind, detail)
+            }
+            // From here on, the client costs what one costs that has only done its handshake.
+            RelayEnd::ChangeUser => {
+                let admission = &self.shared.admission;
+                match admission.admit(self.client.ip(), limits::COST_SECURED) {
+                    Ok(place) => RelayStop::Change(place),
+                    Err(full) => {
+                        let kind = RefusalKind::TooManyFromAddress;
+                        RelayStop::refused(kind, Some(full.to_string()))
+                    }
+                }
+            }
+        }
     }
 
     /// Moves bytes first, then checks for requests from outside. All of it happens after every
@@ -217,7 +254,8 @@ impl Relaying {
             guard,
             shared,
             _running,
-            _place,
+            place: _place,
+            ..
         } = self;
         let outstanding = !driver.at_boundary();
         let cut = match ending {

@@ -10,9 +10,6 @@ pub const OUTSTANDING_MAX: usize = 256;
 /// statements go to the engine unchecked.
 pub const KILL_TEXT_MAX: usize = 1024;
 
-/// Bytes of the longest COM_CHANGE_USER that is held back: it carries the same fields as a login.
-pub const CHANGE_USER_MAX: usize = crate::limits::LOGIN_PACKET_MAX;
-
 /// Bytes that are read of an engine's packet at most: the header of an OK, two length-encoded
 /// integers of up to nine bytes, and the status flags.
 pub const HEAD_MAX: usize = 1 + 9 + 9 + 2;

@@ -28,8 +28,8 @@ pub enum FromClient {
     Forward(usize),
     /// This many bytes were taken into the relay's buffer.
     Hold(usize),
-    /// A packet is held back. [`Relay::release_held`] or [`Relay::answer_held`] must be called
-    /// next.
+    /// A packet is held back. [`Relay::release_held`] must be called next, except where
+    /// [`Intercepted`] says otherwise.
     Command {
         consumed: usize,
         command: Intercepted,
@@ -49,6 +49,8 @@ pub enum Intercepted {
     ProcessKill {
         id: u32,
     },
+    /// Beginning of a COM_CHANGE_USER. [`Relay::take_held`] must be called next: the session does
+    /// not go on in this relay.
     ChangeUser,
     /// Statement that asks whether the connection is encrypted, as text or to be prepared.
     /// [`Relay::release_tls_status`] must be called next.
@@ -72,8 +74,6 @@ pub enum RelayActivity {
 /// Reason why a session can't go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RelayError {
-    #[error("COM_CHANGE_USER with {0} bytes, more than a login may have")]
-    ChangeUserTooLong(usize),
     #[error("COM_CHANGE_USER in a stream that could not be tracked any more")]
     ChangeUserUntracked,
     #[error("packet of a LOAD DATA file with sequence number {found} instead of {expected}")]
@@ -341,15 +341,9 @@ impl Relay {
         self.begin_command(start, body.len());
     }
 
-    /// Answers the held packet in place of the engine.
-    pub fn answer_held(&mut self, err: &ErrPacket, out_to_client: &mut Vec<u8>) {
-        let held = std::mem::take(&mut self.held);
-        let Some(header) = Header::parse(&held.0) else {
-            return;
-        };
-        let mut seq = header.seq.wrapping_add(1);
-        // The engine never gets the packet, so no answer of it is outstanding.
-        write_packet(&mut seq, &err.encode(), out_to_client);
+    /// Takes the beginning of a COM_CHANGE_USER out of the relay. The engine never gets it.
+    pub fn take_held(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held.0)
     }
 
     pub fn activity(&self) -> RelayActivity {

@@ -2,7 +2,7 @@
 //! Only the first bytes of a packet are read, and all of a statement that may be a KILL or ask for
 //! the TLS of its connection.
 
-use super::limits::{CHANGE_USER_MAX, KILL_TEXT_MAX};
+use super::limits::KILL_TEXT_MAX;
 use super::{Intercepted, RelayError};
 use crate::command::Command;
 use crate::kill;
@@ -92,10 +92,7 @@ pub(super) fn read_start(packet: &[u8]) -> Result<PacketStart, RelayError> {
             }),
             _ => None,
         },
-        Command::CHANGE_USER if len > CHANGE_USER_MAX => {
-            return Err(RelayError::ChangeUserTooLong(len));
-        }
-        Command::CHANGE_USER if !is_whole => return Ok(PacketStart::Needs(whole)),
+        // The rest of it is read as a login is.
         Command::CHANGE_USER => Some(Intercepted::ChangeUser),
         Command::STMT_EXECUTE if whole > CURSOR_FLAGS_AT => match packet.get(CURSOR_FLAGS_AT) {
             Some(flags) => {

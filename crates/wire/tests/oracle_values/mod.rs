@@ -156,7 +156,7 @@ pub fn login(
     HandshakeResponse {
         capabilities,
         max_packet,
-        collation,
+        collation: u16::from(collation),
         user,
         auth_response,
         database,

@@ -144,11 +144,11 @@ impl Peer {
             };
             match login.on_packet(packet).unwrap() {
                 ClientStep::Send(bytes) => stream.write_all(&bytes).unwrap(),
-                ClientStep::Done { connection_id, .. } => {
+                ClientStep::Done { engine, .. } => {
                     return Self {
                         stream,
                         session: Session::new(capabilities),
-                        connection_id,
+                        connection_id: engine.connection_id,
                         probes: 0,
                         sent: vec![],
                     };

@@ -12,7 +12,7 @@
 )]
 
 use tidegate_wire::capabilities::Capabilities;
-use tidegate_wire::packet::write_packet;
+use tidegate_wire::packet::{Header, write_packet};
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity};
 use tidegate_wire::response::{ErrPacket, OkPacket};
 use tidegate_wire::tls_status::TlsFacts;
@@ -41,6 +41,8 @@ pub struct Session {
     pub to_engine: Vec<u8>,
     pub to_client: Vec<u8>,
     stash: Vec<u8>,
+    /// Bytes of a COM_CHANGE_USER that are still to come. A login reads them.
+    left_of_change: usize,
     pub seen: Vec<Intercepted>,
     /// Bits that the engine's ids have beyond those of the client's.
     pub engine_bits: u64,
@@ -54,6 +56,7 @@ impl Session {
             to_engine: vec![],
             to_client: vec![],
             stash: vec![],
+            left_of_change: 0,
             seen: vec![],
             engine_bits: 0,
         }
@@ -63,7 +66,13 @@ impl Session {
         let mut all = std::mem::take(&mut self.stash);
         all.extend_from_slice(bytes);
         let mut rest = &all[..];
-        while !rest.is_empty() {
+        loop {
+            let of_change = self.left_of_change.min(rest.len());
+            self.left_of_change -= of_change;
+            rest = &rest[of_change..];
+            if rest.is_empty() {
+                break;
+            }
             let taken = match self.relay.from_client(rest).unwrap() {
                 FromClient::Forward(n) => {
                     self.to_engine.extend_from_slice(&rest[..n]);
@@ -94,9 +103,11 @@ impl Session {
                 return self.relay.release_tls_status(&FACTS, &mut self.to_engine);
             }
             Intercepted::ChangeUser => {
-                return self
-                    .relay
-                    .answer_held(&ErrPacket::new(1105, "HY000", "no"), &mut self.to_client);
+                let start = self.relay.take_held();
+                let header = Header::parse(&start).unwrap();
+                assert_eq!(start[4..], [0x11], "its first byte and no more");
+                self.left_of_change = header.len as usize - 1;
+                return;
             }
         };
         let ours = id.filter(|id| id & OURS != 0);

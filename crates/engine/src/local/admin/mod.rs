@@ -30,7 +30,7 @@ const CAPABILITIES: Capabilities = Capabilities(
 );
 
 /// utf8mb4_general_ci.
-const COLLATION: u8 = 45;
+const COLLATION: u16 = 45;
 /// Size of a read from the socket. Answers are small; the accounts of a large cluster take several
 /// reads.
 const READ_SIZE: usize = 16 << 10;
@@ -187,10 +187,10 @@ impl AdminGreeted {
                 ClientStep::Send(bytes) => self.stream.send(&bytes).await?,
                 // It did not ask for TLS.
                 ClientStep::Secure(_) => return Err(ClientError::OutOfOrder.into()),
-                ClientStep::Done { connection_id, .. } => {
+                ClientStep::Done { engine, .. } => {
                     let mut admin = Admin {
                         stream: self.stream,
-                        session: connection_id,
+                        session: engine.connection_id,
                     };
                     admin.settle_session().await?;
                     return Ok(admin);
