@@ -8,6 +8,8 @@ CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/tidegate"
 TOOLS="$CACHE/tools"
 TZINFO_TO_SQL="$CACHE/tzinfo/usr/bin/mariadb-tzinfo-to-sql"
 MYSQL9="$CACHE/mysql9/mysql9"
+MYSQLDUMP9="$CACHE/mysql9/mysqldump9"
+MARIADB_TOOLS="$CACHE/mariadb-tools"
 # mysqlrouter is beside it.
 MYSQLD9="$CACHE/mysql9-servers/mysqld"
 PYTHON="$CACHE/python/bin/python"

@@ -2,6 +2,7 @@
 # Sourced by script/setup. If a registry can't be reached, its client is left out; the test of that client then prints
 # "not run", never "passed".
 . "$ROOT/script/sid.sh"
+. "$ROOT/script/mariadb-tools.sh"
 
 CARGO_DENY_VERSION=0.20.2
 # The ACME server of the tests. Debian 12 has 2.4.0, which supports neither renewal information nor profiles.
@@ -30,8 +31,9 @@ need_test() {
     plan optional_cargo_deny "cargo-deny $CARGO_DENY_VERSION" "checks licences, sources and bans" "15 MB, 6 min"
   [ -x "$TOOLS/bin/pebble" ] || ! have go ||
     plan optional_pebble "pebble $PEBBLE_VERSION (Go module)" "the ACME server of the tests" "23 MB, 1 min"
-  [ -x "$MYSQL9" ] || ! debian_sid_possible ||
-    plan optional_mysql9 "mysql 9.x (unpacked from Debian sid)" "Oracle's command-line client" "111 MB"
+  { [ -x "$MYSQL9" ] && [ -x "$MYSQLDUMP9" ]; } || ! debian_sid_possible ||
+    plan optional_mysql9 "mysql 9.x (unpacked from Debian sid)" "Oracle's command-line client and mysqldump" "111 MB"
+  need_mariadb_tools
   need_mysqld9 "servers that tidegate check is tried on"
   up_to_date "$CACHE/python" "$CLIENTS/python/requirements.txt" ||
     plan optional_python "PyMySQL, SQLAlchemy (pip)" "Python clients, in a separate folder" "60 MB"

@@ -19,6 +19,7 @@ install_mysql9() {
   unpack_from_sid "$CACHE/mysql9/root" mysql-client-core
   # --no-defaults must come first.
   write_sid_wrapper "$MYSQL9" "$CACHE/mysql9/root" usr/bin/mysql --no-defaults
+  write_sid_wrapper "$MYSQLDUMP9" "$CACHE/mysql9/root" usr/bin/mysqldump
   "$MYSQL9" --version >&2
 }
 

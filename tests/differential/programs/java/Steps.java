@@ -203,7 +203,10 @@ public class Steps {
             noteResults(statement, statement.execute("select sleep(6)"));
             if (!byTimeout) canceller.join();
         } catch (SQLException e) {
-            noteError(e);
+            // MySQL's driver reports the error or its own flag, whichever it sees first.
+            boolean isOwn = e.getClass().getSimpleName().equals("MySQLStatementCancelledException");
+            if (byTimeout) noteError(e);
+            else note("cancelled", isOwn || e.getErrorCode() == 1317);
         }
         end();
     }
