@@ -20,6 +20,7 @@ use tidegate_e2e::limits::soon;
 use tidegate_e2e::probe::{dial, read_until_ended};
 use tidegate_e2e::processes;
 use tidegate_e2e::session::Session;
+use tidegate_e2e::wire::Refused;
 
 /// Headers of health checks that name no client.
 const NO_CLIENT: [&[u8]; 2] = [b"PROXY UNKNOWN\r\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"];
@@ -141,6 +142,7 @@ fn after_sigterm_the_server_is_not_ready_but_accepts_until_the_delay_is_over() {
         (console.private("/readyz") == "ready\n").then_some(())
     });
     assert_eq!(console.private("/livez"), "ok\n");
+    let mut early = Session::open(&cluster);
     processes::kill(console.server.pid(), Signal::TERM);
     soon("the end of readiness", || {
         (console.private("/readyz") == "draining\n").then_some(())
@@ -150,12 +152,19 @@ fn after_sigterm_the_server_is_not_ready_but_accepts_until_the_delay_is_over() {
     assert!(metrics.contains("\ntidegate_ready 0\n"), "{metrics}");
     let mut session = Session::open(&cluster);
     assert_eq!(session.value("SELECT 40 + 2"), "42");
+    // Sessions are not told before the delay is over.
+    assert_eq!(early.value("SELECT 40 + 2"), "42");
     // The harness sends a second SIGTERM, which ends the wait.
     assert_eq!(console.server.stop(), 0);
     let log = console.server.log();
     let drained = log.find("\"draining: not ready").expect("in the log");
     let stopped = log.find("\"stopping\"").expect("in the log");
     assert!(drained < stopped, "{log}");
+    for session in [&mut early, &mut session] {
+        let packet = session.probe.payload().unwrap().expect("a last packet");
+        assert_eq!(Refused::parse(&packet).expect("an error").code, 1053);
+        session.probe.until_closed();
+    }
 }
 
 #[test]

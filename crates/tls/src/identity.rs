@@ -38,6 +38,9 @@ struct Inner {
     manager: Option<Arc<Manager>>,
     tickets: Arc<Tickets>,
     source: Mutex<Box<dyn CertificateSource>>,
+    /// The source's problem at its last poll. Apart from the source, which is locked while a disk
+    /// is read: whoever asks for the status must not wait for that.
+    trouble: Mutex<Option<String>>,
     resolver: Arc<Resolver>,
     server: Arc<ServerConfig>,
     history: Arc<History>,
@@ -122,6 +125,7 @@ impl Identity {
             manager,
             tickets,
             source,
+            trouble: Mutex::default(),
             resolver,
             server,
             history,
@@ -316,7 +320,7 @@ impl Identity {
 
     /// Returns the certificate source's current problem, if it has one.
     pub(crate) fn trouble(&self) -> Option<String> {
-        locked(&self.inner.source).trouble()
+        locked(&self.inner.trouble).clone()
     }
 
     /// Polls the certificate source once. Blocks on the disk.
@@ -327,7 +331,9 @@ impl Identity {
         let _ = inner.tickets.rotate_if_due((inner.clock)());
         let served = inner.resolver.served.load_full();
         let tell: source::EventListener<'_> = &*inner.on_event;
-        match source.poll((inner.clock)(), &served, tell) {
+        let change = source.poll((inner.clock)(), &served, tell);
+        *locked(&inner.trouble) = source.trouble();
+        match change {
             SourceChange::Unchanged => {}
             SourceChange::Reject(error) => tell(TlsEvent::Rejected {
                 reason: error_chain(&error),

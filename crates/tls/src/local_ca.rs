@@ -182,7 +182,7 @@ impl LocalCa {
     fn write_copy(&self, authority: &Authority) -> Result<(), TlsError> {
         // `ca.pem` is no value of the store, so it is locked here against another process.
         state::private_folder(&self.folder)?;
-        let _locked = state::lock_folder(&self.folder)?;
+        let _locked = state::lock_folder(&self.folder);
         let pem = authority.root_pem.as_bytes();
         let copy = state::read_if_there(&self.ca)?;
         if copy.is_some_and(|copy| copy.as_slice() == pem) {

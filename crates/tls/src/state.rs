@@ -64,14 +64,13 @@ pub fn private_folder(path: &Path) -> Result<(), TlsError> {
     Ok(())
 }
 
-/// Locks a folder against other writers, of this process and others, until the file is dropped.
-/// Only for the time of a write: it waits for them.
-pub fn lock_folder(path: &Path) -> Result<File, TlsError> {
-    let folder = File::open(path).map_err(TlsError::io("opening the folder", path))?;
-    folder
-        .lock()
-        .map_err(TlsError::io("locking the folder", path))?;
-    Ok(folder)
+/// Locks a folder against other writers, of this process and others, until the result is dropped.
+/// Only for the time of a write: it waits for them. `None` on a file system without such locks: the
+/// lock of the data folder lets one server use it anyway.
+pub fn lock_folder(path: &Path) -> Option<File> {
+    let folder = File::open(path).ok()?;
+    folder.lock().ok()?;
+    Some(folder)
 }
 
 /// Ending of a file that is written and has not got its name yet.

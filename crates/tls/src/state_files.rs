@@ -43,7 +43,7 @@ impl StateFiles {
         let folder = path.parent().unwrap_or(&self.root);
         state::private_folder(folder).map_err(failed(name))?;
         // Dropped at the end, which unlocks it.
-        let _locked = state::lock_folder(folder).map_err(failed(name))?;
+        let _locked = state::lock_folder(folder);
         if let PutIf::Unchanged(version) = condition
             && self.get(name)?.map(|value| value.version) != version
         {
