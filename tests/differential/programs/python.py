@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Python's drivers, through DB-API: python.py pymysql|mysqlclient|connector."""
+"""Python's drivers, through DB-API: python.py pymysql|mysqlclient|connector [login]."""
 
 import datetime
 import decimal
@@ -185,6 +185,9 @@ def connection(program):
 
 def main():
     name = sys.argv[1]
+    if sys.argv[2:] == ["login"]:
+        DRIVERS[name]().connect().close()
+        return
     program = Program(name)
     lines = (HERE.parent / "statements.txt").read_text().splitlines()
     for number, sql in enumerate((line for line in lines if line and not line.startswith("# ")), 1):

@@ -199,6 +199,12 @@ func refused() {
 
 func main() {
 	db := open(config())
+	if os.Args[1] == "login" {
+		if err := db.Ping(); err != nil {
+			panic(err)
+		}
+		return
+	}
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		panic(err)

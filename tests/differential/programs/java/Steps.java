@@ -1,4 +1,4 @@
-// Program of MariaDB's and MySQL's JDBC drivers: Steps mariadb-connectorj|connectorj STATEMENTS.
+// Program of MariaDB's and MySQL's JDBC drivers: Steps mariadb-connectorj|connectorj STATEMENTS|login.
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -224,6 +224,10 @@ public class Steps {
     public static void main(String[] args) throws Exception {
         String driver = args[0], user = System.getenv("TG_USER"), password = System.getenv("TG_PASSWORD");
         connection = open(driver, "");
+        if (args[1].equals("login")) {
+            connection.close();
+            return;
+        }
         int number = 0;
         for (String sql : Files.readAllLines(Path.of(args[1]))) {
             if (sql.isEmpty() || sql.startsWith("# ")) continue;

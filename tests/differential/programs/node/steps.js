@@ -1,4 +1,4 @@
-// Program of Node's drivers: steps.js mysql2|mariadb MODULES STATEMENTS.
+// Program of Node's drivers: steps.js mysql2|mariadb MODULES STATEMENTS|login.
 
 const { createHash } = require("node:crypto");
 const fs = require("node:fs");
@@ -105,6 +105,7 @@ async function main() {
   const found = createRequire(`${modules}/any.js`).resolve(driver === "mysql2" ? "mysql2/promise" : driver);
   library = await import(pathToFileURL(found));
   let conn = await library.createConnection(options());
+  if (file === "login") return conn.end();
   await statements(conn);
   await conn.end();
   conn = await library.createConnection(options());
