@@ -179,6 +179,16 @@ impl Probe {
         }
     }
 
+    /// Reads this many bytes.
+    pub fn read_raw(&mut self, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        match &mut self.stream {
+            Stream::Tls(stream) => stream.read_exact(&mut bytes),
+            Stream::Plain(stream) => stream.read_exact(&mut bytes),
+        }?;
+        Ok(bytes)
+    }
+
     /// Reads a frame. `None` if the peer has closed the connection cleanly.
     pub fn frame(&mut self) -> io::Result<Option<Vec<u8>>> {
         let read = match &mut self.stream {

@@ -3,6 +3,7 @@
 use std::io;
 use tidegate_model::journal::Ending;
 use tidegate_model::{Lease, RefusalKind, SessionGuard, Waker, error_chain};
+use tidegate_wire::compression::CompressionError;
 use tidegate_wire::relay::RelayError;
 use tidegate_wire::slices::OutOfBounds;
 
@@ -52,6 +53,19 @@ pub(crate) async fn closed_by_engine(
         RefusalKind::ClosedByEngine
     } else {
         RefusalKind::EngineLost
+    }
+}
+
+/// Returns the ending of a session whose client sent a frame that can't be read.
+pub(crate) fn broken_compression(error: CompressionError) -> Ending {
+    let kind = match error {
+        CompressionError::OutOfOrder { .. } => RefusalKind::PacketsOutOfOrder,
+        CompressionError::Corrupt | CompressionError::TooLong => RefusalKind::BadCompression,
+        CompressionError::OutOfBounds(e) => return internal_error(e),
+    };
+    Ending::Refused {
+        kind,
+        detail: Some(error.to_string()),
     }
 }
 

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 use tidegate_model::EngineAddress;
+use tidegate_wire::capabilities::Capabilities;
 use tidegate_wire::client::{ClientError, ClientIdentity, ClientLogin, ClientStep};
 use tidegate_wire::limits::ENGINE_PACKET_MAX;
 use tidegate_wire::packet::{Packet, PacketError, PacketReader};
@@ -50,7 +51,8 @@ impl ProvenClient<'_> {
             user: self.user.to_vec(),
             stage1: self.stage1.cloned(),
             database: database.clone(),
-            capabilities: *capabilities,
+            // Between client and gateway only: the engine is on this machine.
+            capabilities: capabilities.without(Capabilities::COMPRESSION),
             collation: *collation,
             max_packet: *max_packet,
             attributes: attributes.clone(),

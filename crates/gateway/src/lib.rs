@@ -5,6 +5,7 @@
 
 mod arrival;
 mod attempt;
+mod compression;
 mod connection;
 mod decoy;
 mod endings;

@@ -80,6 +80,9 @@ pub const HELD_PER_CLUSTER: u64 = 32 << 20;
 /// Time for which a cluster's pool may be full before sessions end. Clients that read at all make
 /// room sooner.
 pub const HELD_FULL_MAX: Duration = Duration::from_secs(1);
+/// Bytes that a session compresses or decompresses before the other sessions of its worker have
+/// their turn: about a millisecond.
+pub const COMPRESSION_TURN: usize = 64 * 1024;
 /// Bytes of TLS records that wait for a slow client. A read of [`SCRATCH`] bytes from the engine is
 /// sealed whole before the next read.
 pub const TLS_OUT_MAX: usize = 160 * 1024;

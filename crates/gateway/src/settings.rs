@@ -13,6 +13,8 @@ pub struct GatewaySettings {
     pub server_version: String,
     /// Capabilities of the engines. The greeting offers those of them that can be relayed.
     pub capabilities: Capabilities,
+    /// Whether clients may compress.
+    pub compression: bool,
     /// Networks whose connections must begin with a PROXY header. Headers from other addresses are
     /// not believed.
     pub proxy_networks: Vec<AddressRange>,
@@ -34,7 +36,11 @@ pub struct GatewaySettings {
 impl GatewaySettings {
     /// Returns the capabilities of the greeting.
     pub fn offered(&self) -> Capabilities {
-        self.capabilities.intersect(OFFERED)
+        let offered = self.capabilities.intersect(OFFERED);
+        match self.compression {
+            true => offered,
+            false => offered.without(Capabilities::COMPRESSION),
+        }
     }
 }
 
@@ -43,6 +49,7 @@ impl Default for GatewaySettings {
         Self {
             server_version: "5.5.5-10.11.0-MariaDB".to_owned(),
             capabilities: OFFERED,
+            compression: true,
             proxy_networks: Vec::new(),
             login_deadline: limits::LOGIN_DEADLINE,
             unproven_per_source: limits::UNPROVEN_PER_SOURCE,
@@ -67,12 +74,17 @@ mod tests {
         let lesser = GatewaySettings {
             capabilities: OFFERED
                 .without(Capabilities::SESSION_TRACK)
-                .union(Capabilities::COMPRESS),
+                .union(Capabilities::QUERY_ATTRIBUTES),
             ..GatewaySettings::default()
         };
         assert_eq!(
             lesser.offered(),
             OFFERED.without(Capabilities::SESSION_TRACK)
         );
+        let plain = GatewaySettings {
+            compression: false,
+            ..GatewaySettings::default()
+        };
+        assert_eq!(plain.offered(), OFFERED.without(Capabilities::COMPRESS));
     }
 }

@@ -4,6 +4,7 @@
 //! calls: the ticket that ends a TLS 1.3 handshake leaves together with the next packet, and
 //! written bytes leave with the flush.
 
+use crate::compression::ClientCompression;
 use crate::limits::HANDSHAKE_BYTES_MAX;
 use rustls::{ConnectionCommon, ProtocolVersion, ServerConfig, ServerConnection};
 use std::io::{self, IoSlice, Read, Write};
@@ -28,6 +29,8 @@ pub(crate) struct TlsStream {
     records: u64,
     /// Plain bytes that a relay had read before this login, which come first.
     ahead: Zeroizing<Vec<u8>>,
+    /// Compression of a client that changes the user.
+    compression: Option<Box<ClientCompression>>,
 }
 
 /// Connection of a client between a login and a relay.
@@ -38,6 +41,7 @@ pub(crate) struct ClientParts {
     pub records: u64,
     /// Plain bytes that were read and belong to what follows.
     pub ahead: Zeroizing<Vec<u8>>,
+    pub compression: Option<Box<ClientCompression>>,
 }
 
 impl TlsStream {
@@ -57,6 +61,7 @@ impl TlsStream {
             handshake_bytes: 0,
             records: 0,
             ahead: Zeroizing::default(),
+            compression: None,
         };
         std::future::poll_fn(|cx| stream.poll_handshake(cx)).await?;
         Ok(stream)
@@ -69,6 +74,7 @@ impl TlsStream {
             tls,
             records,
             ahead,
+            compression,
         } = parts;
         Self {
             tcp,
@@ -78,6 +84,7 @@ impl TlsStream {
             handshake_bytes: 0,
             records,
             ahead,
+            compression,
         }
     }
 
@@ -97,6 +104,7 @@ impl TlsStream {
             tls: self.tls,
             records: self.records,
             ahead: self.ahead,
+            compression: self.compression,
         }
     }
 
@@ -183,6 +191,52 @@ impl TlsStream {
     }
 }
 
+/// Bytes that are decompressed at once during a login.
+const PIECE: usize = 2048;
+
+impl TlsStream {
+    /// Reads from a client that compresses.
+    fn poll_unpacked(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut piece = Zeroizing::new([0; PIECE]);
+        loop {
+            let unpacked = match &mut self.compression {
+                Some(compression) if compression.has_packed() => {
+                    let n = compression
+                        .unpack_login(&mut piece[..])
+                        .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+                    let (plain, _) = split_at_most(&piece[..], n);
+                    self.ahead.extend_from_slice(plain);
+                    true
+                }
+                _ => false,
+            };
+            if self.take_ahead(buf) {
+                return Poll::Ready(Ok(()));
+            }
+            if unpacked {
+                continue;
+            }
+            match self.tls.reader().read(&mut piece[..]) {
+                Ok(0) => return Poll::Ready(Ok(())),
+                Ok(n) => {
+                    let (packed, _) = split_at_most(&piece[..], n);
+                    if let Some(compression) = &mut self.compression {
+                        compression.keep(packed);
+                    }
+                    continue;
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+            ready!(self.poll_read_tls(cx))?;
+        }
+    }
+}
+
 impl AsyncRead for TlsStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -191,6 +245,9 @@ impl AsyncRead for TlsStream {
     ) -> Poll<io::Result<()>> {
         if buf.remaining() == 0 || self.take_ahead(buf) {
             return Poll::Ready(Ok(()));
+        }
+        if self.compression.is_some() {
+            return self.poll_unpacked(cx, buf);
         }
         loop {
             match self.tls.reader().read(buf.initialize_unfilled()) {
@@ -216,6 +273,11 @@ impl AsyncWrite for TlsStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if let Some(compression) = &mut this.compression {
+            // A login's packets are short, so they have room.
+            compression.pack(bytes, |frames| this.tls.writer().write_all(frames))?;
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let sealed = this.tls.writer().write(bytes)?;
         if sealed > 0 || bytes.is_empty() {
             return Poll::Ready(Ok(sealed));

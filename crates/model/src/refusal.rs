@@ -202,6 +202,10 @@ refusals! {
     PacketsOutOfOrder = "packets-out-of-order", 1156, "08S01", Client, Never, Info,
         "Got packets out of order.",
         "Check that nothing between client and server changes the stream";
+    /// A frame of the compressed protocol can't be decompressed.
+    BadCompression = "bad-compression", 1157, "08S01", Client, Never, Info,
+        "Couldn't uncompress communication packet.",
+        "Connect without compression, and report this to the maker of the client's library";
     /// The client can use none of the authentication methods offered.
     UnsupportedAuth = "unsupported-auth", 1251, "08004", Client, Never, Info,
         "The client does not support an authentication method of this server.",

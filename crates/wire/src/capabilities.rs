@@ -52,6 +52,8 @@ impl Capabilities {
     /// The engine may leave out column definitions that a prepared statement's client has already.
     pub const MARIADB_CACHE_METADATA: Self = Self(1 << 36);
     pub const MARIADB_BULK_UNIT_RESULTS: Self = Self(1 << 37);
+    /// Flags of the methods of compression.
+    pub const COMPRESSION: Self = Self(Self::COMPRESS.0 | Self::ZSTD.0);
     /// All flags of MariaDB alone.
     pub const MARIADB: Self = Self(0xFFFF_FFFF << 32);
 
@@ -112,13 +114,13 @@ impl fmt::Debug for Capabilities {
 }
 
 /// Capabilities that can be offered and relayed: those of MariaDB 10.11, without the ones that
-/// would make client and engine frame packets differently or that are not relayed yet
-/// (compression).
+/// would make client and engine frame packets differently. Compression ends at the gateway.
 pub const OFFERED: Capabilities = Capabilities(
     Capabilities::FOUND_ROWS.0
         | Capabilities::LONG_FLAG.0
         | Capabilities::CONNECT_WITH_DB.0
         | Capabilities::NO_SCHEMA.0
+        | Capabilities::COMPRESS.0
         | Capabilities::ODBC.0
         | Capabilities::LOCAL_FILES.0
         | Capabilities::IGNORE_SPACE.0

@@ -10,6 +10,7 @@ pub mod capabilities;
 pub mod change_user;
 pub mod client;
 pub mod command;
+pub mod compression;
 pub mod first_packet;
 pub mod greeting;
 pub mod handshake_response;

@@ -147,7 +147,7 @@ fn case_26_granted_is_what_both_sides_have() {
     let mut p = HandshakeResponse::parse(&response(Some(NATIVE), &[5; 20]).payload).unwrap();
     p.capabilities = p
         .capabilities
-        .union(Capabilities::COMPRESS)
+        .union(Capabilities::QUERY_ATTRIBUTES)
         .without(Capabilities::DEPRECATE_EOF);
     let mut machine = ServerLogin::new([9; 20], OFFERED);
     let step = machine
@@ -159,7 +159,7 @@ fn case_26_granted_is_what_both_sides_have() {
     let LoginStep::Credential(login) = step else {
         panic!()
     };
-    assert!(!login.capabilities.contains(Capabilities::COMPRESS));
+    assert!(!login.capabilities.contains(Capabilities::QUERY_ATTRIBUTES));
     assert!(!login.capabilities.contains(Capabilities::DEPRECATE_EOF));
     assert!(login.capabilities.contains(Capabilities::SESSION_TRACK));
 }

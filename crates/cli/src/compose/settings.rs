@@ -52,6 +52,7 @@ pub fn gateway_settings(config: &Config, greeting: KindGreeting) -> Result<Gatew
         tls12_records_max: config.count("gateway.tls12_records_max")?,
         server_version: greeting.version,
         capabilities: greeting.capabilities,
+        compression: config.text("gateway.compression")? == "yes",
         wording: Arc::new(Wording::new(
             config.text("gateway.help_base")?,
             tidegate_connect::client_hints(),
@@ -114,6 +115,7 @@ mod tests {
         let room = GatewaySettings::default();
         assert_eq!(ours.server_version, "5.5.5-10.11.19-MariaDB");
         assert_eq!(ours.offered(), room.offered());
+        assert_eq!(ours.compression, room.compression);
         assert_eq!(ours.login_deadline, room.login_deadline);
         assert_eq!(ours.unproven_per_source, room.unproven_per_source);
         assert_eq!(ours.unproven_total, room.unproven_total);

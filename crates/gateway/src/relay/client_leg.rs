@@ -3,6 +3,7 @@
 
 use super::records::{LegRead, RECORD, drain_plain, open_records, read_room};
 use super::reset_watch::ResetWatch;
+use crate::compression::ClientCompression;
 use crate::limits;
 use crate::openssl_names::openssl_facts;
 use crate::tls_stream::{ClientParts, poll_write_tls};
@@ -27,6 +28,8 @@ pub(crate) struct ClientLeg {
     counts_records: bool,
     /// Bytes sealed since the buffer was last empty.
     unsent: usize,
+    /// Boxed, so that a session without it has no room for it.
+    pub compression: Option<Box<ClientCompression>>,
     /// The client has sent close_notify.
     closed: bool,
     /// The client has closed its side of the TCP connection.
@@ -40,6 +43,7 @@ impl ClientLeg {
             mut tls,
             records,
             ahead,
+            compression,
         } = parts;
         tls.set_buffer_limit(Some(limits::TLS_OUT_MAX));
         let counts_records = tls.protocol_version() == Some(ProtocolVersion::TLSv1_2);
@@ -49,6 +53,7 @@ impl ClientLeg {
             records,
             counts_records,
             unsent: 0,
+            compression,
             closed: false,
             ended: false,
         };
@@ -62,6 +67,7 @@ impl ClientLeg {
             tls: self.tls,
             records: self.records,
             ahead,
+            compression: self.compression,
         }
     }
 
@@ -79,13 +85,36 @@ impl ClientLeg {
         self.records
     }
 
-    /// Encrypts plain bytes for the client. They leave with the next flush.
+    /// Compresses plain bytes for the client, if it asked for that, and encrypts them. They leave
+    /// with the next flush.
     pub fn seal(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self.compression.take() {
+            None => self.encrypt(bytes),
+            Some(mut compression) => {
+                let sealed = compression.pack(bytes, |frames| self.encrypt(frames));
+                self.compression = Some(compression);
+                sealed
+            }
+        }
+    }
+
+    fn encrypt(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.counts_records {
             self.records += (bytes.len() as u64).div_ceil(RECORD);
         }
         self.unsent += bytes.len();
         self.tls.writer().write_all(bytes)
+    }
+
+    /// Returns the bytes that this connection keeps while it waits.
+    pub fn held_bytes(&self) -> usize {
+        let compression = self.compression.as_ref();
+        self.unsent + compression.map_or(0, |c| c.held_bytes())
+    }
+
+    /// Whether nothing of the client is left to be decompressed.
+    pub fn is_unpacked(&self) -> bool {
+        self.compression.as_ref().is_none_or(|c| c.is_empty())
     }
 
     /// Writes the sealed records. Pending: the client does not read.

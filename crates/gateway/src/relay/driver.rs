@@ -10,6 +10,7 @@ use super::session_peers::{RelayEnd, SessionPeers};
 use super::{EngineLeg, SCRATCH, Scratch};
 use crate::endings::{broken_protocol, client_gone, internal_error};
 use crate::error_packet::err_packet;
+use crate::limits;
 use crate::tls_stream::ClientParts;
 use std::io;
 use std::task::{Context, Poll};
@@ -18,7 +19,7 @@ use tidegate_model::{
     Activity, EngineSession, Refusal, RefusalKind, Reporter, SessionId, error_chain,
 };
 use tidegate_wire::packet::write_packet;
-use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity};
+use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayActivity, RelayError};
 use tidegate_wire::slices::{head, tail};
 use zeroize::Zeroizing;
 
@@ -32,7 +33,7 @@ const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
 pub(crate) struct RelayDriver {
     pub client: ClientLeg,
     pub engine: EngineLeg,
-    core: Relay,
+    pub(super) core: Relay,
     peers: SessionPeers,
     reporter: Reporter,
     reported: Activity,
@@ -78,6 +79,7 @@ impl RelayDriver {
 
     /// Takes the session apart, for a login that begins with the held packet.
     pub fn into_parts(mut self) -> (ClientParts, EngineLeg) {
+        self.begin_login();
         let mut ahead = Zeroizing::new(self.core.take_held());
         ahead.append(&mut self.stash);
         (self.client.into_parts(ahead), self.engine)
@@ -89,7 +91,10 @@ impl RelayDriver {
 
     /// Whether no byte of a command or of its response is outstanding.
     pub fn at_boundary(&self) -> bool {
-        self.core.at_boundary() && self.stash.is_empty() && self.engine.is_drained()
+        self.core.at_boundary()
+            && self.stash.is_empty()
+            && self.engine.is_drained()
+            && self.client.is_unpacked()
     }
 
     /// Whether the session may be ended now: no command is running, and no transaction is open that
@@ -118,10 +123,15 @@ impl RelayDriver {
                 .map_err(|e| client_gone(&e))?;
             let bytes = head(&scratch.plain, n).map_err(internal_error)?;
             match std::mem::take(&mut self.stash) {
-                ahead if ahead.is_empty() => self.take_from_client(cx, bytes)?,
-                ahead => self.take_from_client(cx, &[&ahead, bytes].concat())?,
+                ahead if ahead.is_empty() => self.take_read(cx, bytes)?,
+                ahead if self.client.compression.is_some() => {
+                    self.take_from_client(cx, &ahead)?;
+                    self.take_read(cx, bytes)?;
+                }
+                ahead => self.take_read(cx, &[&ahead, bytes].concat())?,
             }
         }
+        let mut work = 0;
         loop {
             let mut moved = false;
             // A client that has quit reads no more, and must not stop the answers before its
@@ -155,6 +165,12 @@ impl RelayDriver {
             if !moved {
                 return Ok(());
             }
+            work += self.compression_work();
+            if work >= limits::COMPRESSION_TURN {
+                // The other sessions of this worker go first.
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
         }
     }
 
@@ -173,20 +189,32 @@ impl RelayDriver {
             Poll::Ready(Err(e)) => return Err(self.engine_gone(&e)),
         };
         let bytes = head(&scratch.engine, n).map_err(internal_error)?;
-        // The bytes go to the client before the result is checked: they may explain why the session
-        // ends.
-        let followed = self.core.from_engine(bytes);
-        if !self.discards_answers {
-            self.send_to_client(bytes).map_err(|e| client_gone(&e))?;
-            self.bytes_to_client += n as u64;
+        if self.client.compression.is_some() {
+            self.take_answers(bytes)?;
+        } else {
+            let followed = self.core.from_engine(bytes);
+            self.pass_answer(bytes, followed)?;
         }
-        followed.map_err(broken_protocol)?;
         if !self.stash.is_empty() {
             // The answers for which these bytes waited may just have been completed.
             let stash = std::mem::take(&mut self.stash);
             self.take_from_client(cx, &stash)?;
         }
         Ok(true)
+    }
+
+    /// Sends bytes of the engine to the client, which the relay core has just read. They go before
+    /// its result is checked: they may explain why the session ends.
+    pub(super) fn pass_answer(
+        &mut self,
+        bytes: &[u8],
+        followed: Result<(), RelayError>,
+    ) -> Result<(), Ending> {
+        if !self.discards_answers {
+            self.send_to_client(bytes).map_err(|e| client_gone(&e))?;
+            self.bytes_to_client += bytes.len() as u64;
+        }
+        followed.map_err(broken_protocol)
     }
 
     /// Sends bytes of the engine to the client. They pass as they are, with one exception: an error
@@ -216,6 +244,9 @@ impl RelayDriver {
         cx: &mut Context<'_>,
         scratch: &mut Scratch,
     ) -> Result<bool, RelayEnd> {
+        if self.has_packed() {
+            return self.step_unpack(cx, scratch);
+        }
         match self
             .client
             .poll_read(cx, &mut scratch.cipher, &mut scratch.plain)
@@ -236,9 +267,8 @@ impl RelayDriver {
             Poll::Ready(Ok(LegRead::End)) => Err(self.client_closed(cx).into()),
             Poll::Ready(Err(e)) => Err(client_gone(&e).into()),
             Poll::Ready(Ok(LegRead::Plain(n))) => {
-                self.bytes_from_client += n as u64;
                 let bytes = head(&scratch.plain, n).map_err(internal_error)?;
-                self.take_from_client(cx, bytes)?;
+                self.take_read(cx, bytes)?;
                 Ok(true)
             }
         }
@@ -262,8 +292,26 @@ impl RelayDriver {
         }
     }
 
+    /// Takes bytes that were read from the client, or keeps them if they are compressed.
+    fn take_read(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Result<(), RelayEnd> {
+        match &mut self.client.compression {
+            Some(compression) => {
+                compression.keep(bytes);
+                Ok(())
+            }
+            None => {
+                self.bytes_from_client += bytes.len() as u64;
+                self.take_from_client(cx, bytes)
+            }
+        }
+    }
+
     /// Sends bytes of the client to the engine, in pieces as the relay core decides.
-    fn take_from_client(&mut self, cx: &mut Context<'_>, mut bytes: &[u8]) -> Result<(), RelayEnd> {
+    pub(super) fn take_from_client(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut bytes: &[u8],
+    ) -> Result<(), RelayEnd> {
         while !bytes.is_empty() {
             let taken = match self.core.from_client(bytes).map_err(broken_protocol)? {
                 FromClient::Forward(n) => {
@@ -361,7 +409,7 @@ impl RelayDriver {
 
     /// Returns the bytes that this session keeps while it waits.
     fn held_bytes(&self) -> usize {
-        self.client.unsent() + self.engine.unsent() + self.stash.len() + self.core.held_bytes()
+        self.client.held_bytes() + self.engine.unsent() + self.stash.len() + self.core.held_bytes()
     }
 
     /// Checks whether the session must end although both sides are connected.
@@ -436,6 +484,7 @@ impl RelayDriver {
             &err_packet(refusal, &self.peers.wording, None).encode(),
             &mut out,
         );
+        self.begin_last_error();
         // The session ends in any case, so a failure changes nothing.
         let _ = self.client.seal(&out);
     }

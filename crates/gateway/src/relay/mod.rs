@@ -5,6 +5,7 @@
 //! file.
 
 mod client_leg;
+mod compressed;
 mod driver;
 mod engine_leg;
 mod records;

@@ -4,6 +4,7 @@
 use super::attached::Attached;
 use super::changing::Changing;
 use super::identified::Identified;
+use crate::compression::ClientCompression;
 use crate::connection::Connection;
 use crate::endings::closed_by_engine;
 use crate::limits;
@@ -20,6 +21,7 @@ use tidegate_model::{
     YieldVerdict,
 };
 use tidegate_tls::RunningSession;
+use tidegate_wire::compression::Method;
 use tidegate_wire::packet::write_packet;
 use tidegate_wire::relay::Relay;
 use tidegate_wire::server::SessionTerms;
@@ -128,8 +130,14 @@ impl Relaying {
             held: shared.held.session(proven.tenant.cluster),
             records_max: shared.settings.tls12_records_max,
         };
+        let mut parts = tls.into_parts();
+        // It begins behind the first login, and goes on through a change of the user.
+        if parts.compression.is_none() {
+            let method = Method::of(login.capabilities);
+            parts.compression = method.map(|method| Box::new(ClientCompression::new(method)));
+        }
         let driver = RelayDriver::new(
-            tls.into_parts(),
+            parts,
             EngineLeg::new(engine.stream, engine.tls, engine.records),
             Relay::new(login.capabilities, engine.ok.status),
             peers,

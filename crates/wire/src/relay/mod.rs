@@ -95,6 +95,8 @@ pub struct Relay {
     /// command.
     may_be_command: bool,
     quit_seen: bool,
+    /// Sequence number of the frame that the client's next bytes came in, if it compresses.
+    frame: u8,
 }
 
 /// Bytes of a packet that is held back. They may contain the proof of a password, so they are not
@@ -136,6 +138,7 @@ impl Relay {
             held: HeldPacket::default(),
             may_be_command: false,
             quit_seen: false,
+            frame: 0,
         }
     }
 
@@ -259,6 +262,7 @@ impl Relay {
             seq: start.header.seq,
             cursor: start.cursor,
             ping: start.command == Command::PING,
+            frame: self.frame,
         });
     }
 
@@ -273,6 +277,19 @@ impl Relay {
             Err(RelayError::CommandBehindFile)
         } else {
             Ok(())
+        }
+    }
+
+    /// As [`Self::from_engine`], up to the end of an answer. Returns how many bytes it read: the
+    /// next answer may belong to another frame of the client.
+    ///
+    /// # Errors
+    /// As [`Self::from_engine`].
+    pub fn from_engine_answer(&mut self, input: &[u8]) -> (usize, Result<(), RelayError>) {
+        let read = self.answers.read_answer(input);
+        match self.answers.command_behind_file() {
+            true => (read, Err(RelayError::CommandBehindFile)),
+            false => (read, Ok(())),
         }
     }
 
@@ -377,6 +394,61 @@ impl Relay {
     /// Returns the number of bytes that are held back.
     pub fn held_bytes(&self) -> usize {
         self.held.0.len()
+    }
+
+    /// Sets the sequence number of the frame that the client's next bytes came in.
+    pub fn set_frame(&mut self, seq: u8) {
+        self.frame = seq;
+        // A command is answered behind the frame of its last byte.
+        if self.client.mid_packet() {
+            self.answers.continue_in_frame(seq);
+        }
+    }
+
+    /// Returns the sequence number that the client's next frame must have, if that is known:
+    /// `answered` is the number behind the last frame sent to it.
+    pub fn expected_frame(&self, answered: u8) -> Option<u8> {
+        if self.answers.is_untracked() || self.quit_seen {
+            None
+        } else if self.client_mid_packet() {
+            Some(self.frame.wrapping_add(1))
+        } else if self.expects_data() {
+            Some(answered)
+        } else {
+            Some(0)
+        }
+    }
+
+    /// Returns the sequence number of the client's next packet, if it begins no command.
+    pub fn data_sequence(&self) -> Option<u8> {
+        let wants_file = self.answers.wants_file();
+        wants_file.then(|| self.answers.error_sequence())
+    }
+
+    fn expects_data(&self) -> bool {
+        self.answers.wants_file() || self.answers.in_dialogue()
+    }
+
+    /// Returns the sequence number of the first frame of the engine's next answer, if the engine's
+    /// next byte begins one.
+    pub fn answer_frame(&self) -> Option<u8> {
+        self.answers
+            .next_answer()
+            .map(|frame| frame.wrapping_add(1))
+    }
+
+    /// Returns the sequence number of the frame that an error of the gateway begins with now, or
+    /// `None` in the middle of an answer.
+    pub fn own_answer_frame(&self) -> Option<u8> {
+        match self.answers.is_quiet() {
+            true => Some(self.frame.wrapping_add(1)),
+            false => self.answer_frame(),
+        }
+    }
+
+    /// Whether the engine's stream can't be followed any more.
+    pub fn is_untracked(&self) -> bool {
+        self.answers.is_untracked()
     }
 
     /// Whether no command is in progress, in either direction. Commands before a COM_QUIT are in

@@ -63,6 +63,13 @@ pub const GATEWAY: Section = Section {
                   more is read for them; after a second the sessions with the most are closed.",
         },
         Key {
+            name: "compression",
+            default: "\"yes\"",
+            kind: Kind::Choice(&["yes", "no"]),
+            doc: "Whether clients may use the compressed protocol. The length of what is \
+                  compressed tells an observer of the network something about its content.",
+        },
+        Key {
             name: "drain_delay",
             default: "\"0s\"",
             kind: Kind::Duration {

@@ -23,6 +23,8 @@ pub(super) struct Outstanding {
     pub cursor: bool,
     /// COM_PING.
     pub ping: bool,
+    /// Sequence number of the frame that its last packet came in, if the client compresses.
+    pub frame: u8,
 }
 
 /// Position of the engine in the answer to the first outstanding command.
@@ -208,6 +210,19 @@ impl Answers {
         }
     }
 
+    /// Records that the last command goes on in a further frame.
+    pub fn continue_in_frame(&mut self, frame: u8) {
+        if let Some(last) = self.outstanding.back_mut().filter(|_| !self.silent_last) {
+            last.frame = frame;
+        }
+    }
+
+    /// Returns the frame that the next answer answers, if no packet of that answer has passed.
+    pub fn next_answer(&self) -> Option<u8> {
+        let next = self.outstanding.front().filter(|_| !self.begun);
+        next.filter(|_| !self.mid_packet()).map(|o| o.frame)
+    }
+
     /// Stops tracking: from here on everything passes unread.
     fn stop_tracking(&mut self) {
         self.untracked = true;
@@ -222,17 +237,37 @@ impl Answers {
     /// Reads bytes of the engine.
     pub fn read_bytes(&mut self, mut input: &[u8]) {
         while !input.is_empty() && !self.untracked {
-            if self.body_left > 0 {
-                let (now, rest) = split_at_most(input, self.body_left as usize);
-                self.body_left -= u32::try_from(now.len()).unwrap_or(self.body_left);
-                input = rest;
-                continue;
+            input = self.read_part(input);
+        }
+    }
+
+    /// Reads bytes of the engine up to the end of an answer. Returns how many it read.
+    pub fn read_answer(&mut self, input: &[u8]) -> usize {
+        let before = self.outstanding.len();
+        let mut rest = input;
+        while !rest.is_empty() && !self.untracked {
+            rest = self.read_part(rest);
+            if self.outstanding.len() < before && !self.mid_packet() {
+                break;
             }
-            input = if self.head_len > 0 {
-                self.gather_head(input)
-            } else {
-                self.read_packet(input)
-            };
+        }
+        match self.untracked {
+            true => input.len(),
+            false => input.len() - rest.len(),
+        }
+    }
+
+    /// Reads a part of a packet. Returns the bytes behind it.
+    #[inline]
+    fn read_part<'a>(&mut self, input: &'a [u8]) -> &'a [u8] {
+        if self.body_left > 0 {
+            let (now, rest) = split_at_most(input, self.body_left as usize);
+            self.body_left -= u32::try_from(now.len()).unwrap_or(self.body_left);
+            rest
+        } else if self.head_len > 0 {
+            self.gather_head(input)
+        } else {
+            self.read_packet(input)
         }
     }
 
