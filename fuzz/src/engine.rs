@@ -75,6 +75,12 @@ impl Engine {
         let command = Command(payload.first().copied().unwrap_or(0));
         out.engine
             .check(header, command, payload.get(1..).unwrap_or_default());
+        // MariaDB refuses what is no command by its sequence number, and closes.
+        if header.seq != 0 {
+            out.error();
+            out.engine.gone = true;
+            return Some(out.bytes);
+        }
         match command.reply() {
             ReplyShape::None => out.engine.gone = command == Command::QUIT,
             ReplyShape::One => out.ok(choice, 0),
@@ -178,7 +184,17 @@ impl Answer<'_> {
 
     fn columns(&mut self, choice: u8) {
         let columns = 1 + (choice >> 6);
-        self.packet(&[columns]);
+        let capabilities = self.engine.capabilities;
+        if capabilities.contains(Capabilities::MARIADB_CACHE_METADATA) {
+            // Behind the number: whether the definitions follow.
+            let follow = choice & 0x20 == 0;
+            self.packet(&[columns, u8::from(follow)]);
+            if !follow {
+                return;
+            }
+        } else {
+            self.packet(&[columns]);
+        }
         (0..columns).for_each(|_| self.packet(DEFINITION));
     }
 

@@ -4,7 +4,6 @@
 use crate::script::Script;
 use tidegate_wire::packet::HEADER_LEN;
 use tidegate_wire::relay::{FromClient, Intercepted, Relay, RelayError};
-use tidegate_wire::response::ErrPacket;
 use tidegate_wire::tls_status::TlsFacts;
 
 /// Session id of an engine, for a mapped KILL.
@@ -28,6 +27,8 @@ pub struct Session {
     pub to_client: Vec<u8>,
     pub pending: Vec<u8>,
     pub held: Vec<u8>,
+    /// Bytes of a COM_CHANGE_USER that are still to come. A login reads them.
+    left_of_change: usize,
 }
 
 impl Session {
@@ -39,12 +40,19 @@ impl Session {
             to_client: Vec::new(),
             pending: Vec::new(),
             held: Vec::new(),
+            left_of_change: 0,
         }
     }
 
     /// Offers the bytes that the client has sent so far, until the relay takes no more.
     pub fn pump(&mut self) -> Result<(), RelayError> {
-        while !self.pending.is_empty() {
+        loop {
+            let of_change = self.left_of_change.min(self.pending.len());
+            self.left_of_change -= of_change;
+            self.pending.drain(..of_change);
+            if self.pending.is_empty() {
+                break;
+            }
             match self.relay.from_client(&self.pending)? {
                 FromClient::Forward(n) => {
                     assert!(
@@ -81,14 +89,15 @@ impl Session {
         let held = std::mem::take(&mut self.held);
         let id = match command {
             Intercepted::ChangeUser => {
-                let before = self.to_client.len();
-                self.relay
-                    .answer_held(&ErrPacket::new(1235, "42000", "no"), &mut self.to_client);
                 assert_eq!(
-                    self.to_client[before + 3],
-                    held[3].wrapping_add(1),
-                    "the answer's sequence number"
+                    self.relay.error_sequence(),
+                    1,
+                    "of an error that answers it"
                 );
+                assert_eq!(self.relay.take_held(), held);
+                let len = u32::from_le_bytes([held[0], held[1], held[2], 0]) as usize;
+                assert_eq!((held.len(), held[3]), (HEADER_LEN + 1, 0));
+                self.left_of_change = len - 1;
                 return;
             }
             Intercepted::Kill { id, .. } => id,

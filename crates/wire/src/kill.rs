@@ -79,7 +79,12 @@ pub fn rewrite(statement: &[u8], new_id: u64) -> Vec<u8> {
         return statement.to_vec();
     };
     match (statement.get(..start), statement.get(end..)) {
-        (Some(before), Some(after)) => [before, new_id.to_string().as_bytes(), after].concat(),
+        (Some(before), Some(after)) => {
+            // In `KILL-5`, only the sign that is replaced is between keyword and number.
+            let glued = before.last().is_some_and(u8::is_ascii_alphabetic);
+            let blank: &[u8] = if glued { b" " } else { b"" };
+            [before, blank, new_id.to_string().as_bytes(), after].concat()
+        }
         _ => statement.to_vec(),
     }
 }
@@ -340,6 +345,11 @@ mod tests {
 
     #[test]
     fn case_72_only_the_number_is_rewritten() {
+        assert_eq!(
+            rewrite(b"KILL QUERY-2147483641", 12),
+            b"KILL QUERY 12",
+            "a number that had only its sign before it"
+        );
         assert_eq!(
             rewrite(b"/* 7 */ kill query 2147483655 -- 7", 12),
             b"/* 7 */ kill query 12 -- 7"
