@@ -11,6 +11,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 use tidegate_e2e::clients::mariadb;
+use tidegate_e2e::console::{Console, form_token};
 use tidegate_e2e::session::Session;
 use tidegate_e2e::wire::Refused;
 use tidegate_e2e::{Options, Server};
@@ -183,4 +184,69 @@ fn a_cluster_that_never_sleeps_is_started_with_the_server() {
     server.succeed(&["cluster", "set", "always", "--sleep-after", "never"]);
     server.wait_state("always", "awake");
     assert_eq!(mariadb(&cluster, "SELECT 1").expect(), "1");
+}
+
+#[test]
+fn a_change_for_another_version_is_refused_by_commands_and_forms() {
+    let console = Console::start("");
+    let server = &console.server;
+    server.create("shop");
+    let cookie = format!("Cookie: {}", console.sign_in());
+    let origin = format!("Origin: {}", console.base());
+    // Two operators open the page, and one of them changes the cluster.
+    let page = console.ask("/clusters/shop", &["-H", &cookie]).body;
+    let version = server.json(&["cluster", "show", "shop"])["version"].to_string();
+    let field = format!("name=\"version\" value=\"{version}\"");
+    let minified = format!("name=version value={version}");
+    let forms = page.matches(&field).count() + page.matches(&minified).count();
+    assert_eq!(forms, 4, "{page}");
+    let set = ["cluster", "set", "shop", "--connections-max", "7"];
+    server.succeed(&[&set[..], &["--if-version", &version]].concat());
+    for command in [
+        "cluster set shop --connections-max 8",
+        "cluster rename shop other",
+        "cluster sleep shop",
+        "cluster wake shop",
+        "cluster password shop",
+        "cluster delete shop --yes",
+        "user create shop app --role admin",
+        "user password shop app",
+        "user delete shop app --yes",
+        "database create shop more",
+        "database delete shop test --yes",
+    ] {
+        let words: Vec<_> = command.split(' ').collect();
+        let args = [&words[..], &["--if-version", &version, "--json"]].concat();
+        let error = server.fail(&args);
+        assert!(error.contains("\"stale\""), "{command}: {error}");
+    }
+    let csrf = format!("csrf={}", form_token(&page));
+    let at = format!("version={version}");
+    for (form, fields) in [
+        ("rename", vec!["new_name=other"]),
+        ("delete", vec!["confirm=shop"]),
+        ("settings", vec!["ping_holds=on"]),
+    ] {
+        let path = format!("/clusters/shop/{form}");
+        let mut args = vec!["-H", &cookie, "-H", &origin, "-d", &csrf, "-d", &at];
+        for field in fields {
+            args.extend(["-d", field]);
+        }
+        let answer = console.ask(&path, &args);
+        assert_eq!(answer.status, 409, "{form}: {}", answer.body);
+        assert!(answer.body.contains("Nothing was changed"), "{form}");
+    }
+    let shown = server.json(&["cluster", "show", "shop"]);
+    assert_eq!(
+        (&shown["limits"]["connections_max"], &shown["ping_holds"]),
+        (&7.into(), &false.into())
+    );
+    // The page that told of it has the current version.
+    let now = format!("version={}", shown["version"]);
+    let args = ["-H", &cookie, "-H", &origin, "-d", &csrf, "-d", &now];
+    let answer = console.ask(
+        "/clusters/shop/settings",
+        &[&args[..], &["-d", "ping_holds=on"]].concat(),
+    );
+    assert_eq!(answer.status, 303, "{}", answer.body);
 }

@@ -1,5 +1,6 @@
 //! Grammar of the command line, with its help texts.
 
+mod change_options;
 mod clients;
 mod cluster;
 mod host;
@@ -7,6 +8,7 @@ mod keys;
 mod serve;
 mod users;
 
+pub use change_options::Confirmed;
 pub use clients::{CheckArgs, ConnectArgs, SqlArgs};
 pub use cluster::{ClusterCommand, ClusterListArgs, LimitArgs, SettingArgs};
 pub use host::{
@@ -124,14 +126,6 @@ pub enum OutputFormat {
     #[value(alias = "table")]
     Text,
     Json,
-}
-
-/// Answer to the question that a command asks before it deletes or replaces something.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct Confirmed {
-    /// Do not ask for confirmation
-    #[arg(long, short)]
-    pub yes: bool,
 }
 
 #[derive(Debug, Subcommand)]

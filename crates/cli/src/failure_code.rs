@@ -9,7 +9,7 @@ pub const NOT_FOUND: &str = "not_found";
 
 /// Codes of wrong usage: the same command never succeeds, whatever the server does. All other codes
 /// are failures.
-const WRONG_USAGE: [&str; 13] = [
+const WRONG_USAGE: [&str; 14] = [
     USAGE,
     "invalid",
     "bad_name",
@@ -19,6 +19,7 @@ const WRONG_USAGE: [&str; 13] = [
     "bad_scope",
     "bad_server",
     "bad_key",
+    "bad_idempotency_key",
     "unknown_client",
     "unknown_platform",
     "no_tls_minimum",

@@ -154,6 +154,51 @@ impl ApiError {
         )
     }
 
+    pub fn bad_idempotency_key() -> Self {
+        let hint =
+            "send one header with 1 to 255 printable ASCII characters, such as a random UUID";
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad_idempotency_key",
+            "the header Idempotency-Key is empty, too long, repeated or not printable",
+            hint,
+        )
+    }
+
+    /// Error of an idempotency key that the caller has used for another request.
+    pub fn key_reused() -> Self {
+        let hint = "send another Idempotency-Key with each new request; only a repetition of the \
+                    same method, path and body has the same one";
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            "this Idempotency-Key was used for another request",
+            hint,
+        )
+    }
+
+    pub fn in_progress() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "in_progress",
+            "the first request with this Idempotency-Key is still executed",
+            "repeat the request in a second; it then gets the first answer",
+        )
+    }
+
+    /// Error of a repetition for which nobody can tell whether the first request was executed.
+    pub fn outcome_unknown() -> Self {
+        let hint = "read what the request changes: GET /v1/clusters, /v1/keys or /v1/server; if it \
+                    was not done, send it with another Idempotency-Key";
+        Self::new(
+            StatusCode::CONFLICT,
+            "outcome_unknown",
+            "the first request with this Idempotency-Key was interrupted, or its answer can't be \
+             opened since the master key was replaced",
+            hint,
+        )
+    }
+
     pub fn timed_out() -> Self {
         Self::new(
             StatusCode::GATEWAY_TIMEOUT,

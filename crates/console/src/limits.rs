@@ -11,6 +11,12 @@ pub const REQUEST_BODY_MAX: usize = 64 << 10;
 pub const UNREAD_BODY_MAX: usize = 4 * REQUEST_BODY_MAX;
 pub const UNREAD_BODY_WAIT: Duration = Duration::from_secs(5);
 
+/// Characters of an idempotency key: a UUID has 36.
+pub const IDEMPOTENCY_KEY_MAX: usize = 255;
+
+/// Bytes of an answer that is kept for a repetition of its request. One about a cluster has 2 KB.
+pub const KEPT_ANSWER_MAX: usize = 64 << 10;
+
 /// Time for a request, from its head to its answer. The longest is the first creation on a machine,
 /// which builds the engine's template: three steps of at most three minutes each.
 pub const REQUEST_MAX: Duration = Duration::from_secs(10 * 60);
@@ -27,6 +33,18 @@ pub const REMOTE_CONNECT_MAX: Duration = Duration::from_secs(15);
 /// Time that the client waits for an answer: longer than [`REQUEST_MAX`], so that the server's own
 /// error arrives.
 pub const ANSWER_MAX: Duration = Duration::from_secs(10 * 60 + 10);
+
+/// Pauses of the client before it repeats a request whose connection was lost: the server may be
+/// starting again.
+pub const LOST_PAUSES: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
+
+/// Pause of the client before it asks again for the answer to a request that is still executed.
+pub const IN_PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 
 /// Bytes of an answer that the client accepts: a list of 10,000 clusters at 6 KB each, which older
 /// versions of the server answer at once.

@@ -65,6 +65,11 @@ fn second_at(version: u64) -> String {
     format!("/v1/clusters/second?version={version}")
 }
 
+/// Path of a change of a part of `second` at this version.
+fn part_of_second(part: &str, version: u64) -> String {
+    format!("/v1/clusters/second/{part}?version={version}")
+}
+
 /// Changes of the cluster `second` that name its version. Deletes it.
 async fn changes_at_a_version(server: &Server) {
     let (_, read) = server.ask("GET", "/v1/clusters/second", None).await;
@@ -86,6 +91,26 @@ async fn changes_at_a_version(server: &Server) {
         ),
         ("DELETE", second_at(version), None),
         ("POST", rename.clone(), Some(r#"{"name":"other"}"#)),
+        ("POST", part_of_second("sleep", version), None),
+        ("POST", part_of_second("wake", version), None),
+        ("POST", part_of_second("password", version), None),
+        (
+            "POST",
+            part_of_second("databases", version),
+            Some(r#"{"name":"shop"}"#),
+        ),
+        ("DELETE", part_of_second("databases/test", version), None),
+        (
+            "POST",
+            part_of_second("users", version),
+            Some(r#"{"name":"app","role":"admin"}"#),
+        ),
+        (
+            "POST",
+            part_of_second("users/app/password", version),
+            Some("{}"),
+        ),
+        ("DELETE", part_of_second("users/app", version), None),
     ] {
         let (status, error) = server.ask(method, &path, body).await;
         assert_eq!(
@@ -105,6 +130,14 @@ async fn changes_at_a_version(server: &Server) {
         (&read["deletion_protection"], &read["version"]),
         (&json!(true), &json!(now))
     );
+    for part in ["wake", "sleep", "password", "sleep"] {
+        let (status, _) = server.ask("POST", &part_of_second(part, now), None).await;
+        assert_eq!(status, StatusCode::OK, "{part} makes no other version");
+    }
+    let (status, error) = server
+        .ask("POST", "/v1/clusters/second/sleep?versoin=1", None)
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "a misspelt one: {error}");
     let (status, _) = server.ask("PATCH", "/v1/clusters/second", free).await;
     assert_eq!(status, StatusCode::OK, "without a version as before");
     let (_, read) = server.ask("GET", "/v1/clusters/second", None).await;

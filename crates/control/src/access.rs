@@ -4,6 +4,7 @@
 use crate::control::{Control, now_unix};
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
+use crate::requests::Intent;
 use crate::scope::{Scopes, WrongScope};
 use crate::store::{Hash, KeyRow, LinkRow, OPERATOR, StoreError, WebSessionRow};
 use crate::token;
@@ -180,6 +181,9 @@ impl Control {
                 hint,
             ));
         }
+        if let Some(made) = self.key_made_earlier() {
+            return Ok(made);
+        }
         let now = now_unix();
         let token = token::generate(token::KEY_MARK)?;
         let row = KeyRow {
@@ -194,7 +198,12 @@ impl Control {
         };
         let this = self.clone();
         let added = row.clone();
+        let intent = Intent::NewKey {
+            id: row.id.clone(),
+            token: token.to_string(),
+        };
         self.to_its_end(async move {
+            this.note_intent(intent).await?;
             let _changing = this.credentials().changing.lock().await;
             this.store().add_key(added.clone()).await?;
             this.credentials().add_key(added);
@@ -203,6 +212,18 @@ impl Control {
         .await?;
         let made = ApiKey::try_from(row).map_err(|e| ControlError::internal(&e))?;
         Ok(WithToken { made, token })
+    }
+
+    /// Returns the key that an interrupted execution of this request has created.
+    fn key_made_earlier(&self) -> Option<WithToken<ApiKey>> {
+        let Some(Intent::NewKey { id, token }) = self.earlier_intent() else {
+            return None;
+        };
+        let row = self.credentials().key(&token::hash(token))?;
+        Some(WithToken {
+            made: ApiKey::try_from(row).ok().filter(|key| key.id == *id)?,
+            token: token.clone().into(),
+        })
     }
 
     /// Returns all keys, ordered by name.
@@ -221,6 +242,10 @@ impl Control {
         self.to_its_end(async move {
             let _changing = this.credentials().changing.lock().await;
             let Some(row) = this.credentials().find_key(&key) else {
+                // An interrupted execution of this request has revoked it.
+                if this.is_resumed() {
+                    return Ok(());
+                }
                 return Err(no_such_key(&key));
             };
             this.store().remove_key(row.id).await?;

@@ -9,6 +9,7 @@ use crate::error::ControlError;
 use crate::operation_step::AfterStep;
 use crate::recovery::recover_all;
 use crate::register::Register;
+use crate::requests::{ExecutedRequest, RunningRequests};
 use crate::settings::{ControlSettings, WebSessionLife};
 use crate::store::{
     ClusterRow, HostRow, OPERATOR, Phase, SqliteStore, Store, StoredCluster, UnknownFolders,
@@ -28,6 +29,10 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct Control {
     inner: Arc<Inner>,
+    /// The request with an idempotency key that the operations are for.
+    request: Option<Arc<ExecutedRequest>>,
+    /// Version that a cluster must have which an operation changes.
+    wanted_version: Option<u64>,
 }
 
 struct Inner {
@@ -45,6 +50,7 @@ struct Inner {
     journal: Arc<dyn Journal>,
     recovered: watch::Receiver<bool>,
     stopping: AtomicBool,
+    running_requests: RunningRequests,
 }
 
 impl Control {
@@ -87,9 +93,12 @@ impl Control {
             journal,
             recovered,
             stopping: false.into(),
+            running_requests: RunningRequests::default(),
         };
         let control = Self {
             inner: Arc::new(inner),
+            request: None,
+            wanted_version: None,
         };
         control.load_credentials().await?;
         control.warn_of_widened_keys();
@@ -264,6 +273,36 @@ impl Control {
 
     pub(crate) fn strays(&self) -> &UnknownFolders {
         &self.inner.strays
+    }
+
+    /// Returns the server whose operations are for a request with an idempotency key.
+    pub(crate) fn for_request(&self, request: Arc<ExecutedRequest>) -> Self {
+        Self {
+            request: Some(request),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the server whose operations change a cluster only if it has this version, if one is
+    /// given. They fail with `stale` otherwise.
+    pub fn at_version(&self, version: Option<u64>) -> Self {
+        Self {
+            wanted_version: version,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn wanted_version(&self) -> Option<u64> {
+        self.wanted_version
+    }
+
+    /// The request with an idempotency key that the operations are for.
+    pub(crate) fn executed_request(&self) -> Option<&ExecutedRequest> {
+        self.request.as_deref()
+    }
+
+    pub(crate) fn running_requests(&self) -> &RunningRequests {
+        &self.inner.running_requests
     }
 
     pub(crate) fn stopping(&self) -> bool {

@@ -14,9 +14,22 @@ pub const STORE_READERS: u32 = 4;
 /// Most clusters in one answer of the store about changes: a few megabytes.
 pub const CHANGES_MAX: usize = 4_096;
 
-/// Most stored answers to requests with an idempotency key. A program repeats a request within
-/// minutes; a busy one makes a few a second.
-pub const ANSWERS_MAX: usize = 1_000;
+/// Time for which the answer to a request with an idempotency key is kept: a program that failed in
+/// the night is repeated in the morning.
+pub const ANSWER_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// Most kept answers of one caller, and of all. A program repeats a request within minutes, and has
+/// ten requests a second at most. Most callers make a few writes a day.
+pub const ANSWERS_PER_CALLER_MAX: i64 = 1_000;
+pub const ANSWERS_MAX: i64 = 10_000;
+
+/// Most bytes of these answers. One about a cluster has 2 KB.
+pub const ANSWER_BYTES_PER_CALLER_MAX: i64 = 4 << 20;
+pub const ANSWER_BYTES_MAX: i64 = 32 << 20;
+
+/// Most requests with an idempotency key that are executed at once. Most wait for an engine, and an
+/// operation on a cluster waits for the one before it.
+pub const REQUESTS_AT_ONCE: usize = 512;
 
 /// Most changes in the queue of the store. The caller of each waits; further callers wait for a
 /// place in the queue.

@@ -16,10 +16,12 @@ pub enum OperationStep {
     PasswordEnded,
     LimitsApplied,
     LimitsStored,
+    /// A request with an idempotency key is executed, and its answer not yet stored.
+    RequestExecuted,
 }
 
 impl OperationStep {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::CreateReserved,
         Self::CreateTaken,
         Self::CreateMade,
@@ -33,6 +35,7 @@ impl OperationStep {
         Self::PasswordEnded,
         Self::LimitsApplied,
         Self::LimitsStored,
+        Self::RequestExecuted,
     ];
 }
 

@@ -188,8 +188,6 @@ fn read_networks(texts: &[String]) -> ControlResult<Vec<AddressRange>> {
 pub struct ClusterChange {
     pub limits: LimitsChange,
     pub settings: SettingsChange,
-    /// Version that the cluster must have; any if missing.
-    pub version: Option<u64>,
 }
 
 /// Position in a list of clusters.

@@ -15,11 +15,15 @@ use common::{Server, find, named, seen};
 use rustix::process::Signal;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tidegate_control::store::{HostStore, OperationKind, OperationStore, SqliteStore, Store};
-use tidegate_control::{Control, ControlSettings, DataDir, LimitsChange, OperationStep};
+use tidegate_control::{
+    Control, ControlSettings, DataDir, LimitsChange, OperationStep, RepeatableRequest, RequestSeal,
+    RequestStart,
+};
 use tidegate_model::Sessions;
+use zeroize::Zeroizing;
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
@@ -64,9 +68,34 @@ async fn crash_after(step: String, root: std::path::PathBuf) {
         step if step.starts_with("Create") => drop(control.create_cluster(named(name)).await),
         step if step.starts_with("Delete") => drop(control.delete_cluster(name).await),
         step if step.starts_with("Password") => drop(control.new_password(name).await),
+        step if step.starts_with("Request") => {
+            let request = RepeatableRequest {
+                key: "k".to_owned(),
+                caller: "owner".to_owned(),
+                request_hash: [7; 32],
+                seal: Arc::new(NoSeal),
+            };
+            match control.begin_request(request).await.unwrap() {
+                RequestStart::Execute(open) => open.keep(b"").await,
+                other => panic!("{other:?}"),
+            }
+        }
         _ => drop(control.change_limits(name, limits).await),
     }
     panic!("{step} was not reached");
+}
+
+/// Seal that hides nothing.
+struct NoSeal;
+
+impl RequestSeal for NoSeal {
+    fn seal(&self, _place: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        Some(plain.to_vec())
+    }
+
+    fn open(&self, _place: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        Some(sealed.to_vec().into())
+    }
 }
 
 /// Cluster that a crash after this step is tried with.
@@ -134,7 +163,12 @@ async fn killed_after_each_step() {
         let folders = std::fs::read_dir(control.data().engines()).unwrap();
         assert_eq!(folders.count(), expected.len(), "{step:?}");
         let limit = clusters[0].limits.connections_max;
-        assert_eq!(limit == 7, step == OperationStep::LimitsStored, "{step:?}");
+        // The last step comes after it.
+        let is_stored = matches!(
+            step,
+            OperationStep::LimitsStored | OperationStep::RequestExecuted
+        );
+        assert_eq!(limit == 7, is_stored, "{step:?}");
         if step == OperationStep::CreatePublished {
             control.delete_cluster("new").await.unwrap();
         }

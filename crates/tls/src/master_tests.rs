@@ -127,6 +127,44 @@ const EARLIER_DECOYS: [u8; 32] = [
     0x34, 0xeb, 0x53, 0xa1, 0x76, 0x03, 0xf6, 0x57, 0x5f, 0xfb, 0x51, 0x82, 0x39, 0x83, 0xce, 0x09,
 ];
 
+/// Opens a sealed record.
+fn opened(master: &MasterKey, use_of: SubKey, place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+    let plain = master.open_record(use_of, place, sealed)?;
+    Some(plain.to_vec())
+}
+
+#[test]
+fn a_sealed_record_opens_at_its_own_place_until_its_key_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let master = open(folder.path());
+    let sealed = master
+        .seal_record(SubKey::Answers, "answers/1", b"a password")
+        .unwrap();
+    assert!(!sealed.windows(8).any(|part| part == b"password"));
+    let plain = Some(b"a password".to_vec());
+    let again = open(folder.path());
+    assert_eq!(opened(&again, SubKey::Answers, "answers/1", &sealed), plain);
+    for (use_of, place) in [
+        (SubKey::Answers, "answers/2"),
+        (SubKey::FailedLogins, "answers/1"),
+    ] {
+        assert_eq!(opened(&again, use_of, place, &sealed), None, "{place}");
+    }
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[at] ^= 1;
+        let found = opened(&master, SubKey::Answers, "answers/1", &changed);
+        assert_eq!(found, None, "byte {at}");
+    }
+    master.begin_rotation().unwrap();
+    assert_eq!(
+        opened(&master, SubKey::Answers, "answers/1", &sealed),
+        plain
+    );
+    master.rotate().unwrap();
+    assert_eq!(opened(&master, SubKey::Answers, "answers/1", &sealed), None);
+}
+
 #[test]
 fn a_file_that_is_no_key_is_refused_and_kept() {
     let folder = tempfile::tempdir().unwrap();

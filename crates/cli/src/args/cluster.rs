@@ -1,6 +1,6 @@
 //! Grammar of `tidegate cluster`.
 
-use super::Confirmed;
+use super::change_options::{Confirmed, VersionArgs};
 use crate::config::value::{duration, sleep_time};
 use clap::{Args, Subcommand};
 use std::time::Duration;
@@ -62,6 +62,8 @@ pub enum ClusterCommand {
         name: String,
         /// The new name
         new: String,
+        #[command(flatten)]
+        at: VersionArgs,
     },
     /// Change a cluster's limits and settings, asleep or awake; open sessions continue
     Set {
@@ -77,6 +79,8 @@ pub enum ClusterCommand {
         /// that would free space.
         #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
         allow_shrink: Option<Duration>,
+        #[command(flatten)]
+        at: VersionArgs,
     },
     /// Delete a cluster and all its data
     #[command(visible_alias = "rm")]
@@ -85,16 +89,22 @@ pub enum ClusterCommand {
         name: String,
         #[command(flatten)]
         confirmed: Confirmed,
+        #[command(flatten)]
+        at: VersionArgs,
     },
     /// Put a cluster to sleep now, if no session is busy
     Sleep {
         /// Name of the cluster
         name: String,
+        #[command(flatten)]
+        at: VersionArgs,
     },
     /// Wake a cluster now
     Wake {
         /// Name of the cluster
         name: String,
+        #[command(flatten)]
+        at: VersionArgs,
     },
     /// Set a new password for a cluster's root and print it (shown only once)
     Password {
@@ -106,6 +116,8 @@ pub enum ClusterCommand {
         /// the engine refuses the new password, the accounts are repaired in any case.
         #[arg(long)]
         repair: bool,
+        #[command(flatten)]
+        at: VersionArgs,
     },
 }
 

@@ -1,6 +1,6 @@
 //! Grammar of the commands about the host itself: its certificate, its service, its trust stores.
 
-use super::Confirmed;
+use super::change_options::Confirmed;
 use super::serve::ServeArgs;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;

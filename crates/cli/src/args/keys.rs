@@ -1,6 +1,6 @@
 //! Grammar of the commands about access: sign-in links, API keys, profiles.
 
-use super::Confirmed;
+use super::change_options::Confirmed;
 use clap::Subcommand;
 use std::path::PathBuf;
 

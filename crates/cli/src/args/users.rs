@@ -1,6 +1,6 @@
 //! Grammar of `tidegate user` and `tidegate database`.
 
-use super::Confirmed;
+use super::change_options::{Confirmed, VersionArgs};
 use clap::{Args, Subcommand, ValueEnum};
 use tidegate_console::types::Role;
 
@@ -27,6 +27,8 @@ pub enum UserCommand {
         database: Vec<String>,
         #[command(flatten)]
         password: PasswordArgs,
+        #[command(flatten)]
+        at: VersionArgs,
     },
     /// List the users that can log in to a cluster, with their roles
     #[command(visible_alias = "ls")]
@@ -44,6 +46,8 @@ pub enum UserCommand {
         name: String,
         #[command(flatten)]
         password: PasswordArgs,
+        #[command(flatten)]
+        at: VersionArgs,
     },
     /// Delete a user and end its sessions
     #[command(visible_alias = "rm")]
@@ -54,6 +58,8 @@ pub enum UserCommand {
         name: String,
         #[command(flatten)]
         confirmed: Confirmed,
+        #[command(flatten)]
+        at: VersionArgs,
     },
 }
 
@@ -92,6 +98,8 @@ pub enum DatabaseCommand {
         cluster: String,
         /// Name of the database
         name: String,
+        #[command(flatten)]
+        at: VersionArgs,
     },
     /// List the databases of a cluster, without the engine's own
     #[command(visible_alias = "ls")]
@@ -108,5 +116,7 @@ pub enum DatabaseCommand {
         name: String,
         #[command(flatten)]
         confirmed: Confirmed,
+        #[command(flatten)]
+        at: VersionArgs,
     },
 }

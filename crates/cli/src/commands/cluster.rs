@@ -36,21 +36,24 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
             step.done("");
             print_login(context, &client, &cluster)
         }
-        ClusterCommand::Password { name, repair } => {
+        ClusterCommand::Password { name, repair, at } => {
             let step = Step::begin("setting a new password");
-            let cluster = ask(client.password(name, *repair))?;
+            let cluster = ask(client.at(at.if_version).password(name, *repair))?;
             step.done("");
             print_login(context, &client, &cluster)
         }
         ClusterCommand::Engines => engines(context, &ask(client.engine_kinds())?),
         ClusterCommand::List(wanted) => list(context, &client, wanted),
         ClusterCommand::Show { name } => show(context, &ask(client.cluster(name))?),
-        ClusterCommand::Rename { name, new } => show(context, &ask(client.rename(name, new))?),
+        ClusterCommand::Rename { name, new, at } => {
+            show(context, &ask(client.at(at.if_version).rename(name, new))?)
+        }
         ClusterCommand::Set {
             name,
             limits,
             settings,
             allow_shrink,
+            at,
         } => {
             let allow_shrink_seconds = allow_shrink.map(|time| time.as_secs_f64());
             let change = ChangeCluster {
@@ -67,11 +70,22 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
                             set --help` lists them";
                 return Err(Failure::usage("nothing to change", hint).into());
             }
-            show(context, &ask(client.change(name, &change))?)
+            show(
+                context,
+                &ask(client.at(at.if_version).change(name, &change))?,
+            )
         }
-        ClusterCommand::Sleep { name } => show(context, &ask(client.sleep(name))?),
-        ClusterCommand::Wake { name } => show(context, &ask(client.wake(name))?),
-        ClusterCommand::Delete { name, confirmed } => delete(context, &client, name, *confirmed),
+        ClusterCommand::Sleep { name, at } => {
+            show(context, &ask(client.at(at.if_version).sleep(name))?)
+        }
+        ClusterCommand::Wake { name, at } => {
+            show(context, &ask(client.at(at.if_version).wake(name))?)
+        }
+        ClusterCommand::Delete {
+            name,
+            confirmed,
+            at,
+        } => delete(context, &client.at(at.if_version), name, *confirmed),
     }
 }
 
@@ -283,6 +297,7 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
         rows.push(("deletion", "refused: protected".to_owned()));
     }
     rows.push(("created", cluster.created_at.clone()));
+    rows.push(("version", cluster.version.to_string()));
     if let Some(warning) = &cluster.incomplete_accounts {
         rows.insert(2, ("accounts", warning_lines(context, warning)));
     }

@@ -12,10 +12,10 @@ use tidegate_console::types::Database;
 pub fn run(context: &Context, command: &DatabaseCommand) -> Result<()> {
     let client = context.client();
     match command {
-        DatabaseCommand::Create { cluster, name } => {
+        DatabaseCommand::Create { cluster, name, at } => {
             wake(&client, cluster)?;
             let step = Step::begin("creating the database");
-            let made = ask(client.create_database(cluster, name))?;
+            let made = ask(client.at(at.if_version).create_database(cluster, name))?;
             step.done("");
             if context.global.json {
                 return screen::print_json(&made);
@@ -45,7 +45,14 @@ pub fn run(context: &Context, command: &DatabaseCommand) -> Result<()> {
             cluster,
             name,
             confirmed,
-        } => delete(context, &client, cluster, name, *confirmed),
+            at,
+        } => delete(
+            context,
+            &client.at(at.if_version),
+            cluster,
+            name,
+            *confirmed,
+        ),
     }
 }
 

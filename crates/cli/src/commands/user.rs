@@ -27,6 +27,7 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
             role,
             database,
             password,
+            at,
         } => {
             let wanted = CreateUser {
                 name: name.clone(),
@@ -36,7 +37,7 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
             };
             wake(&client, cluster)?;
             let step = Step::begin("creating the user");
-            let user = ask(client.create_user(cluster, &wanted))?;
+            let user = ask(client.at(at.if_version).create_user(cluster, &wanted))?;
             step.done("");
             print_login(context, cluster, &user)
         }
@@ -44,13 +45,16 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
             cluster,
             name,
             password,
+            at,
         } => {
             let wanted = SetPassword {
                 password: given_password(*password, name)?,
             };
             wake(&client, cluster)?;
             let step = Step::begin("setting a new password");
-            let user = ask(client.set_user_password(cluster, name, &wanted))?;
+            let user = ask(client
+                .at(at.if_version)
+                .set_user_password(cluster, name, &wanted))?;
             step.done("");
             print_login(context, cluster, &user)
         }
@@ -74,6 +78,7 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
             cluster,
             name,
             confirmed,
+            at,
         } => {
             confirm(*confirmed, &format!("deleting user {name}"), || {
                 Ok(format!(
@@ -82,7 +87,7 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
             })?;
             wake(&client, cluster)?;
             let step = Step::begin("deleting the user");
-            ask(client.delete_user(cluster, name))?;
+            ask(client.at(at.if_version).delete_user(cluster, name))?;
             step.done("");
             if context.global.json {
                 return screen::print_json(

@@ -1,5 +1,6 @@
 //! Routes of sign-in links and API keys.
 
+use super::idempotency::WriteApi;
 use super::json_body::JsonObject;
 use crate::errors::ApiError;
 use crate::state::Api;
@@ -26,7 +27,7 @@ use zeroize::Zeroizing;
     )
 )]
 pub async fn create_link(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
 ) -> Result<(StatusCode, Json<SignInLink>), ApiError> {
     let Some(base) = api.face.borrow().console.clone() else {
         return Err(ApiError::no_console());
@@ -77,7 +78,7 @@ pub async fn list_keys(State(api): State<Api>) -> Result<Json<KeyList>, ApiError
     )
 )]
 pub async fn create_key(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     JsonObject(wanted): JsonObject<CreateKey>,
 ) -> Result<(StatusCode, Json<Key>), ApiError> {
     let scopes = Scopes::parse(&wanted.scopes.join(","))?;
@@ -112,7 +113,7 @@ pub async fn create_key(
     )
 )]
 pub async fn revoke_key(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(key): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     api.control.revoke_key(&key).await?;

@@ -1,5 +1,6 @@
 //! Routes of the certificate.
 
+use super::idempotency::WriteApi;
 use super::json_body::JsonObject;
 use crate::errors::ApiError;
 use crate::state::Api;
@@ -72,7 +73,7 @@ pub async fn show_certificate(State(api): State<Api>) -> Result<Json<Certificate
     (status = "default", body = ErrorBody)
 ))]
 pub async fn renew_certificate(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Query(of): Query<CertificateQuery>,
 ) -> Result<StatusCode, ApiError> {
     of.identity(api)?.renew()?;
@@ -95,7 +96,7 @@ pub async fn renew_certificate(
     (status = "default", body = ErrorBody)
 ))]
 pub async fn import_certificate(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Query(of): Query<CertificateQuery>,
     JsonObject(pair): JsonObject<CertificatePair>,
 ) -> Result<Json<Certificate>, ApiError> {
@@ -125,7 +126,7 @@ pub async fn import_certificate(
     (status = "default", body = ErrorBody)
 ))]
 pub async fn check_certificate(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Query(of): Query<CertificateQuery>,
 ) -> Result<Json<CheckResult>, ApiError> {
     let found = of.identity(api)?.check().await?;

@@ -1,6 +1,7 @@
 //! Routes of clusters. Each handler converts the request, calls one operation of room `control` and
 //! converts its result.
 
+use super::idempotency::WriteApi;
 use super::json_body::JsonObject;
 use super::paging::ClusterQuery;
 use crate::auth::scoped::ApiCaller;
@@ -17,6 +18,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use std::time::Duration;
 use tidegate_control::{ClusterView, NewCluster, ROOT, WithPassword};
+use utoipa::IntoParams;
 
 /// Lists the clusters by name, page by page. Without `limit`, a page has 1000 of them. Pages that
 /// are read one after the other contain every cluster that exists all the time exactly once.
@@ -90,7 +92,7 @@ pub async fn list_engine_kinds(State(api): State<Api>, _: ApiCaller) -> Json<Eng
     )
 )]
 pub async fn create_cluster(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     caller: ApiCaller,
     JsonObject(wanted): JsonObject<CreateCluster>,
 ) -> Result<(StatusCode, Json<Cluster>), ApiError> {
@@ -146,11 +148,7 @@ pub async fn show_cluster(
     path = "/v1/clusters/{name}",
     tag = "clusters",
     security(("key" = ["clusters"])),
-    params(
-        ("name" = String, Path),
-        ("version" = Option<u64>, Query, description = "the `version` that the cluster must have: \
-         409 `stale` if it was changed meanwhile", minimum = 0)
-    ),
+    params(("name" = String, Path), VersionQuery),
     request_body = ChangeCluster,
     responses(
         (status = 200, body = Cluster),
@@ -161,25 +159,25 @@ pub async fn show_cluster(
     )
 )]
 pub async fn change_cluster(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(name): Path<String>,
     Query(at): Query<VersionQuery>,
     caller: ApiCaller,
     JsonObject(wanted): JsonObject<ChangeCluster>,
 ) -> Result<Json<Cluster>, ApiError> {
-    let change = wanted.change(at.version);
+    let change = wanted.change();
     caller.check_limits(&change.limits, api.control.default_limits())?;
-    api.control.check_version(&name, at.version)?;
+    let control = api.control.at_version(at.version);
     if let Some(seconds) = wanted.allow_shrink_seconds {
         // A number that no `Duration` can represent becomes zero, which is refused.
-        api.control
+        control
             .allow_shrink(
                 &name,
                 Duration::try_from_secs_f64(seconds).unwrap_or_default(),
             )
             .await?;
     }
-    let changed = api.control.change_cluster(&name, change).await?;
+    let changed = control.change_cluster(&name, change).await?;
     // It tells whether one of the limits waits for the next wake.
     let usage = api.control.usage(&name).await?;
     Ok(Json(Cluster {
@@ -194,11 +192,7 @@ pub async fn change_cluster(
     path = "/v1/clusters/{name}/rename",
     tag = "clusters",
     security(("key" = ["clusters"])),
-    params(
-        ("name" = String, Path),
-        ("version" = Option<u64>, Query, description = "the `version` that the cluster must have: \
-         409 `stale` if it was changed meanwhile", minimum = 0)
-    ),
+    params(("name" = String, Path), VersionQuery),
     request_body = RenameCluster,
     responses(
         (status = 200, body = Cluster),
@@ -208,7 +202,7 @@ pub async fn change_cluster(
     )
 )]
 pub async fn rename_cluster(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(name): Path<String>,
     Query(at): Query<VersionQuery>,
     caller: ApiCaller,
@@ -216,10 +210,8 @@ pub async fn rename_cluster(
 ) -> Result<Json<Cluster>, ApiError> {
     // With a name outside of its pattern, the key would lose the cluster, or get another's name.
     caller.check_create(Some(&wanted.name))?;
-    let renamed = api
-        .control
-        .rename_cluster(&name, &wanted.name, at.version)
-        .await?;
+    let control = api.control.at_version(at.version);
+    let renamed = control.rename_cluster(&name, &wanted.name).await?;
     Ok(Json(api.describe(renamed, None)))
 }
 
@@ -230,11 +222,7 @@ pub async fn rename_cluster(
     path = "/v1/clusters/{name}",
     tag = "clusters",
     security(("key" = ["clusters"])),
-    params(
-        ("name" = String, Path),
-        ("version" = Option<u64>, Query, description = "the `version` that the cluster must have: \
-         409 `stale` if it was changed meanwhile", minimum = 0)
-    ),
+    params(("name" = String, Path), VersionQuery),
     responses(
         (status = 204),
         (status = 404, description = "no such cluster", body = ErrorBody),
@@ -243,11 +231,12 @@ pub async fn rename_cluster(
     )
 )]
 pub async fn delete_cluster(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(name): Path<String>,
     Query(at): Query<VersionQuery>,
 ) -> Result<StatusCode, ApiError> {
-    api.control.delete_cluster_at(&name, at.version).await?;
+    let control = api.control.at_version(at.version);
+    control.delete_cluster(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -257,7 +246,7 @@ pub async fn delete_cluster(
     path = "/v1/clusters/{name}/sleep",
     tag = "clusters",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path)),
+    params(("name" = String, Path), VersionQuery),
     responses(
         (status = 200, body = Cluster),
         (status = 409, description = "a session is busy", body = ErrorBody),
@@ -265,11 +254,13 @@ pub async fn delete_cluster(
     )
 )]
 pub async fn sleep_cluster(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(name): Path<String>,
+    Query(at): Query<VersionQuery>,
 ) -> Result<Json<Cluster>, ApiError> {
+    let control = api.control.at_version(at.version);
     Ok(Json(
-        api.describe(api.control.sleep_cluster(&name).await?, None),
+        api.describe(control.sleep_cluster(&name).await?, None),
     ))
 }
 
@@ -279,26 +270,30 @@ pub async fn sleep_cluster(
     path = "/v1/clusters/{name}/wake",
     tag = "clusters",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path)),
+    params(("name" = String, Path), VersionQuery),
     responses(
         (status = 200, body = Cluster),
         (status = "default", body = ErrorBody)
     )
 )]
 pub async fn wake_cluster(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(name): Path<String>,
+    Query(at): Query<VersionQuery>,
 ) -> Result<Json<Cluster>, ApiError> {
-    Ok(Json(
-        api.describe(api.control.wake_cluster(&name).await?, None),
-    ))
+    let control = api.control.at_version(at.version);
+    Ok(Json(api.describe(control.wake_cluster(&name).await?, None)))
 }
 
 /// Query of a change.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct VersionQuery {
-    version: Option<u64>,
+    /// The `version` that the cluster must have: 409 `stale` if its name, limits or settings were
+    /// changed meanwhile.
+    #[param(minimum = 0)]
+    pub version: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -306,6 +301,7 @@ pub struct VersionQuery {
 pub struct PasswordQuery {
     #[serde(default)]
     repair: bool,
+    version: Option<u64>,
 }
 
 /// Replaces the password of the cluster's root. Only this answer contains the new one: the server
@@ -317,6 +313,7 @@ pub struct PasswordQuery {
     security(("key" = ["clusters"])),
     params(
         ("name" = String, Path),
+        VersionQuery,
         ("repair" = Option<bool>, Query, description = "end the engine and all its sessions first, \
          repair its accounts, and create root anew")
     ),
@@ -327,13 +324,14 @@ pub struct PasswordQuery {
     )
 )]
 pub async fn new_password(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(name): Path<String>,
     Query(change): Query<PasswordQuery>,
 ) -> Result<Json<Cluster>, ApiError> {
+    let control = api.control.at_version(change.version);
     let changed = match change.repair {
-        true => api.control.repair_password(&name).await?,
-        false => api.control.new_password(&name).await?,
+        true => control.repair_password(&name).await?,
+        false => control.new_password(&name).await?,
     };
     Ok(Json(api.describe_with_password(changed)))
 }

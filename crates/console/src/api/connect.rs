@@ -1,6 +1,7 @@
 //! Routes of connection strings and of the connection test. The strings come from room `connect`,
 //! byte for byte as the command line prints them.
 
+use super::idempotency::WriteApi;
 use super::json_body::JsonObject;
 use crate::errors::ApiError;
 use crate::machine::machine_platform;
@@ -145,7 +146,7 @@ pub async fn connect_strings(
     )
 )]
 pub async fn test_connection(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(name): Path<String>,
     JsonObject(asked): JsonObject<TestConnection>,
 ) -> Result<Json<TestResult>, ApiError> {

@@ -1,12 +1,14 @@
 //! Routes of the databases of a cluster. All of them wake it, so none is open to a key that only
 //! reads.
 
+use super::clusters::VersionQuery;
+use super::idempotency::WriteApi;
 use super::json_body::JsonObject;
 use crate::errors::ApiError;
 use crate::state::Api;
 use crate::types::{CreateDatabase, Database, DatabaseList, ErrorBody};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use tidegate_control::DatabaseView;
 
@@ -40,7 +42,7 @@ pub async fn list_databases(
     path = "/v1/clusters/{name}/databases",
     tag = "databases",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path)),
+    params(("name" = String, Path), VersionQuery),
     request_body = CreateDatabase,
     responses(
         (status = 201, body = Database),
@@ -50,11 +52,16 @@ pub async fn list_databases(
     )
 )]
 pub async fn create_database(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(name): Path<String>,
+    Query(at): Query<VersionQuery>,
     JsonObject(wanted): JsonObject<CreateDatabase>,
 ) -> Result<(StatusCode, Json<Database>), ApiError> {
-    let made = api.control.create_database(&name, &wanted.name).await?;
+    let made = api
+        .control
+        .at_version(at.version)
+        .create_database(&name, &wanted.name)
+        .await?;
     Ok((StatusCode::CREATED, Json(database_body(made))))
 }
 
@@ -64,7 +71,7 @@ pub async fn create_database(
     path = "/v1/clusters/{name}/databases/{database}",
     tag = "databases",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path), ("database" = String, Path)),
+    params(("name" = String, Path), ("database" = String, Path), VersionQuery),
     responses(
         (status = 204),
         (status = 404, description = "no such cluster or database", body = ErrorBody),
@@ -73,10 +80,14 @@ pub async fn create_database(
     )
 )]
 pub async fn delete_database(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path((name, database)): Path<(String, String)>,
+    Query(at): Query<VersionQuery>,
 ) -> Result<StatusCode, ApiError> {
-    api.control.delete_database(&name, &database).await?;
+    api.control
+        .at_version(at.version)
+        .delete_database(&name, &database)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -7,6 +7,7 @@ mod clusters;
 mod connect;
 mod databases;
 mod finish;
+mod idempotency;
 mod json_body;
 mod paging;
 mod server;
@@ -64,7 +65,7 @@ impl Modify for BearerScheme {
 
 /// Builds the routes and their description.
 fn routes_and_description() -> (Router<Api>, Description) {
-    OpenApiRouter::with_openapi(ApiInfo::openapi())
+    let (routes, mut description) = OpenApiRouter::with_openapi(ApiInfo::openapi())
         .routes(routes!(clusters::list_clusters, clusters::create_cluster))
         .routes(routes!(
             clusters::show_cluster,
@@ -100,7 +101,9 @@ fn routes_and_description() -> (Router<Api>, Description) {
         .routes(routes!(access::list_keys, access::create_key))
         .routes(routes!(access::revoke_key))
         .routes(routes!(access::create_link))
-        .split_for_parts()
+        .split_for_parts();
+    idempotency::describe_header(&mut description);
+    (routes, description)
 }
 
 /// Returns the API's description.
@@ -110,9 +113,11 @@ pub fn description() -> Description {
 
 /// Builds the API for the control socket, where the caller is the owner.
 pub fn router(api: Api) -> Router {
+    let execute_once = from_fn_with_state(api.clone(), idempotency::execute_once);
     let routes = routes_and_description()
         .0
         .with_state(api)
+        .layer(execute_once)
         .layer(Extension(ApiCaller::Owner));
     routes
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX))
@@ -123,9 +128,11 @@ pub fn router(api: Api) -> Router {
 /// Builds the API for HTTPS, where every request needs an API key.
 pub(crate) fn keyed_router(web: &Web) -> Router {
     let key_check = from_fn_with_state(web.clone(), keyed::require_key);
+    let execute_once = from_fn_with_state(web.api.clone(), idempotency::execute_once);
     let routes = routes_and_description()
         .0
         .with_state(web.api.clone())
+        .layer(execute_once)
         .layer(DefaultBodyLimit::max(limits::REQUEST_BODY_MAX));
     // Outermost, so that errors of the check of keys get the API's body too.
     routes

@@ -1,5 +1,6 @@
 //! Routes of the server.
 
+use super::idempotency::WriteApi;
 use crate::errors::ApiError;
 use crate::state::Api;
 use crate::types::{ErrorBody, LocalCa, MasterKeyRotation, Server, ServerDisk, Warning};
@@ -54,7 +55,7 @@ pub async fn show_server(State(api): State<Api>) -> Json<Server> {
         (status = "default", body = ErrorBody)
     )
 )]
-pub async fn renew_ca(State(api): State<Api>) -> Result<Json<LocalCa>, ApiError> {
+pub async fn renew_ca(WriteApi(api): WriteApi) -> Result<Json<LocalCa>, ApiError> {
     let identity = api.identity;
     let renewed = move || {
         identity
@@ -86,7 +87,7 @@ pub async fn renew_ca(State(api): State<Api>) -> Result<Json<LocalCa>, ApiError>
     )
 )]
 pub async fn rotate_master_key(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
 ) -> Result<Json<MasterKeyRotation>, ApiError> {
     let master = api.identity.master_key().clone();
     let rotated = tokio::task::spawn_blocking(move || master.rotate())

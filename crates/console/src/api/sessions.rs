@@ -1,5 +1,6 @@
 //! Routes of sessions.
 
+use super::idempotency::WriteApi;
 use super::paging::SessionQuery;
 use crate::auth::scoped::ApiCaller;
 use crate::errors::ApiError;
@@ -67,7 +68,7 @@ pub async fn list_sessions(
     )
 )]
 pub async fn kill_session(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(id): Path<u64>,
     caller: ApiCaller,
 ) -> Result<StatusCode, ApiError> {

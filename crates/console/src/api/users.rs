@@ -1,11 +1,13 @@
 //! Routes of the users of a cluster. All of them wake it, so none is open to a key that only reads.
 
+use super::clusters::VersionQuery;
+use super::idempotency::WriteApi;
 use super::json_body::JsonObject;
 use crate::errors::ApiError;
 use crate::state::Api;
 use crate::types::{Account, CreateUser, ErrorBody, Secret, SetPassword, User, UserList};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use tidegate_control::{NewUser, UserView, UserWithPassword};
 use zeroize::Zeroizing;
@@ -42,7 +44,7 @@ pub async fn list_users(
     path = "/v1/clusters/{name}/users",
     tag = "users",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path)),
+    params(("name" = String, Path), VersionQuery),
     request_body = CreateUser,
     responses(
         (status = 201, body = User),
@@ -52,8 +54,9 @@ pub async fn list_users(
     )
 )]
 pub async fn create_user(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path(name): Path<String>,
+    Query(at): Query<VersionQuery>,
     JsonObject(wanted): JsonObject<CreateUser>,
 ) -> Result<(StatusCode, Json<User>), ApiError> {
     let new = NewUser {
@@ -62,7 +65,11 @@ pub async fn create_user(
         databases: wanted.databases,
         password: given(wanted.password),
     };
-    let made = api.control.create_user(&name, new).await?;
+    let made = api
+        .control
+        .at_version(at.version)
+        .create_user(&name, new)
+        .await?;
     Ok((StatusCode::CREATED, Json(with_password(made))))
 }
 
@@ -72,7 +79,7 @@ pub async fn create_user(
     path = "/v1/clusters/{name}/users/{user}",
     tag = "users",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path), ("user" = String, Path)),
+    params(("name" = String, Path), ("user" = String, Path), VersionQuery),
     responses(
         (status = 204),
         (status = 404, description = "no such cluster or user", body = ErrorBody),
@@ -80,10 +87,14 @@ pub async fn create_user(
     )
 )]
 pub async fn delete_user(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path((name, user)): Path<(String, String)>,
+    Query(at): Query<VersionQuery>,
 ) -> Result<StatusCode, ApiError> {
-    api.control.delete_user(&name, &user).await?;
+    api.control
+        .at_version(at.version)
+        .delete_user(&name, &user)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -93,7 +104,7 @@ pub async fn delete_user(
     path = "/v1/clusters/{name}/users/{user}/password",
     tag = "users",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path), ("user" = String, Path)),
+    params(("name" = String, Path), ("user" = String, Path), VersionQuery),
     request_body = SetPassword,
     responses(
         (status = 200, body = User),
@@ -102,12 +113,17 @@ pub async fn delete_user(
     )
 )]
 pub async fn set_user_password(
-    State(api): State<Api>,
+    WriteApi(api): WriteApi,
     Path((name, user)): Path<(String, String)>,
+    Query(at): Query<VersionQuery>,
     JsonObject(wanted): JsonObject<SetPassword>,
 ) -> Result<Json<User>, ApiError> {
     let password = given(wanted.password);
-    let changed = api.control.user_password(&name, &user, password).await?;
+    let changed = api
+        .control
+        .at_version(at.version)
+        .user_password(&name, &user, password)
+        .await?;
     Ok(Json(with_password(changed)))
 }
 

@@ -29,10 +29,13 @@ pub async fn require_key(State(web): State<Web>, request: Request, next: Next) -
     };
     // Before the quota: a known key that is over it must not lose its connection to strangers.
     mark_proven(&parts.extensions);
-    let (left, mut response) = match web.quotas.take(key.id) {
+    let (left, mut response) = match web.quotas.take(key.id.clone()) {
         Ok(left) => match web.route_scopes.check(&key.scopes, &mut parts).await {
             Ok(()) => {
-                parts.extensions.insert(ApiCaller::Key(key.scopes));
+                parts.extensions.insert(ApiCaller::Key {
+                    id: key.id,
+                    scopes: key.scopes,
+                });
                 (left, next.run(Request::from_parts(parts, body)).await)
             }
             Err(error) => (left, error.into_response()),

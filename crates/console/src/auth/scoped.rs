@@ -39,29 +39,37 @@ impl RequiredScope {
 pub enum ApiCaller {
     /// A process that may open the control socket.
     Owner,
-    /// A client with an API key, which has these scopes.
-    Key(Scopes),
+    /// A client with an API key.
+    Key { id: String, scopes: Scopes },
 }
 
 impl ApiCaller {
+    /// Name of the caller in records. No key has the owner's.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Owner => "owner",
+            Self::Key { id, .. } => id,
+        }
+    }
+
     pub fn may_read(&self, cluster: &str) -> bool {
         match self {
             Self::Owner => true,
-            Self::Key(scopes) => scopes.may_read(cluster),
+            Self::Key { scopes, .. } => scopes.may_read(cluster),
         }
     }
 
     pub fn may_change(&self, cluster: &str) -> bool {
         match self {
             Self::Owner => true,
-            Self::Key(scopes) => scopes.may_change(cluster),
+            Self::Key { scopes, .. } => scopes.may_change(cluster),
         }
     }
 
     pub fn is_all(&self) -> bool {
         match self {
             Self::Owner => true,
-            Self::Key(scopes) => scopes.is_all(),
+            Self::Key { scopes, .. } => scopes.is_all(),
         }
     }
 
@@ -69,8 +77,8 @@ impl ApiCaller {
     pub fn check_create(&self, name: Option<&str>) -> Result<(), ApiError> {
         let may = match (self, name) {
             (Self::Owner, _) => true,
-            (Self::Key(scopes), Some(name)) => scopes.may_change(name),
-            (Self::Key(scopes), None) => scopes.may_change_any(),
+            (Self::Key { scopes, .. }, Some(name)) => scopes.may_change(name),
+            (Self::Key { scopes, .. }, None) => scopes.may_change_any(),
         };
         if may {
             Ok(())

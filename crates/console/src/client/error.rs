@@ -83,6 +83,14 @@ impl ClientError {
         }
     }
 
+    /// Whether no server could be reached.
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::NoServer { .. } | Self::Unreachable { .. } | Self::RemoteUnreachable { .. }
+        )
+    }
+
     /// Returns the API's error code, if the server answered with one.
     pub fn code(&self) -> Option<&str> {
         match self {

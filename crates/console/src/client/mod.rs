@@ -1,8 +1,12 @@
 //! Typed client of the API, for the command line: over the control socket, or over HTTPS with a
-//! key. It never retries, so that a cluster is not created twice.
+//! key. It repeats a request whose connection was lost; writes have an idempotency key, so that no
+//! cluster is created twice.
 
+mod call;
 mod error;
 mod filters;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use error::ClientError;
@@ -16,6 +20,7 @@ use crate::types::{
     SessionList, SetPassword, SignInLink, User, UserList,
 };
 use axum::body::Bytes;
+use call::{Call, new_idempotency_key};
 use error::ClientResult;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -34,6 +39,8 @@ const NO_BODY: Option<&()> = None;
 #[derive(Debug, Clone)]
 pub struct Client {
     transport: Transport,
+    /// Version that a cluster must have which a request changes.
+    version: Option<u64>,
 }
 
 impl Client {
@@ -41,6 +48,7 @@ impl Client {
     pub fn new(data: &Path) -> Self {
         Self {
             transport: Transport::Socket(data.to_owned()),
+            version: None,
         }
     }
 
@@ -51,7 +59,16 @@ impl Client {
     pub fn https(url: &str, key: Secret, tls: Arc<ClientConfig>) -> ClientResult<Self> {
         Ok(Self {
             transport: Transport::Https(HttpsServer::new(url, key, tls)?),
+            version: None,
         })
+    }
+
+    /// Returns a client that changes a cluster only if it has this version, if one is given.
+    pub fn at(&self, version: Option<u64>) -> Self {
+        Self {
+            version,
+            ..self.clone()
+        }
     }
 
     pub async fn server(&self) -> ClientResult<Server> {
@@ -291,10 +308,56 @@ impl Client {
             }
             None => Vec::new(),
         };
+        let call = Call {
+            idempotency_key: (!method.is_safe()).then(new_idempotency_key).transpose()?,
+            method,
+            path: match self.version.filter(|_| path.starts_with("/v1/clusters/")) {
+                Some(version) if path.contains('?') => format!("{path}&version={version}"),
+                Some(version) => format!("{path}?version={version}"),
+                None => path.to_owned(),
+            },
+            body: bytes.into(),
+        };
+        timeout(limits::ANSWER_MAX, self.send_until_answered(&call))
+            .await
+            .map_err(|_| ClientError::Lost("no answer in time".into()))?
+    }
+
+    /// Sends a request, and again if its connection was lost.
+    async fn send_until_answered(&self, call: &Call) -> ClientResult<Bytes> {
+        let mut pauses = limits::LOST_PAUSES.into_iter();
+        let mut lost = None;
+        loop {
+            let answer = self.send_once(call).await;
+            match answer {
+                Err(error @ ClientError::Lost(_)) => lost = Some(error),
+                Err(error) if lost.is_some() && error.is_unreachable() => {}
+                // Of a repetition: its answer comes when the first one ends.
+                Err(error) if error.code() == Some("in_progress") => {
+                    tokio::time::sleep(limits::IN_PROGRESS_PAUSE).await;
+                    continue;
+                }
+                answer => return answer,
+            }
+            match (pauses.next(), lost.take()) {
+                (None, Some(error)) => return Err(error),
+                (Some(pause), error) => {
+                    lost = error;
+                    tokio::time::sleep(pause).await;
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    async fn send_once(&self, call: &Call) -> ClientResult<Bytes> {
         let mut request = Request::builder()
-            .method(method)
-            .uri(path)
+            .method(&call.method)
+            .uri(&call.path)
             .header(CONTENT_TYPE, "application/json");
+        if let Some(key) = &call.idempotency_key {
+            request = request.header("idempotency-key", key);
+        }
         request = match &self.transport {
             // HTTP/1.1 requires the header, although the socket has no host.
             Transport::Socket(_) => request.header(HOST, "tidegate"),
@@ -303,17 +366,12 @@ impl Client {
                 .header(AUTHORIZATION, server.bearer()?),
         };
         let request = request
-            .body(Full::new(Bytes::from(bytes)))
+            .body(Full::new(call.body.clone()))
             .map_err(|e| ClientError::BadRequest(e.into()))?;
-        let exchange = async {
-            match &self.transport {
-                Transport::Socket(data) => send_on_socket(data, request).await,
-                Transport::Https(server) => server.send(request).await,
-            }
+        let (status, bytes) = match &self.transport {
+            Transport::Socket(data) => send_on_socket(data, request).await?,
+            Transport::Https(server) => server.send(request).await?,
         };
-        let (status, bytes) = timeout(limits::ANSWER_MAX, exchange)
-            .await
-            .map_err(|_| ClientError::Lost("no answer in time".into()))??;
         if status.is_success() {
             return Ok(bytes);
         }
@@ -341,64 +399,4 @@ fn percent_encoded(text: &str) -> String {
         }
     }
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::socket;
-
-    #[test]
-    fn a_name_never_becomes_another_path() {
-        assert_eq!(cluster_path("demo-2", "/wake"), "/v1/clusters/demo-2/wake");
-        assert_eq!(
-            cluster_path("../server", ""),
-            "/v1/clusters/%2E%2E%2Fserver"
-        );
-        assert_eq!(percent_encoded("a b?x=1&ä"), "a%20b%3Fx%3D1%26%C3%A4");
-    }
-
-    #[test]
-    fn only_https_addresses_are_accepted() {
-        let tls = tidegate_tls::client_config(tidegate_tls::Roots::Mozilla).unwrap();
-        let key = Secret::new("k".to_owned().into());
-        for good in [
-            "https://db.example",
-            "https://127.0.0.1:4443",
-            "https://[::1]:4443/",
-        ] {
-            let client = Client::https(good, key.clone(), Arc::clone(&tls));
-            assert!(client.is_ok(), "{good}");
-        }
-        for bad in [
-            "http://db.example",
-            "db.example:4443",
-            "https://a@db.example",
-            "https://db.example/x",
-            "",
-        ] {
-            let client = Client::https(bad, key.clone(), Arc::clone(&tls));
-            assert!(
-                matches!(client, Err(ClientError::BadServer { .. })),
-                "{bad}"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn without_a_server_the_error_says_how_to_start_one() {
-        let tmp = tempfile::tempdir().unwrap();
-        let e = Client::new(tmp.path()).server().await.unwrap_err();
-        assert_eq!(
-            e.to_string(),
-            format!("no server runs on {}", tmp.path().display())
-        );
-        assert!(e.hint().contains("tidegate serve") && e.hint().contains("tidegate up"));
-        // The socket of a server that is gone.
-        drop(std::os::unix::net::UnixListener::bind(socket::path(tmp.path())).unwrap());
-        assert!(matches!(
-            Client::new(tmp.path()).server().await,
-            Err(ClientError::NoServer { .. })
-        ));
-    }
 }

@@ -196,9 +196,8 @@ fn known_variables() -> utoipa::openapi::Object {
 }
 
 impl ChangeCluster {
-    pub(crate) fn change(&self, version: Option<u64>) -> ClusterChange {
+    pub(crate) fn change(&self) -> ClusterChange {
         ClusterChange {
-            version,
             limits: self.limits.change(),
             settings: SettingsChange {
                 deletion_protection: self.deletion_protection,

@@ -34,6 +34,10 @@ pub struct Server {
 
 impl Server {
     pub async fn start(data: &Path) -> Self {
+        Self::start_with(data, |_| {}).await
+    }
+
+    pub async fn start_with(data: &Path, change: impl FnOnce(&mut ControlSettings)) -> Self {
         let dir = DataDir::lock(data).unwrap();
         // Engines run as other users, which must be able to enter the folders above the data
         // directory.
@@ -43,7 +47,8 @@ impl Server {
         // In the same order as in the server: `Identity::open` creates `master.key` and closes the
         // folder for others, and `Control::open` lets the engines enter it again.
         let identity = Identity::open(TlsSettings::new(data), |_| {}).unwrap();
-        let settings = ControlSettings::new(&dir);
+        let mut settings = ControlSettings::new(&dir);
+        change(&mut settings);
         let sessions = Sessions::default();
         let control = Control::open(dir, settings, sessions.clone(), Arc::new(Silent))
             .await

@@ -34,11 +34,17 @@ impl Administered {
 /// cluster whose engine ended is woken again.
 #[derive(Default)]
 pub struct Tries {
-    /// Whether this is the second try. What the first one did is found there, and is no error.
-    pub is_second: bool,
+    is_second: bool,
+    /// Whether an earlier execution of the request was interrupted.
+    is_resumed: bool,
 }
 
 impl Tries {
+    /// Whether there was a try before. What it did is found, and is no error.
+    pub fn has_earlier(&self) -> bool {
+        self.is_second || self.is_resumed
+    }
+
     /// Ends the operation with the error of a try, which `what` names, or lets it be tried again.
     pub async fn try_again(
         &mut self,
@@ -64,6 +70,14 @@ impl Tries {
 }
 
 impl Control {
+    /// Tries of a change for the request of this operation.
+    pub(super) fn tries(&self) -> Tries {
+        Tries {
+            is_second: false,
+            is_resumed: self.is_resumed(),
+        }
+    }
+
     /// Wakes a cluster to manage its users or databases.
     pub(super) async fn administered(&self, cluster: &str) -> ControlResult<Administered> {
         let (entry, held) = self.exclusive(cluster).await?;

@@ -33,10 +33,15 @@ impl Control {
         let this = self.clone();
         let name = name.to_owned();
         self.to_its_end(async move {
-            let (entry, _held) = this.exclusive_at(&name, change.version).await?;
+            let (entry, _held) = this.lock_cluster(&name).await?;
             let limits = change.limits.apply_to(entry.limits());
-            check_limits(&limits)?;
             let settings = change.settings.apply_to(entry.settings())?;
+            // An interrupted execution of this request may have stored it, with another version.
+            let is_done = limits == entry.limits() && settings == entry.settings();
+            if !(is_done && this.is_resumed()) {
+                this.check_version(&entry)?;
+            }
+            check_limits(&limits)?;
             this.check_events(&entry, &limits, &settings)?;
             // First, because the engine may refuse a value.
             this.change_variables(&entry, &settings).await?;
@@ -60,6 +65,10 @@ impl Control {
     /// Allows a cluster at its disk limit to delete, drop and truncate for this time.
     pub async fn allow_shrink(&self, name: &str, time: Duration) -> ControlResult<()> {
         let entry = self.entry(name)?;
+        // The request's other changes may have made another version, before they were interrupted.
+        if !self.is_resumed() {
+            self.check_version(&entry)?;
+        }
         if !limits::ALLOW_SHRINK.contains(&time) {
             let message = "allow_shrink is out of range";
             return Err(ControlError::new(

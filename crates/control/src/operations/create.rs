@@ -7,6 +7,7 @@ use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
 use crate::limits_check::check_limits;
 use crate::operation_step::OperationStep;
+use crate::requests::Intent;
 use crate::store::{
     ClusterRow, HostRow, OperationClaim, Reservation, StoreError, StoreResult, StoredCluster,
 };
@@ -29,6 +30,9 @@ impl Control {
     async fn create(&self, new: NewCluster) -> ControlResult<WithPassword> {
         let limits = new.limits.unwrap_or(self.default_limits());
         check_limits(&limits)?;
+        if let Some(made) = self.made_earlier() {
+            return Ok(made);
+        }
         let engine = self.choose_engine(new.engine.as_deref(), &new.parameters)?;
         let password = password::generate()?;
         let stage2 = password::stage2(&password);
@@ -38,7 +42,12 @@ impl Control {
         let claim = OperationClaim::of_new(row.id);
         self.stepped(OperationStep::CreateReserved);
         let mut host = HostRow::new(row.id);
+        let intent = Intent::NewCluster {
+            id: row.id.0,
+            password: password.to_string(),
+        };
         let made = async {
+            self.note_intent(intent).await?;
             host.uid = self.take(row.id).await?;
             self.stepped(OperationStep::CreateTaken);
             self.engines()
@@ -61,6 +70,19 @@ impl Control {
         Ok(WithPassword {
             cluster: self.view(&entry),
             password,
+        })
+    }
+
+    /// Returns the cluster that an interrupted execution of this request has created, unless the
+    /// start after it has undone that.
+    fn made_earlier(&self) -> Option<WithPassword> {
+        let Some(Intent::NewCluster { id, password }) = self.earlier_intent() else {
+            return None;
+        };
+        let entry = self.register().by_id(ClusterId(*id))?;
+        Some(WithPassword {
+            cluster: self.view(&entry),
+            password: password.clone().into(),
         })
     }
 

@@ -36,14 +36,14 @@ impl Control {
         let cluster = cluster.to_owned();
         let name = DatabaseName::parse(name).map_err(|e| bad_database(name, e))?;
         self.to_its_end(async move {
-            let mut tries = Tries::default();
+            let mut tries = this.tries();
             loop {
                 let on = this.administered(&cluster).await?;
                 let admin = on.admin()?;
                 match admin.create_database(&name).await {
                     Ok(made) => return Ok(database_view(made)),
-                    // The first try has made it.
-                    Err(AdministrationError::Exists) if tries.is_second => {
+                    // An earlier try has made it.
+                    Err(AdministrationError::Exists) if tries.has_earlier() => {
                         let list = admin.databases().await;
                         let list = list.map_err(|e| on.error(e, &named(&name)))?;
                         let mut rows = list.rows.into_iter();
@@ -66,12 +66,12 @@ impl Control {
         let cluster = cluster.to_owned();
         let name = existing_database(name, &cluster)?;
         self.to_its_end(async move {
-            let mut tries = Tries::default();
+            let mut tries = this.tries();
             loop {
                 let on = this.administered(&cluster).await?;
                 match on.admin()?.delete_database(&name).await {
                     Ok(()) => return Ok(()),
-                    Err(AdministrationError::Missing) if tries.is_second => return Ok(()),
+                    Err(AdministrationError::Missing) if tries.has_earlier() => return Ok(()),
                     Err(error) => tries.try_again(&on, error, &named(&name)).await?,
                 }
             }

@@ -5,24 +5,27 @@ use crate::control::{Control, now_unix};
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::operation_step::OperationStep;
+use crate::requests::Intent;
 use tidegate_model::Event;
 
 impl Control {
     /// Deletes a cluster: ends its sessions, stops its engine and removes its files.
     pub async fn delete_cluster(&self, name: &str) -> ControlResult<()> {
-        self.delete_cluster_at(name, None).await
-    }
-
-    /// As [`Control::delete_cluster`], if the cluster has this version.
-    pub async fn delete_cluster_at(&self, name: &str, version: Option<u64>) -> ControlResult<()> {
         let this = self.clone();
         let name = name.to_owned();
-        self.to_its_end(async move { this.delete(&name, version).await })
+        self.to_its_end(async move { this.delete(&name).await })
             .await
     }
 
-    async fn delete(&self, name: &str, version: Option<u64>) -> ControlResult<()> {
-        let (entry, _held) = self.exclusive_at(name, version).await?;
+    async fn delete(&self, name: &str) -> ControlResult<()> {
+        // An interrupted execution of this request has hidden the cluster, and the start after it
+        // has removed it. The name may be that of another cluster now.
+        if let Some(id) = self.earlier_cluster()
+            && self.register().by_id(id).is_none()
+        {
+            return Ok(());
+        }
+        let (entry, _held) = self.exclusive(name).await?;
         if entry.settings().deletion_protection {
             return Err(ControlError::protected(&entry.name()));
         }
@@ -35,6 +38,7 @@ impl Control {
                 "delete it with the version of Tidegate that created it",
             ));
         }
+        self.note_intent(Intent::Cluster { id: entry.id.0 }).await?;
         // The record first: after a crash from here on, the next start finishes the deletion.
         let claim = self.store().begin_delete(entry.id, now_unix()).await?;
         self.stepped(OperationStep::DeleteHidden);

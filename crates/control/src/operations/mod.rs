@@ -3,6 +3,7 @@
 
 mod administered;
 mod change;
+mod chosen_password;
 mod create;
 mod databases;
 mod delete;
@@ -117,8 +118,19 @@ impl Control {
             .ok_or_else(|| ControlError::not_found(name))
     }
 
-    /// Returns the cluster with the lock that keeps other operations from changing it.
+    /// Returns the cluster with the lock that keeps other operations from changing it, if it has
+    /// the version that is wanted.
     async fn exclusive(
+        &self,
+        name: &str,
+    ) -> ControlResult<(Arc<ClusterEntry>, OwnedMutexGuard<()>)> {
+        let (entry, held) = self.lock_cluster(name).await?;
+        self.check_version(&entry)?;
+        Ok((entry, held))
+    }
+
+    /// As [`Control::exclusive`], whatever its version.
+    async fn lock_cluster(
         &self,
         name: &str,
     ) -> ControlResult<(Arc<ClusterEntry>, OwnedMutexGuard<()>)> {
@@ -135,20 +147,14 @@ impl Control {
         Ok((entry, held))
     }
 
-    /// As [`Control::exclusive`], if the cluster has this version.
-    async fn exclusive_at(
-        &self,
-        name: &str,
-        version: Option<u64>,
-    ) -> ControlResult<(Arc<ClusterEntry>, OwnedMutexGuard<()>)> {
-        let (entry, held) = self.exclusive(name).await?;
-        check_version(&entry, version)?;
-        Ok((entry, held))
-    }
-
     /// Refuses a change that was made for another version of the cluster.
-    pub fn check_version(&self, name: &str, version: Option<u64>) -> ControlResult<()> {
-        check_version(&*self.entry(name)?, version)
+    fn check_version(&self, entry: &ClusterEntry) -> ControlResult<()> {
+        match self.wanted_version() {
+            Some(wanted) if wanted != entry.version() => {
+                Err(ControlError::stale(&entry.name(), wanted, entry.version()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Runs the work in its own task, so that it goes on if the caller is dropped.
@@ -162,14 +168,5 @@ impl Control {
         tokio::spawn(work)
             .await
             .unwrap_or_else(|e| Err(ControlError::internal(&e)))
-    }
-}
-
-fn check_version(entry: &ClusterEntry, wanted: Option<u64>) -> ControlResult<()> {
-    match wanted {
-        Some(wanted) if wanted != entry.version() => {
-            Err(ControlError::stale(&entry.name(), wanted, entry.version()))
-        }
-        _ => Ok(()),
     }
 }

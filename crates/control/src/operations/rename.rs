@@ -2,24 +2,28 @@
 
 use crate::control::Control;
 use crate::error::{ControlError, ControlResult};
+use crate::requests::Intent;
 use crate::views::ClusterView;
 use tidegate_model::ClusterName;
 
 impl Control {
     /// Gives a cluster another name, asleep or awake. Another cluster may have the former one from
-    /// then on. Open sessions stay. `version` is the one that the cluster must have, if given.
-    pub async fn rename_cluster(
-        &self,
-        name: &str,
-        new: &str,
-        version: Option<u64>,
-    ) -> ControlResult<ClusterView> {
+    /// then on. Open sessions stay.
+    pub async fn rename_cluster(&self, name: &str, new: &str) -> ControlResult<ClusterView> {
         let new = ClusterName::parse(new).map_err(|_| ControlError::bad_name(new))?;
         let this = self.clone();
         let name = name.to_owned();
         self.to_its_end(async move {
-            let (entry, _held) = this.exclusive_at(&name, version).await?;
+            let earlier = this.earlier_cluster();
+            if let Some(entry) = earlier.and_then(|id| this.register().by_id(id))
+                && entry.name() == new
+            {
+                // An interrupted execution of this request has done it.
+                return Ok(this.view(&entry));
+            }
+            let (entry, _held) = this.exclusive(&name).await?;
             if entry.name() != new {
+                this.note_intent(Intent::Cluster { id: entry.id.0 }).await?;
                 // Refused if the name is taken, also by a cluster that is being created.
                 entry.set_version(this.store().rename(entry.id, new.clone()).await?);
                 this.register().rename(&entry, new);

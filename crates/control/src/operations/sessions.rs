@@ -27,6 +27,8 @@ impl Control {
             {
                 Ok(())
             }
+            // An interrupted execution of this request has ended it, or the end of the server has.
+            None if self.is_resumed() => Ok(()),
             _ => Err(ControlError::new(
                 ErrorCode::NotFound,
                 format!("there is no session {id}"),

@@ -2,13 +2,14 @@
 //! it. Its account book is read again at once, so that logins see the change.
 
 use super::administered::{Administered, SHOWN_CHARS_MAX, Tries, no_such};
+use super::chosen_password::ChosenPassword;
 use super::databases::{bad_database, existing_database};
 use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
-use crate::password;
+use crate::requests::Intent;
 use crate::views::{AccountView, ListView, NewUser, UserView, UserWithPassword};
 use std::sync::Arc;
 use std::time::Instant;
@@ -54,7 +55,16 @@ impl Control {
         let cluster = cluster.to_owned();
         let name = UserName::parse(&new.name).map_err(|e| bad_user(&new.name, e))?;
         let databases = check_databases(&cluster, new.role, new.databases)?;
-        let password = ChosenPassword::of(new.password)?;
+        let password = match self.earlier_intent() {
+            // A user that an interrupted execution of this request has made has that password.
+            Some(Intent::NewUser { password }) if new.password.is_none() => {
+                ChosenPassword::generated(password.clone().into())
+            }
+            _ => ChosenPassword::of(new.password)?,
+        };
+        let intent = password.generated.as_ref().map(|text| Intent::NewUser {
+            password: text.to_string(),
+        });
         let new = NewEngineUser {
             name,
             stage2: password.stage2,
@@ -63,6 +73,9 @@ impl Control {
             replaces_unfinished: false,
         };
         self.to_its_end(async move {
+            if let Some(intent) = intent {
+                this.note_intent(intent).await?;
+            }
             let user = this.make_user(&cluster, new).await?;
             Ok(UserWithPassword {
                 user,
@@ -74,15 +87,36 @@ impl Control {
 
     async fn make_user(&self, cluster: &str, mut new: NewEngineUser) -> ControlResult<UserView> {
         check_prefix(&*self.entry(cluster)?, &new.name)?;
-        let mut tries = Tries::default();
+        let mut tries = self.tries();
         loop {
             let on = self.administered(cluster).await?;
-            new.replaces_unfinished = tries.is_second;
+            new.replaces_unfinished = tries.has_earlier();
             match on.admin()?.create_user(&new).await {
                 Ok(databases) => return self.made_user(&on, &new, databases).await,
+                Err(AdministrationError::Exists) if self.is_resumed() => {
+                    return self.user_made_earlier(&on, &new).await;
+                }
                 Err(error) => tries.try_again(&on, error, &named(&new.name)).await?,
             }
         }
+    }
+
+    /// Returns the user if an interrupted execution of this request has created it: it has the
+    /// password then.
+    async fn user_made_earlier(
+        &self,
+        on: &Administered,
+        new: &NewEngineUser,
+    ) -> ControlResult<UserView> {
+        let seen = self.check_password(&on.entry, &new.name, new.stage2).await;
+        let exists = |_| on.error(AdministrationError::Exists, &named(&new.name));
+        seen.map_err(exists)?;
+        let users = on.admin()?.users().await;
+        let users = users.map_err(|e| on.error(e, &named(&new.name)))?;
+        let mut rows = users.rows.into_iter();
+        let user = rows.find(|user| user.name == new.name.as_str());
+        let user = user.unwrap_or_else(|| EngineUser::named(new.name.as_str()));
+        Ok(user_view(&on.entry, user))
     }
 
     /// Checks a user that was created, and returns it.
@@ -149,12 +183,12 @@ impl Control {
         let cluster = cluster.to_owned();
         let name = existing_user(name, &cluster)?;
         self.to_its_end(async move {
-            let mut tries = Tries::default();
+            let mut tries = this.tries();
             let on = loop {
                 let on = this.administered(&cluster).await?;
                 match on.admin()?.delete_user(&name).await {
                     Ok(()) => break on,
-                    Err(AdministrationError::Missing) if tries.is_second => break on,
+                    Err(AdministrationError::Missing) if tries.has_earlier() => break on,
                     Err(error) => tries.try_again(&on, error, &named(&name)).await?,
                 }
             };
@@ -253,38 +287,6 @@ async fn set_password(
     admin.set_user_password(name, stage2).await?;
     // A list has a bound, so the user may be beyond it.
     Ok(user.unwrap_or_else(|| EngineUser::named(name.as_str())))
-}
-
-/// A password, given or generated.
-struct ChosenPassword {
-    generated: Option<Zeroizing<String>>,
-    stage2: [u8; 20],
-}
-
-impl ChosenPassword {
-    fn of(given: Option<Zeroizing<String>>) -> ControlResult<Self> {
-        let Some(given) = given else {
-            let password = password::generate()?;
-            return Ok(Self {
-                stage2: password::stage2(&password),
-                generated: Some(password),
-            });
-        };
-        if given.is_empty()
-            || given.chars().count() > limits::GIVEN_PASSWORD_CHARS_MAX
-            || given.chars().any(char::is_control)
-        {
-            return Err(ControlError::new(
-                ErrorCode::BadParameters,
-                "the password is empty, too long or has control characters",
-                "use 1 to 256 characters without line feeds, or leave it out to have one generated",
-            ));
-        }
-        Ok(Self {
-            stage2: password::stage2(&given),
-            generated: None,
-        })
-    }
 }
 
 /// Name of a user that may exist. One that no user can have is as unknown as any other.

@@ -2,7 +2,7 @@
 //! the parts that several gateways share; what belongs to one host always stays in its SQLite file.
 
 use super::access_rows::{AccessRows, Hash, KeyRow, LinkRow};
-use super::answers::StoredAnswer;
+use super::answers::{NewRequest, StoredRequest};
 use super::error::StoreResult;
 use super::operations::{OperationClaim, OperationKind, OperationRow};
 use super::rows::{ClusterRow, HostRow, Reservation, StoreChanges};
@@ -143,22 +143,21 @@ pub trait AccessStore: Send + Sync {
     fn keys_widened(&self) -> u64;
 }
 
-/// Shared answers to requests with an idempotency key.
+/// Shared records of requests with an idempotency key, and the answers to them.
 pub trait AnswerStore: Send + Sync {
-    /// Reads the answer to the request with this key, unless it has expired.
-    fn answer<'a>(
-        &'a self,
-        key: &'a str,
-        now: i64,
-    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>>;
-
-    /// Stores the answer to a request. Deletes expired answers, and the oldest above the bound.
-    fn save_answer(
+    /// Records a request before it is executed. Returns the record that its key has already, if it
+    /// has not expired. Deletes expired records, and the oldest above the bounds.
+    fn begin_request(
         &self,
-        key: String,
-        answer: StoredAnswer,
+        request: NewRequest,
         now: i64,
-    ) -> BoxFuture<'_, StoreResult<()>>;
+    ) -> BoxFuture<'_, StoreResult<Option<StoredRequest>>>;
+
+    /// Replaces what is recorded about a request. Deletes the oldest records above the bounds.
+    fn note_request(&self, key: String, noted: StoredRequest) -> BoxFuture<'_, StoreResult<()>>;
+
+    /// Forgets a request, so that the next one with its key is executed.
+    fn forget_request(&self, key: String) -> BoxFuture<'_, StoreResult<()>>;
 }
 
 /// Records of this host: the runs of its engines, and its system users.

@@ -45,6 +45,8 @@ const SQLITE: &[Migration] = &[
     migration!(14, 14, "0014_operations.sql"),
     // A book that an older program writes is of a later run, and the number counts within a run.
     migration!(16, 14, "0016_reading_order.sql"),
+    // No older program used the table.
+    migration!(17, 14, "0017_requests.sql"),
 ];
 
 /// Last schema version with a row per account.

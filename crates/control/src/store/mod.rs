@@ -26,7 +26,7 @@ mod system_users;
 mod writer;
 
 pub use access_rows::{AccessRows, Hash, KeyRow, LinkRow, OPERATOR, WebSessionRow};
-pub use answers::StoredAnswer;
+pub use answers::{NewRequest, StoredRequest};
 pub use error::{StoreError, StoreResult};
 pub use interface::{
     AccessStore, AnswerStore, ChangeFeed, ClusterStore, HostStore, OperationStore, Store,

@@ -1,7 +1,7 @@
 //! Store in one SQLite file. The lock of the data directory ensures that only one server uses it.
 
 use super::access::read_access;
-use super::answers::{SaveAnswer, StoredAnswer, read_answer};
+use super::answers::{BeginRequest, ForgetRequest, NewRequest, NoteRequest, StoredRequest};
 use super::books::read_book;
 use super::changes::{
     BeginDelete, BuryCluster, PublishCluster, RenameCluster, ReserveCluster, SetCluster,
@@ -239,21 +239,20 @@ impl OperationStore for SqliteStore {
 }
 
 impl AnswerStore for SqliteStore {
-    fn answer<'a>(
-        &'a self,
-        key: &'a str,
+    fn begin_request(
+        &self,
+        request: NewRequest,
         now: i64,
-    ) -> BoxFuture<'a, StoreResult<Option<StoredAnswer>>> {
-        Box::pin(async move { read_answer(&mut *self.reads.acquire().await?, key, now).await })
+    ) -> BoxFuture<'_, StoreResult<Option<StoredRequest>>> {
+        Box::pin(self.writer.write(BeginRequest { request, now }))
     }
 
-    fn save_answer(
-        &self,
-        key: String,
-        answer: StoredAnswer,
-        now: i64,
-    ) -> BoxFuture<'_, StoreResult<()>> {
-        Box::pin(self.writer.write(SaveAnswer { key, answer, now }))
+    fn note_request(&self, key: String, noted: StoredRequest) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(NoteRequest { key, noted }))
+    }
+
+    fn forget_request(&self, key: String) -> BoxFuture<'_, StoreResult<()>> {
+        Box::pin(self.writer.write(ForgetRequest(key)))
     }
 }
 

@@ -60,6 +60,13 @@ impl RingKey {
         })
     }
 
+    /// Returns the key for a purpose that is derived from this one.
+    fn derived(&self, purpose: &str) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; KEY_LENGTH]);
+        derive(&self.bytes, purpose, &mut *bytes)?;
+        Self::new(bytes)
+    }
+
     fn parse(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != KEY_LENGTH {
             return None;
@@ -177,6 +184,18 @@ impl KeyRing {
         let mut key = Zeroizing::new([0; KEY_LENGTH]);
         derive(&self.current.bytes, purpose, &mut *key)?;
         Some(key)
+    }
+
+    /// Returns the keys for a purpose that are derived from these.
+    pub fn derived(&self, purpose: &str) -> Option<Self> {
+        let former = match &self.former {
+            Some(former) => Some(Arc::new(former.derived(purpose)?)),
+            None => None,
+        };
+        Some(Self {
+            current: Arc::new(self.current.derived(purpose)?),
+            former,
+        })
     }
 
     /// Seals `plain` for the place of this name.

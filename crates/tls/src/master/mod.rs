@@ -31,6 +31,8 @@ pub enum SubKey {
     UnknownPrefixes,
     /// The hashes under which failed logins are counted.
     FailedLogins,
+    /// Answers of the API in the store.
+    Answers,
 }
 
 impl SubKey {
@@ -39,6 +41,7 @@ impl SubKey {
         match self {
             Self::UnknownPrefixes => "behaviour of unknown prefixes",
             Self::FailedLogins => "counts of failed logins",
+            Self::Answers => "answers of the API",
         }
     }
 }
@@ -155,6 +158,24 @@ impl MasterKey {
     /// Derives the key for a use.
     pub fn derive(&self, use_of: SubKey) -> Option<Zeroizing<[u8; KEY_LENGTH]>> {
         self.inner.ring.load().derive(use_of.purpose())
+    }
+
+    /// Seals a record of the store for the place of this name, with the key for a use.
+    pub fn seal_record(&self, use_of: SubKey, place: &str, plain: &[u8]) -> Option<Vec<u8>> {
+        let ring = self.inner.ring.load().derived(use_of.purpose())?;
+        ring.seal(place, plain)
+    }
+
+    /// Opens a record that was sealed for the place of this name. `None` if that was with a key
+    /// that is not known, such as the one before the last rotation.
+    pub fn open_record(
+        &self,
+        use_of: SubKey,
+        place: &str,
+        sealed: &[u8],
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let ring = self.inner.ring.load().derived(use_of.purpose())?;
+        ring.unseal(place, sealed)
     }
 
     /// Reads a sealed value. `None` if it is missing, or was sealed for another name or by a key

@@ -56,6 +56,7 @@ pub async fn cluster_page(
             notice,
             ..Frame::of(who, name, MenuEntry::Clusters)
         },
+        version: view.version,
         endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         database: DATABASE,
         engine: engine_text(&view.engine),
