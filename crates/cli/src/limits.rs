@@ -17,6 +17,10 @@ pub const OWN_CHECK_PAUSE: Duration = Duration::from_secs(1);
 /// Longest packet of a login at our own port.
 pub const OWN_LOGIN_PACKET_MAX: usize = 64 * 1024;
 
+/// Time that the server asks of a service manager for the stop of its engines. It depends on their
+/// number: 200 awake ones take 4 s on two cores. `TimeoutStopSec` of the unit is as long.
+pub const ENGINES_STOP: Duration = Duration::from_secs(300);
+
 /// Time that threads get to end after the ordered stop. A thread that still runs then is blocked,
 /// by a file system for example, and is abandoned.
 pub const RUNTIME_STOP_MAX: Duration = Duration::from_secs(2);

@@ -6,12 +6,14 @@ use crate::args::ServeArgs;
 use crate::compose::Server;
 use crate::compose::host::check_host;
 use crate::compose::reload::Reload;
+use crate::config::Config;
 use crate::context::{Context, load_config};
 use crate::signals::{Asked, Hangup, SIGTERM, Signals};
 use crate::{limits, logging, screen};
 use anyhow::{Context as _, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
+use std::time::Duration;
 use tidegate_model::escape::printable_json;
 
 /// Whether `serve` or `up` was started.
@@ -77,6 +79,7 @@ async fn run_server(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: M
     } else {
         Hangup::Reloads
     })?;
+    let times = StopTimes::of(reload.started)?;
     let _ = sd_notify::notify(&[NotifyState::Status("starting")]);
     let starting = Server::start(dir, reload.started, mode == Mode::Up);
     let server = tokio::select! {
@@ -93,9 +96,12 @@ async fn run_server(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: M
     let ended = match greeted {
         Ok(GreetingEnd::Done) => {
             let why = serve_until_stopped(&mut signals, reload, &server).await;
-            let drained = drain(&mut signals, reload, &server, why).await;
+            // A person at a terminal (Ctrl-C, SIGHUP) does not wait.
+            if why == SIGTERM && !times.drain.is_zero() {
+                drain(&mut signals, &server, &times).await;
+            }
             tracing::info!(signal = why, "stopping");
-            drained
+            Ok(())
         }
         Ok(GreetingEnd::Interrupted) => Ok(()),
         Err(error) => Err(error),
@@ -103,6 +109,7 @@ async fn run_server(reload: &Reload<'_>, dir: tidegate_control::DataDir, mode: M
     let _ = sd_notify::notify(&[
         NotifyState::Stopping,
         NotifyState::Status("stopping: sessions first, engines last"),
+        extended_by(times.stop),
     ]);
     if mode == Mode::Up && ended.is_ok() {
         screen::say("\nstopping: sessions first, engines last (Ctrl-C again exits immediately)");
@@ -136,33 +143,47 @@ async fn serve_until_stopped(
     }
 }
 
-/// Lets a load balancer take this server out of use before it stops: `/readyz` answers 503, and
-/// connections are still accepted. Only after SIGTERM, which service managers send: a person at a
-/// terminal (Ctrl-C, SIGHUP) does not wait. The next signal ends the wait.
-async fn drain(
-    signals: &mut Signals,
-    reload: &Reload<'_>,
-    server: &Server,
-    why: &str,
-) -> Result<()> {
-    let delay = reload.started.duration("gateway.drain_delay")?;
-    if why != SIGTERM || delay.is_zero() {
-        return Ok(());
+/// Times of a stop.
+struct StopTimes {
+    /// Connections are still accepted for this time.
+    drain: Duration,
+    /// Time for sessions and engines to end.
+    stop: Duration,
+}
+
+impl StopTimes {
+    fn of(config: &Config) -> Result<Self> {
+        Ok(Self {
+            drain: config.duration("gateway.drain_delay")?,
+            stop: config.duration("gateway.stop_grace")? + limits::ENGINES_STOP,
+        })
     }
+}
+
+/// Asks the service manager for this much time, whatever `TimeoutStopSec` is: it kills a server
+/// that takes longer, and the engines are recovered at the next start.
+fn extended_by(time: Duration) -> NotifyState<'static> {
+    NotifyState::ExtendTimeoutUsec(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))
+}
+
+/// Lets a load balancer take this server out of use before it stops: `/readyz` answers 503, and
+/// connections are still accepted. Only after SIGTERM, which service managers send. The next signal
+/// ends the wait.
+async fn drain(signals: &mut Signals, server: &Server, times: &StopTimes) {
     server.set_draining();
     tracing::info!(
-        delay_s = delay.as_secs_f64(),
+        delay_s = times.drain.as_secs_f64(),
         "draining: not ready, but accepting connections"
     );
     let _ = sd_notify::notify(&[
         NotifyState::Stopping,
         NotifyState::Status("draining: not ready, but accepting connections"),
+        extended_by(times.drain + times.stop),
     ]);
     tokio::select! {
-        () = tokio::time::sleep(delay) => {}
+        () = tokio::time::sleep(times.drain) => {}
         _ = signals.stop() => {}
     }
-    Ok(())
 }
 
 enum GreetingEnd {

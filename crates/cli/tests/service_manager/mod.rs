@@ -51,6 +51,35 @@ fn a_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
     assert!(server.wait().unwrap().success());
 }
 
+#[test]
+fn a_service_manager_is_asked_for_the_time_of_drain_and_stop() {
+    let outer = folder();
+    let config = outer.path().join("test.toml");
+    let delays = "[gateway]\ndrain_delay = \"100ms\"\nstop_grace = \"200s\"\n";
+    std::fs::write(&config, delays).unwrap();
+    let mut command = tidegate(&outer.path().join("data"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+        .arg(&config);
+    let manager = Manager::of(&mut command, outer.path());
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut server = Running(command.spawn().unwrap());
+    manager.told("READY=1");
+    signal(&server, "TERM");
+    for (status, microseconds) in [
+        (
+            "STATUS=draining: not ready, but accepting connections",
+            500_100_000,
+        ),
+        ("STATUS=stopping: sessions first, engines last", 500_000_000),
+    ] {
+        let message = manager.told(status);
+        let extended = format!("EXTEND_TIMEOUT_USEC={microseconds}");
+        assert!(message.lines().any(|line| line == extended), "{message}");
+    }
+    assert!(server.wait().unwrap().success());
+}
+
 /// Reloads the server with this configuration, and returns what it tells the service manager then.
 fn reload(server: &Running, manager: &Manager, config: &Path, with: &str) -> String {
     std::fs::write(config, with).unwrap();
