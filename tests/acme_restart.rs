@@ -13,7 +13,8 @@ use std::io;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use tidegate_e2e::acme::{Bench, NAMES, ca};
+use tidegate_e2e::acme::{Bench, DOMAIN, NAMES, ca};
+use tidegate_e2e::certificates::{Company, VALID};
 use tidegate_e2e::limits::soon;
 use tidegate_e2e::pebble::{Pebble, Wanted};
 use tidegate_e2e::ports::free_port;
@@ -57,7 +58,7 @@ impl SlowNetwork {
                 .wait_while(is_open, |is_open| !*is_open)
                 .unwrap(),
         );
-        let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, self.server))?;
+        let mut server = self.connect()?;
         let mut asked = validator.try_clone()?;
         let mut answering = server.try_clone()?;
         let forth = std::thread::spawn(move || {
@@ -70,6 +71,28 @@ impl SlowNetwork {
         Ok(())
     }
 
+    fn wait_validator(&self) {
+        soon("a validator", || {
+            (self.arrived.load(Ordering::SeqCst) > 0).then_some(())
+        });
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, self.server))
+    }
+
+    /// Waits until the server listens for validators.
+    fn wait_answers(&self) {
+        soon("the port of the challenge is open", || self.connect().ok());
+    }
+
+    fn wait_closed(&self) {
+        soon("the port of the challenge is closed", || {
+            self.connect().err()
+        });
+    }
+
+    /// Passes the validators' connections on from now on.
     fn open(&self) {
         *self.is_open.lock().unwrap() = true;
         self.opened.notify_all();
@@ -105,13 +128,9 @@ fn restart_while_the_ca_validates(challenge: &str, restart: impl FnOnce(&mut Ser
     let Some((mut bench, network)) = bench(challenge) else {
         return;
     };
-    soon("a validator", || {
-        (network.arrived.load(Ordering::SeqCst) > 0).then_some(())
-    });
+    network.wait_validator();
     restart(&mut bench.server);
-    soon("the port of the challenge is open again", || {
-        TcpStream::connect((Ipv4Addr::LOCALHOST, network.server)).ok()
-    });
+    network.wait_answers();
     network.open();
     soon("the CA's decision", || {
         bench
@@ -126,9 +145,7 @@ fn restart_while_the_ca_validates(challenge: &str, restart: impl FnOnce(&mut Ser
     assert_eq!((bench.pebble.orders(), bench.pebble.issued()), (1, 1));
     let acme = bench.server.data().join("acme");
     assert!(!acme.join("ecdsa.challenges.json").exists());
-    soon("the port of the challenge is closed", || {
-        TcpStream::connect((Ipv4Addr::LOCALHOST, network.server)).err()
-    });
+    network.wait_closed();
 }
 
 #[test]
@@ -142,4 +159,27 @@ fn a_validator_gets_its_answer_after_a_crash() {
 #[test]
 fn a_validator_gets_its_challenge_certificate_after_a_restart() {
     restart_while_the_ca_validates("tls-alpn-01", Server::restart);
+}
+
+#[test]
+fn the_port_is_closed_when_the_order_is_not_needed_any_more() {
+    let Some((mut bench, network)) = bench("http-01") else {
+        return;
+    };
+    network.wait_validator();
+    bench.server.kill9();
+    bench.server.run();
+    network.wait_answers();
+    // A certificate of another CA, which the operator trusts too.
+    let company = Company::new();
+    let roots = std::fs::read_to_string(&bench.roots).unwrap() + &company.pem();
+    std::fs::write(&bench.roots, roots).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    company.leaf_with(VALID, &[DOMAIN]).write(folder.path());
+    let files = ["chain.pem", "key.pem"].map(|name| folder.path().join(name));
+    let [chain, key] = files.each_ref().map(|file| file.to_str().unwrap());
+    bench.server.succeed(&["cert", "import", chain, key]);
+    bench.wait();
+    network.wait_closed();
+    network.open();
 }

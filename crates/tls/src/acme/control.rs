@@ -142,6 +142,7 @@ impl Manager {
                 ..record.settled()
             },
         )?;
+        self.forget_restored(kind);
         self.store.keep(kind, chain_pem, key_pem)?;
         self.serve_stored(host)
     }

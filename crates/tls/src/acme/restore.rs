@@ -25,6 +25,14 @@ impl Manager {
         }
     }
 
+    /// Stops answering for an order that is over.
+    pub(super) fn forget_restored(&self, kind: KeyKind) {
+        if locked(&self.restored).remove(&kind).is_some() {
+            // If this fails, they belong to no pending order, and the next start ignores them.
+            let _ = self.store.forget_answers(kind);
+        }
+    }
+
     /// Returns the stored answers of the pending order, if its challenge is still configured.
     pub(super) fn pending_answers(
         &self,

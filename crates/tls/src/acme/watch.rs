@@ -57,6 +57,9 @@ impl Manager {
         let now = host.now();
         let unix = now.unix_timestamp();
         let mut record = self.store.record(kind, unix);
+        if record.pending.is_none() {
+            self.forget_restored(kind);
+        }
         let pair = self.store.pair(kind).unwrap_or_else(|error| {
             self.alarm(
                 host,
