@@ -425,6 +425,32 @@ def many_parameters(s):
 
 
 @step
+def many_statements(s):
+    c = s.connect()
+    for i in range(300):
+        st = c.prepare(f"select {i}")
+        if i % 3:
+            c.write(b"\x19" + struct.pack("<I", st))
+    c.query("select 'after'")
+
+
+@step
+def parameters_of_all_types_as_null(s):
+    c = s.connect()
+    st = c.prepare("select " + ", ".join("?" * 20))
+    c.execute(st, [None] * 20)
+    c.execute(st, [number(i) if i % 2 else None for i in range(20)])
+
+
+@step
+def statement_without_parameters_given_some(s):
+    c = s.connect()
+    st = c.prepare("select 1")
+    c.execute(st, (number(1),))
+    c.query("select 'alive'")
+
+
+@step
 def metadata_is_cached(s):
     c = s.connect()
     c.query("create temporary table changing (a int)")
@@ -526,6 +552,66 @@ def command_reset_connection(s):
     c.query("select @a, @@sql_mode, @@in_transaction, database()")
     c.query("select * from gone")
     c.execute(st)
+
+
+def change_user(c, user, password, database=b"", plugin=b"mysql_native_password", rest=b""):
+    """COM_CHANGE_USER with a proof for the salt of the greeting, which servers answer by a switch with another salt."""
+    proof = scramble(password, c.salt)
+    body = b"\x11" + prefixed(user) + b"\0" + bytes([len(proof)]) + proof + database + b"\0" + struct.pack("<H", 45)
+    first = c.ask(body + plugin + b"\0" + rest, "packet")
+    if first[:1] == b"\xfe":
+        name, _, salt = first[1:].partition(b"\0")
+        # The salt is random.
+        c.log[-1] = f"switch to {name.decode()}, {len(salt)} bytes"
+        c.write(scramble(password, salt[:20]), 2)
+        return c.answer("packet")
+    return first
+
+
+@step
+def change_user_to_itself(s):
+    c = s.connect()
+    c.query("set @a = 1, sql_mode = 'ANSI'")
+    c.query("create temporary table gone (a int)")
+    c.query("start transaction")
+    c.query("insert into t (a) values (7001)")
+    st = c.prepare("select 1")
+    change_user(c, b"root", c.password, c.database)
+    c.query("select @a, @@sql_mode, database(), current_user(), @@in_transaction, @@collation_connection")
+    c.query("select count(*) from t where a = 7001")
+    c.execute(st)
+    c.query("select * from gone")
+    st = c.prepare("select 'first of the new session'")
+    c.execute(st)
+
+
+@step
+def change_user_to_another(s):
+    root = s.connect()
+    root.query("create or replace user 'changed'@'%' identified by 'Secret-1'")
+    c = s.connect()
+    change_user(c, b"changed", b"Secret-1")
+    c.query("select current_user(), database()")
+    c.query(f"use {os.environ['TG_DATABASE']}")
+    change_user(c, b"root", c.password, b"information_schema")
+    c.query("select current_user(), database()")
+    root.query("drop user 'changed'@'%'")
+
+
+@step
+def failed_change_of_user_no_database(s):
+    c = s.connect()
+    change_user(c, b"root", c.password, b"no_such_database")
+    c.query("select database()")
+    c.quit()
+
+
+@step
+def failed_change_of_user_password(s):
+    c = s.connect()
+    change_user(c, b"root", b"wrong")
+    c.query("select 'alive'")
+    c.quit()
 
 
 @step
