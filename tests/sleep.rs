@@ -112,6 +112,36 @@ fn an_open_transaction_and_a_running_query_keep_their_cluster_awake() {
 }
 
 #[test]
+fn an_open_cursor_keeps_its_cluster_awake_until_its_last_row() {
+    let cluster = SLEEPY.create("cursor");
+    let mut session = Session::open(&cluster);
+    session.probe.command(b"\x16SELECT seq FROM seq_1_to_3");
+    let prepared = session.probe.expect();
+    assert_eq!(prepared[0], 0);
+    session.skip_columns(1).unwrap();
+    // STMT_EXECUTE with a cursor, and STMT_FETCH of one row.
+    let id = &prepared[1..5];
+    let execute = [&[0x17], id, &[1, 1, 0, 0, 0]].concat();
+    let fetch = [&[0x1c], id, &[1, 0, 0, 0]].concat();
+    session.probe.command(&execute);
+    assert_eq!(session.probe.expect(), [1], "one column");
+    session.skip_columns(1).unwrap();
+    for row in 1..=3 {
+        // Several times the idle time of a cluster.
+        assert_eq!(mariadb(&cluster, "SELECT SLEEP(2)").expect(), "0");
+        session.probe.command(&fetch);
+        let got = session.probe.expect();
+        assert_eq!(got[..3], [0, 0, row], "{got:?}");
+        assert_eq!(session.probe.expect()[0], 0xfe);
+    }
+    session.probe.command(&fetch);
+    let end = session.probe.expect();
+    assert_eq!(end[0], 0xfe, "{end:?}");
+    // It stays connected, and is nothing to wait for any more.
+    SLEEPY.wait_state("cursor", "asleep");
+}
+
+#[test]
 fn sleep_by_command_refuses_while_a_transaction_is_open() {
     let cluster = CALM.create("held");
     let mut session = Session::open(&cluster);

@@ -85,20 +85,66 @@ fn case_56_prepare_with_and_without_parameters_and_columns() {
 fn case_57_a_cursor_ends_the_answer_after_the_columns() {
     let mut s = Session::new(OLD);
     s.client(&command(0x17, b"\x01\0\0\0\x01\x01\0\0\0"));
-    assert_eq!(s.engine(&columns(OLD, 2, AUTOCOMMIT | CURSOR)), Idle);
-    for (flags, rows) in [(CURSOR, 2), (CURSOR | LAST_ROW, 0)] {
+    assert_eq!(
+        s.engine(&columns(OLD, 2, AUTOCOMMIT | CURSOR)),
+        InTransaction
+    );
+    for (flags, rows, after) in [(CURSOR, 2, InTransaction), (CURSOR | LAST_ROW, 0, Idle)] {
         assert_eq!(s.client(&command(0x1c, b"\x01\0\0\0\x02\0\0\0")), Busy);
         for _ in 0..rows {
             assert_eq!(s.engine(&packet(1, b"\0\0\x01\x01")), Busy);
         }
-        assert_eq!(s.engine(&eof(3, AUTOCOMMIT | flags)), Idle);
+        assert_eq!(s.engine(&eof(3, AUTOCOMMIT | flags)), after);
     }
     let mut s = Session::new(NEW);
     s.client(&command(0x17, b"\x01\0\0\0\x01\x01\0\0\0"));
     assert_eq!(s.engine(&columns(NEW, 2, 0)), Busy);
-    assert_eq!(s.engine(&end(NEW, 4, AUTOCOMMIT | CURSOR)), Idle);
+    assert_eq!(s.engine(&end(NEW, 4, AUTOCOMMIT | CURSOR)), InTransaction);
     s.client(&command(0x1c, b"\x01\0\0\0\x02\0\0\0"));
     assert_eq!(s.engine(&end(NEW, 1, AUTOCOMMIT | LAST_ROW)), Idle);
+}
+
+/// A cursor is lost with its session, so it holds the session like a transaction.
+#[test]
+fn open_cursors_hold_their_session_until_each_is_closed() {
+    let closes = [
+        (command(0x19, b"\x01\0\0\0"), None),
+        (command(0x1a, b"\x01\0\0\0"), Some(ok(1, AUTOCOMMIT))),
+        (command(0x1f, b""), Some(ok(1, AUTOCOMMIT))),
+        (
+            command(0x17, b"\x01\0\0\0\x00\x01\0\0\0"),
+            Some(ok(1, AUTOCOMMIT)),
+        ),
+        (command(0x1c, b"\x01\0\0\0\x02\0\0\0"), Some(err(1, 1421))),
+    ];
+    for (close, answer) in closes {
+        for piece in [1, 3, 100] {
+            let mut s = Session::new(OLD);
+            s.client(&command(0x17, b"\x01\0\0\0\x01\x01\0\0\0"));
+            let open = columns(OLD, 2, AUTOCOMMIT | CURSOR);
+            assert_eq!(s.engine(&open), InTransaction);
+            assert_eq!(s.client(&query("SELECT 1")), Busy);
+            assert_eq!(
+                s.engine(&ok(1, AUTOCOMMIT)),
+                InTransaction,
+                "another command"
+            );
+            for part in close.chunks(piece) {
+                s.client(part);
+            }
+            if let Some(answer) = &answer {
+                s.engine(answer);
+            }
+            assert_eq!(s.relay.activity(), Idle, "{close:?}");
+        }
+    }
+    let mut s = Session::new(OLD);
+    for id in [1, 2] {
+        s.client(&command(0x17, &[id, 0, 0, 0, 1, 1, 0, 0, 0]));
+        s.engine(&columns(OLD, 1, AUTOCOMMIT | CURSOR));
+    }
+    assert_eq!(s.client(&command(0x19, b"\x02\0\0\0")), InTransaction);
+    assert_eq!(s.client(&command(0x19, b"\x01\0\0\0")), Idle);
 }
 
 #[test]

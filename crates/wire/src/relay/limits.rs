@@ -5,6 +5,10 @@
 /// passed.
 pub const OUTSTANDING_MAX: usize = 256;
 
+/// Open cursors that are remembered, 4 bytes each: MariaDB allows a session 16382 statements. While
+/// one is open, the session is not ended for a sleep.
+pub const CURSORS_MAX: usize = 256;
+
 /// Bytes of the longest statement that is checked for being a KILL or a question about TLS. A
 /// command-line client sends 20 or 40 bytes, and an ORM may add a comment with a trace id. Longer
 /// statements go to the engine unchecked.

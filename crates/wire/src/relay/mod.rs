@@ -6,6 +6,7 @@
 //! copies nor allocates for bytes that pass.
 
 mod answers;
+mod cursors;
 mod heads;
 pub mod limits;
 mod requests;
@@ -65,7 +66,7 @@ pub enum Intercepted {
 pub enum RelayActivity {
     Idle,
     Busy,
-    /// Idle, but a transaction is open.
+    /// Idle, but a transaction or a cursor is open.
     InTransaction,
     /// Nothing is in progress but pings, whose only purpose may be to keep the connection open.
     Pinging,
@@ -257,10 +258,19 @@ impl Relay {
         self.client.enter(start.header, seen);
         self.quit_seen |= start.command == Command::QUIT;
         let reply = start.command.reply();
+        match start.command {
+            // Executing a statement again closes the cursor that it has.
+            Command::STMT_EXECUTE | Command::STMT_CLOSE | Command::STMT_RESET => {
+                self.answers.cursors.close(start.statement);
+            }
+            Command::RESET_CONNECTION => self.answers.cursors.close_all(),
+            _ => {}
+        }
         self.answers.add_command(Outstanding {
             reply,
             seq: start.header.seq,
             cursor: start.cursor,
+            statement: start.statement,
             ping: start.command == Command::PING,
             frame: self.frame,
         });
@@ -322,14 +332,9 @@ impl Relay {
             }
             _ => out.extend_from_slice(&held.0),
         }
-        let cursor = match read_start(&held.0) {
-            Ok(PacketStart::Passes(start)) => start.cursor,
-            _ => false,
-        };
-        let start = CommandStart {
-            header,
-            command,
-            cursor,
+        let start = match read_start(&held.0) {
+            Ok(PacketStart::Passes(start)) => start,
+            _ => CommandStart::new(header, command),
         };
         self.begin_command(start, body.len());
     }
@@ -350,11 +355,7 @@ impl Relay {
             }
             None => out.extend_from_slice(&held.0),
         }
-        let start = CommandStart {
-            header,
-            command: Command(*byte),
-            cursor: false,
-        };
+        let start = CommandStart::new(header, Command(*byte));
         self.begin_command(start, body.len());
     }
 
@@ -369,7 +370,7 @@ impl Relay {
                 true => RelayActivity::Pinging,
                 false => RelayActivity::Busy,
             }
-        } else if self.answers.in_transaction() {
+        } else if self.answers.in_transaction() || !self.answers.cursors.is_empty() {
             RelayActivity::InTransaction
         } else {
             RelayActivity::Idle

@@ -31,14 +31,17 @@ pub(super) struct CommandStart {
     pub command: Command,
     /// STMT_EXECUTE asks for a cursor.
     pub cursor: bool,
+    /// Statement that the command is about, or 0.
+    pub statement: u32,
 }
 
 impl CommandStart {
-    fn new(header: Header, command: Command) -> Self {
+    pub fn new(header: Header, command: Command) -> Self {
         Self {
             header,
             command,
             cursor: false,
+            statement: 0,
         }
     }
 }
@@ -97,16 +100,32 @@ pub(super) fn read_start(packet: &[u8]) -> Result<PacketStart, RelayError> {
         Command::STMT_EXECUTE if whole > CURSOR_FLAGS_AT => match packet.get(CURSOR_FLAGS_AT) {
             Some(flags) => {
                 start.cursor = *flags != 0;
+                start.statement = statement_id(body);
                 None
             }
             None => return Ok(PacketStart::Needs(CURSOR_FLAGS_AT + 1)),
         },
+        Command::STMT_FETCH | Command::STMT_CLOSE | Command::STMT_RESET
+            if whole >= CURSOR_FLAGS_AT =>
+        {
+            if packet.len() < CURSOR_FLAGS_AT {
+                return Ok(PacketStart::Needs(CURSOR_FLAGS_AT));
+            }
+            start.statement = statement_id(body);
+            None
+        }
         _ => None,
     };
     Ok(match intercepted {
         Some(command) => PacketStart::Intercepted(command),
         None => PacketStart::Passes(start),
     })
+}
+
+/// Returns the id that the body of a command of a prepared statement begins with.
+fn statement_id(body: &[u8]) -> u32 {
+    body.first_chunk()
+        .map_or(0, |id: &[u8; 4]| u32::from_le_bytes(*id))
 }
 
 /// Writes a COM_PROCESS_KILL with this id. An id that has no room in the command's four bytes goes

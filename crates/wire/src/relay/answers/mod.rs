@@ -4,6 +4,7 @@
 
 mod results;
 
+use super::cursors::Cursors;
 use super::heads::EOF;
 use super::limits::{HEAD_MAX, OUTSTANDING_MAX};
 use crate::capabilities::Capabilities;
@@ -21,6 +22,8 @@ pub(super) struct Outstanding {
     pub seq: u8,
     /// STMT_EXECUTE asks for a cursor: the rows may come with STMT_FETCH instead.
     pub cursor: bool,
+    /// Statement of STMT_EXECUTE and STMT_FETCH.
+    pub statement: u32,
     /// COM_PING.
     pub ping: bool,
     /// Sequence number of the frame that its last packet came in, if the client compresses.
@@ -52,6 +55,7 @@ pub(super) struct Answers {
     /// Status flags of the last OK or EOF.
     status: u16,
     outstanding: VecDeque<Outstanding>,
+    pub cursors: Cursors,
     stage: AnswerStage,
     /// A packet of the current answer has passed.
     begun: bool,
@@ -87,6 +91,7 @@ impl Answers {
             cache_metadata: capabilities.contains(Capabilities::MARIADB_CACHE_METADATA),
             status,
             outstanding: VecDeque::new(),
+            cursors: Cursors::default(),
             stage: AnswerStage::Head,
             begun: false,
             body_left: 0,

@@ -44,6 +44,9 @@ impl Answers {
                 self.prevented = len;
             }
             if code != Some(PROGRESS) {
+                if asked.reply == ReplyShape::Rows {
+                    self.cursors.close(asked.statement);
+                }
                 self.answered();
             }
             return;
@@ -165,6 +168,13 @@ impl Answers {
 
     fn answered_with(&mut self, flags: u16) {
         self.status = flags;
+        if let Some(asked) = self.outstanding.front() {
+            if asked.cursor && opens_cursor(flags) {
+                self.cursors.open(asked.statement);
+            } else if asked.reply == ReplyShape::Rows && flags & status::LAST_ROW_SENT != 0 {
+                self.cursors.close(asked.statement);
+            }
+        }
         self.answered();
     }
 
