@@ -14,10 +14,10 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use std::io::{Read, Write};
 use std::sync::LazyLock;
-use tidegate_e2e::probe::{frame, frames, is_timeout};
+use tidegate_e2e::probe::{Probe, Verdict, frame, frames, is_timeout};
 use tidegate_e2e::session::Session;
-use tidegate_e2e::wire::{self, Refused};
-use tidegate_e2e::{Cluster, Options, Server};
+use tidegate_e2e::wire::{self, Refused, Response};
+use tidegate_e2e::{Cluster, Options, Server, tls};
 
 static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| SERVER.create("compression"));
@@ -491,5 +491,41 @@ fn case_50_and_66_a_change_of_the_user_in_frames() {
         }
         assert_eq!(answer[0], 0, "{:?}", Refused::parse(&answer));
         assert_eq!(client.value("SELECT IFNULL(@before, 'gone')"), "gone");
+    }
+}
+
+/// The level is behind the attributes, which are cut at 16 KB; it is read in any case.
+#[test]
+fn zstd_is_spoken_with_clients_that_have_nothing_else() {
+    const ZSTD: u32 = 1 << 26;
+    for (attributes, level) in [(0, 1), (2, 3), (90, 22), (90, 0)] {
+        let mut probe = Probe::secured(CLUSTER.addr(), tls::verified(&CLUSTER.ca, tls::BOTH));
+        assert_ne!(probe.greeting.capabilities & ZSTD, 0);
+        let pairs = [&[1, b'k', 250][..], &[b'v'; 250]]
+            .concat()
+            .repeat(attributes);
+        let mut tail = vec![0xfc];
+        tail.extend_from_slice(&u16::try_from(pairs.len()).unwrap().to_le_bytes());
+        tail.extend_from_slice(&pairs);
+        tail.push(level);
+        let response = Response {
+            capabilities: wire::ORDINARY | wire::CONNECT_ATTRS | ZSTD,
+            tail,
+            ..Response::new(&CLUSTER.user)
+        };
+        assert_eq!(probe.login(&response, &CLUSTER.password), Verdict::In);
+        let sql = format!("SELECT REPEAT('zstd', 500) /* {} */", "long ".repeat(30));
+        let body = zstd::bulk::compress(&command(&sql), 19).unwrap();
+        let [a, b, c, ..] = body.len().to_le_bytes();
+        let [x, y, z, ..] = command(&sql).len().to_le_bytes();
+        probe
+            .raw(&[&[a, b, c, 0, x, y, z], &body[..]].concat())
+            .unwrap();
+        let header = probe.read_raw(7).unwrap();
+        let packed = probe.read_raw(length(&header[..3])).unwrap();
+        let plain = zstd::bulk::decompress(&packed, length(&header[4..])).unwrap();
+        assert_eq!((header[3], plain.len()), (1, length(&header[4..])));
+        assert!(plain.len() > 2000 && packed.len() < 300, "{}", packed.len());
+        assert!(plain.windows(8).any(|part| part == b"zstdzstd"));
     }
 }

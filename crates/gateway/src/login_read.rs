@@ -47,11 +47,12 @@ async fn fill<S: AsyncRead + Unpin>(
     Ok(())
 }
 
-/// Reads and drops this many bytes.
+/// Reads and drops this many bytes. Returns the last of them.
 pub(crate) async fn discard<S: AsyncRead + Unpin>(
     stream: &mut S,
     mut left: usize,
-) -> io::Result<()> {
+) -> io::Result<Option<u8>> {
+    let mut last = None;
     while left > 0 {
         let read = poll_fn(|cx| {
             // Inside the closure: as a local of the future it would enlarge every waiting
@@ -60,15 +61,18 @@ pub(crate) async fn discard<S: AsyncRead + Unpin>(
             let most = head_mut(&mut scrap, left.min(DROP_PIECE)).map_err(io::Error::other)?;
             let mut buf = ReadBuf::new(most);
             ready!(Pin::new(&mut *stream).poll_read(cx, &mut buf))?;
-            Poll::Ready(Ok::<usize, io::Error>(buf.filled().len()))
+            let read = buf.filled();
+            Poll::Ready(Ok::<_, io::Error>((read.len(), read.last().copied())))
         })
         .await?;
-        if read == 0 {
+        let (len, end) = read;
+        if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        left = left.saturating_sub(read);
+        last = end;
+        left = left.saturating_sub(len);
     }
-    Ok(())
+    Ok(last)
 }
 
 #[cfg(test)]

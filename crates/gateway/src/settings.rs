@@ -85,6 +85,6 @@ mod tests {
             compression: false,
             ..GatewaySettings::default()
         };
-        assert_eq!(plain.offered(), OFFERED.without(Capabilities::COMPRESS));
+        assert_eq!(plain.offered(), OFFERED.without(Capabilities::COMPRESSION));
     }
 }

@@ -114,7 +114,8 @@ impl fmt::Debug for Capabilities {
 }
 
 /// Capabilities that can be offered and relayed: those of MariaDB 10.11, without the ones that
-/// would make client and engine frame packets differently. Compression ends at the gateway.
+/// would make client and engine frame packets differently. Compression ends at the gateway, which
+/// has zstd too.
 pub const OFFERED: Capabilities = Capabilities(
     Capabilities::FOUND_ROWS.0
         | Capabilities::LONG_FLAG.0
@@ -140,6 +141,7 @@ pub const OFFERED: Capabilities = Capabilities(
         | Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS.0
         | Capabilities::SESSION_TRACK.0
         | Capabilities::DEPRECATE_EOF.0
+        | Capabilities::ZSTD.0
         | Capabilities::MARIADB_PROGRESS.0
         | Capabilities::MARIADB_BULK_OPERATIONS.0
         | Capabilities::MARIADB_EXTENDED_METADATA.0

@@ -21,6 +21,8 @@ pub(crate) struct Identified {
     pub tls: Box<TlsStream>,
     pub salt: [u8; 20],
     pub login: Login,
+    /// Level of zstd that the client asks for, if it has that.
+    pub zstd_level: u8,
     pub name: LoginName,
     pub credential_came: Instant,
     /// Ticks after which a denial is sent at the earliest: more than one after several failures.
@@ -78,8 +80,8 @@ impl Identified {
     ) -> Result<Self, Ending> {
         let stream = &mut *tls;
         let read = connection.unproven(read_packets(stream, &mut machine));
-        let login = match read.await {
-            Ok(Ok(login)) => login,
+        let (login, zstd_level) = match read.await {
+            Ok(Ok(read)) => read,
             Ok(Err(LoginReadError::Failed(e))) => return Err(client_closed(&e)),
             Ok(Err(LoginReadError::Refused(kind, seq))) => {
                 return Err(connection.refuse(stream, seq, kind).await);
@@ -105,6 +107,7 @@ impl Identified {
             tls,
             salt,
             login,
+            zstd_level,
             name,
             credential_came,
             late: 0,
@@ -145,10 +148,12 @@ impl Identified {
     }
 }
 
+/// Reads a login. Returns with it the level of zstd that its client asks for.
 async fn read_packets(
     tls: &mut TlsStream,
     machine: &mut ServerLogin,
-) -> Result<Login, LoginReadError> {
+) -> Result<(Login, u8), LoginReadError> {
+    let mut level = None;
     loop {
         let header = read_header(tls).await?;
         let len = header.len as usize;
@@ -165,13 +170,16 @@ async fn read_packets(
         };
         let kept = len.min(LOGIN_KEPT_MAX);
         read_kept(tls, &mut packet.payload, kept).await?;
+        let kept_last = packet.payload.last().copied();
         // The kept part decides: an invalid login is refused before the rest of it has arrived.
         let step = machine
             .on_cut_packet(packet, len - kept)
             .map_err(|e| LoginReadError::Refused(refusal_of(&e), next_seq))?;
-        discard(tls, len - kept).await?;
+        let last = discard(tls, len - kept).await?.or(kept_last);
+        // It is the last byte of the first packet, behind the attributes.
+        let zstd_level = *level.get_or_insert(last.unwrap_or(0));
         match step {
-            LoginStep::Credential(login) => return Ok(*login),
+            LoginStep::Credential(login) => return Ok((*login, zstd_level)),
             LoginStep::Send(bytes) => {
                 tls.write_all(&bytes).await?;
                 tls.flush().await?;

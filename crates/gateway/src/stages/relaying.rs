@@ -94,6 +94,7 @@ impl Relaying {
             connection,
             mut tls,
             login,
+            zstd_level,
             ..
         } = identified;
         let mut out = Vec::new();
@@ -133,7 +134,7 @@ impl Relaying {
         let mut parts = tls.into_parts();
         // It begins behind the first login, and goes on through a change of the user.
         if parts.compression.is_none() {
-            let method = Method::of(login.capabilities);
+            let method = Method::of(login.capabilities, zstd_level);
             parts.compression = method.map(|method| Box::new(ClientCompression::new(method)));
         }
         let driver = RelayDriver::new(

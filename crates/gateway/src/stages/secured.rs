@@ -156,7 +156,7 @@ async fn read_first_packet(tcp: &mut TcpStream) -> io::Result<FirstRead> {
     let kept = len.min(PRE_TLS_KEPT_MAX);
     let rest = async {
         read_kept(tcp, &mut payload, kept).await?;
-        discard(tcp, len - kept).await
+        discard(tcp, len - kept).await.map(drop)
     };
     match rest.await {
         Ok(()) => Ok(FirstRead::Packet {

@@ -34,7 +34,6 @@ struct Moved {
 }
 
 /// Reader of the frames of one side. It writes no more than a frame declares.
-#[derive(Debug)]
 pub struct FrameReader {
     method: Method,
     header: [u8; FRAME_HEADER_LEN],
@@ -44,7 +43,9 @@ pub struct FrameReader {
     seq: u8,
     /// Bytes of the body that have not been read.
     left: u32,
-    /// Bytes that the frame declares, and that have not been written.
+    /// Bytes that the frame declares.
+    declared: u32,
+    /// Bytes of them that have not been written.
     room: u32,
     unpacker: Option<Box<Unpacker>>,
     /// Last byte of the output so far. It is kept until the checksum is known to be right, so that
@@ -61,6 +62,7 @@ impl FrameReader {
             body: FrameBody::None,
             seq: 0,
             left: 0,
+            declared: 0,
             room: 0,
             unpacker: None,
             kept: None,
@@ -81,7 +83,7 @@ impl FrameReader {
     pub fn memory(&self) -> usize {
         self.unpacker
             .as_ref()
-            .map_or(0, |unpacker| unpacker.bytes())
+            .map_or(0, |unpacker| unpacker.bytes(self.declared))
     }
 
     /// Reads from one frame, until it ends, the input ends or `out` is full, which must have two
@@ -144,6 +146,7 @@ impl FrameReader {
         }
         self.seq = header.seq;
         self.left = header.len;
+        self.declared = header.plain_len;
         self.room = header.plain_len;
         self.body = match header {
             // MariaDB reads an empty frame as one without bytes, whatever length it declares.
@@ -171,10 +174,10 @@ impl FrameReader {
         out: &mut [u8],
         contexts: &mut Contexts,
     ) -> Result<Moved, CompressionError> {
-        let method = self.method;
-        let unpacker = self
-            .unpacker
-            .get_or_insert_with(|| contexts.unpacker(method));
+        let unpacker = match &mut self.unpacker {
+            Some(unpacker) => unpacker,
+            empty => empty.insert(contexts.unpacker(self.method)?),
+        };
         let kept = self.kept.take();
         if let (Some(byte), Some(first)) = (kept, out.first_mut()) {
             *first = byte;
@@ -197,7 +200,7 @@ impl FrameReader {
             self.body = FrameBody::Ignored;
             self.end_body();
             if let Some(unpacker) = self.unpacker.take() {
-                contexts.give_back(*unpacker);
+                contexts.give_back(*unpacker, self.declared);
             }
         } else if self.left == 0 && step.written < room {
             // It ends before the stream does.

@@ -19,7 +19,10 @@ pub fn write_frames(
         // The lengths are known afterwards.
         out.extend_from_slice(&[0; FRAME_HEADER_LEN]);
         let method = method.filter(|_| now.len() >= COMPRESSED_MIN);
-        let packed = method.is_some_and(|method| contexts.pack(method, now, out));
+        let packed = match method {
+            Some(method) => contexts.pack(method, now, out)?,
+            None => false,
+        };
         if !packed {
             out.extend_from_slice(now);
         }

@@ -29,14 +29,24 @@ pub const COMPRESSED_MIN: usize = 50;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     Zlib,
+    /// zstd with this level.
+    Zstd(u8),
 }
 
+/// Largest level of zstd. A client may ask for 22, at a hundred times the processor time.
+const ZSTD_LEVEL_MAX: u8 = 3;
+
 impl Method {
-    /// Returns the method of a session with these capabilities.
-    pub fn of(granted: Capabilities) -> Option<Self> {
-        granted
-            .contains(Capabilities::COMPRESS)
-            .then_some(Self::Zlib)
+    /// Returns the method of a session with these capabilities. `level` is the one that its client
+    /// asks for, if it has zstd. Of a client with both methods, MySQL takes zlib too.
+    pub fn of(granted: Capabilities, level: u8) -> Option<Self> {
+        if granted.contains(Capabilities::COMPRESS) {
+            Some(Self::Zlib)
+        } else if granted.contains(Capabilities::ZSTD) {
+            Some(Self::Zstd(level.clamp(1, ZSTD_LEVEL_MAX)))
+        } else {
+            None
+        }
     }
 }
 
