@@ -216,6 +216,46 @@ async fn only_a_durable_start_waits_for_the_record_of_its_run() {
     assert!(starts_before_its_record(false).await);
 }
 
+/// Starts an engine whose disk does not answer, for its start or for the record of its run. Then
+/// starts another one, of which only one may start at once.
+async fn start_beside_a_slow_disk(record_is_slow: bool) {
+    let facts = Arc::new(RunFacts::default());
+    facts.hold.store(!record_is_slow, Ordering::SeqCst);
+    let slow = Arc::new(Nowhere::default());
+    slow.hold.store(record_is_slow, Ordering::SeqCst);
+    let common = services();
+    let slow_common = SharedServices {
+        ledger: Arc::clone(&slow) as Arc<dyn crate::ledger::Ledger>,
+        ..common.clone()
+    };
+    let driver = Arc::new(FaultyDriver(Arc::clone(&facts)));
+    let limits = ClusterLimits::default();
+    let first = SupervisedCluster::new(ClusterId(1), true, driver, limits, slow_common);
+    let first = Arc::new(first);
+    let waiter = {
+        let first = Arc::clone(&first);
+        tokio::spawn(async move { first.attach(&session_request(1)).await })
+    };
+    while common.wakes.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let driver = Arc::new(FaultyDriver(Arc::default()));
+    let second = SupervisedCluster::new(ClusterId(2), true, driver, limits, common);
+    let request = session_request(2);
+    let attached = tokio::time::timeout(LEFT_WITHIN, second.attach(&request)).await;
+    drop(attached.expect("it has its turn").unwrap());
+    assert!(!waiter.is_finished());
+    facts.go_on.notify_one();
+    slow.go_on.notify_one();
+    drop(waiter.await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn an_engine_that_waits_for_a_slow_disk_keeps_no_other_from_starting() {
+    start_beside_a_slow_disk(true).await;
+    start_beside_a_slow_disk(false).await;
+}
+
 /// Resident memory of this process, in bytes. Shown, not compared: other tests use memory too.
 fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
