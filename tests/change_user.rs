@@ -11,6 +11,7 @@
 
 use std::sync::LazyLock;
 use tidegate_e2e::limits::soon;
+use tidegate_e2e::not_run;
 use tidegate_e2e::probe::{Verdict, frame};
 use tidegate_e2e::session::{Outcome, Session};
 use tidegate_e2e::wire::{self, NATIVE, Refused, SHA2};
@@ -236,6 +237,8 @@ fn case_50_answers_before_it_come_first_and_commands_behind_the_proof_are_kept()
         let switch = session.probe.expect();
         assert_eq!((session.probe.seq, switch[0]), (1, 0xfe));
         let salt = &switch[1 + NATIVE.len() + 1..][..20];
+        // The library of MariaDB proves its password with the greeting's, whatever comes here.
+        assert_eq!(salt, session.probe.greeting.salt);
         let proof = wire::native_scramble("pw", salt);
         let queries = [&[3][..], b"SELECT CURRENT_USER()"].concat();
         let mut sent = frame(2, &proof);
@@ -378,4 +381,53 @@ fn case_50_a_session_in_the_middle_of_a_change_can_be_killed_and_is_not_waited_f
         session.probe.until_closed();
     }
     server.sleep("stalled");
+}
+
+/// Three persistent connections, one after the other, then a change to another account and back.
+const PHP: &str = r#"
+mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+for ($i = 0; $i < 3; $i++) {
+    $m = mysqli_init();
+    $m->ssl_set(null, null, getenv('CA'), null, null);
+    $m->real_connect('p:127.0.0.1', getenv('NAME'), getenv('PW'), 'test', (int) getenv('PORT'), null,
+        MYSQLI_CLIENT_SSL);
+    echo json_encode($m->query('select connection_id(), @who')->fetch_row()), "\n";
+    $m->query("set @who = 'alice'");
+    if ($i < 2) $m->close();
+}
+$m->change_user(getenv('OTHER'), 'pw', 'test');
+echo json_encode($m->query('select current_user(), @who')->fetch_row()), "\n";
+try {
+    $m->change_user(getenv('OTHER'), 'wrong', 'test');
+} catch (mysqli_sql_exception $e) {
+    echo $e->getCode(), "\n";
+}
+"#;
+
+#[test]
+fn case_50_persistent_connections_of_php_are_one_session_and_begin_anew() {
+    let php = std::process::Command::new("php").arg("-m").output();
+    if !php.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("mysqli")) {
+        not_run("php with mysqli is not here");
+        return;
+    }
+    let cluster = cluster_with_app(&SERVER, "php");
+    let out = std::process::Command::new("php")
+        .args(["-r", PHP])
+        .env("CA", &cluster.ca)
+        .env("NAME", &cluster.user)
+        .env("PW", &cluster.password)
+        .env("OTHER", cluster.login("app"))
+        .env("PORT", cluster.addr().port().to_string())
+        .output()
+        .expect("php");
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    let lines: Vec<_> = said.lines().collect();
+    let [first, second, third, changed, code] = lines[..] else {
+        panic!("{said}{}", String::from_utf8_lossy(&out.stderr))
+    };
+    assert!(first.ends_with(",null]"), "{said}");
+    assert_eq!((first, first), (second, third), "one session of the engine");
+    assert_eq!(changed, "[\"app@%\",null]");
+    assert_eq!(code, "1045");
 }

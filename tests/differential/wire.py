@@ -175,6 +175,22 @@ class Conn:
     def query(self, sql, kind="query"):
         return self.ask(b"\x03" + (sql if isinstance(sql, bytes) else sql.encode()), kind)
 
+    def change_user(self, user, password, database=None, collation=45, plugin=b"mysql_native_password", attributes=b""):
+        """Changes the user, as libraries do: with an empty proof, and one for the salt of the switch."""
+        database = self.database if database is None else database
+        body = b"\x11" + user + b"\0\0" + database + b"\0" + struct.pack("<H", collation) + plugin + b"\0" + attributes
+        try:
+            self.write(body)
+            sequence, switch = self.read()
+            if switch[:1] == b"\xfe":
+                at = switch.index(0, 1) + 1
+                # The salt is random.
+                self.log[-1] = shown(sequence, switch[:at])
+                self.write(scramble(password, switch[at : at + 20]), sequence + 1)
+                self.read()
+        except EOFError:
+            pass
+
     def answer(self, kind="query"):
         """Reads one answer and returns its first packet; b"" if the connection has ended."""
         try:

@@ -51,6 +51,9 @@ pub struct Login {
 /// Terms of a session that a change of user keeps.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionTerms {
+    /// Salt of the greeting. A change of user is proved with it too, as MariaDB does: its client
+    /// library answers no other one, whatever the switch says.
+    pub salt: [u8; 20],
     /// Capabilities that were granted at its first login.
     pub capabilities: Capabilities,
     pub max_packet: u32,
@@ -115,8 +118,9 @@ impl ServerLogin {
     }
 
     /// Starts before a COM_CHANGE_USER, in a session with these terms.
-    pub fn of_change(salt: [u8; 20], terms: SessionTerms) -> Self {
+    pub fn of_change(terms: SessionTerms) -> Self {
         let SessionTerms {
+            salt,
             capabilities,
             max_packet,
         } = terms;

@@ -234,10 +234,11 @@ fn change(plugin: &[u8]) -> Vec<u8> {
 
 fn change_machine() -> ServerLogin {
     let terms = SessionTerms {
+        salt: [9; 20],
         capabilities: OFFERED,
         max_packet: 1 << 20,
     };
-    ServerLogin::of_change([9; 20], terms)
+    ServerLogin::of_change(terms)
 }
 
 #[test]

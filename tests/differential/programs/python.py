@@ -183,6 +183,25 @@ def connection(program):
     return seen
 
 
+def change_user(program):
+    """Changes to the same user, as pools do: mysqlclient and Connector/Python have a call for it."""
+    conn = program.conn
+    login = (ENV["USER"], ENV["PASSWORD"], ENV["DATABASE"])
+    cursor = conn.cursor()
+    cursor.execute("set @who = 'alice', sql_mode = 'ANSI'")
+    cursor.close()
+    if hasattr(conn, "cmd_change_user"):
+        conn.cmd_change_user(*login)
+    elif hasattr(conn, "change_user"):
+        conn.change_user(*login)
+    else:
+        return
+    program.statement("after change_user", "select @who, @@sql_mode, database(), @@collation_connection, @@autocommit")
+    if hasattr(conn, "reset_session"):
+        conn.reset_session({"who": "bob"})
+        program.statement("after reset_session", "select @who, @@sql_mode")
+
+
 def main():
     name = sys.argv[1]
     if sys.argv[2:] == ["login"]:
@@ -197,6 +216,7 @@ def main():
     if name == "connector":
         program.run("prepared", prepared(program))
     program.emit("connection", **connection(program))
+    change_user(program)
     program.statement("large", "select repeat('x', 17000000)")
     program.statement("long", "select length('" + "y" * 17000000 + "')")
     program.run("planted", lambda cursor, seen: (cursor.execute(f"select '{ENV['SIDE']}'"), seen.update(rows=cursor.fetchall())))

@@ -615,6 +615,54 @@ def failed_change_of_user_password(s):
 
 
 @step
+def command_change_user(s):
+    c = s.connect()
+    other = c.user.rpartition(b".")[0]
+    other += b".changed" if other else b"changed"
+    c.query("create or replace user 'changed'@'%' identified by 'Secret-1'")
+    c.query("grant all on test.* to 'changed'@'%'")
+    c.query("set @a = 1, sql_mode = 'ANSI', names latin1, @id = connection_id()")
+    c.query("create temporary table gone (a int)")
+    c.query("insert into t (a) values (5002)")
+    c.query("start transaction")
+    c.query("insert into t (a) values (5003)")
+    st = c.prepare("select 1")
+    for user, password, database, collation in (
+        (other, b"Secret-1", c.database, 45), (other, b"Secret-1", b"", 2304), (other, b"Secret-1", b"", 8),
+        (c.user, c.password, c.database, 255), (c.user, c.password, c.database, 45),
+    ):
+        c.change_user(user, password, database, collation)
+        c.query("select @a, @@sql_mode, @@in_transaction, database(), last_insert_id(), current_user(), @@autocommit")
+        c.query("select @@collation_connection, @@character_set_client, @@character_set_results, @@warning_count")
+        c.query("set @a = 7, autocommit = 0, sql_mode = ''")
+    c.query("select * from gone")
+    c.query("select count(*) from t where a = 5003")
+    c.execute(st)
+    c.ask(b"\x0e")
+    c.query("drop user 'changed'@'%'")
+
+
+@step
+def command_change_user_keeps_the_session(s):
+    c = s.connect()
+    for _ in range(3):
+        c.query("set @a = connection_id()")
+        before = c.query("select connection_id()")
+        c.log.clear()
+        c.change_user(c.user, c.password)
+        after = c.query("select connection_id()")
+        c.log.clear()
+        s.note("same", before == after)
+    c.query("select 1")
+
+
+@step
+def command_change_user_to_no_database(s):
+    c = s.connect()
+    c.change_user(c.user, c.password, b"no_such_database")
+
+
+@step
 def command_refresh(s):
     c = s.connect()
     for flags in (0, 1, 2, 4, 16, 64, 255):

@@ -9,7 +9,7 @@ use crate::login_read::{discard, read_kept};
 use crate::tls_stream::TlsStream;
 use std::io;
 use tidegate_model::journal::{ConnectionFacts, Ending};
-use tidegate_model::{LoginName, Refusal, RefusalKind, error_chain};
+use tidegate_model::{LoginName, Refusal, RefusalKind};
 use tidegate_wire::limits::{LOGIN_KEPT_MAX, LOGIN_PACKET_MAX};
 use tidegate_wire::packet::{HEADER_LEN, Header, Packet};
 use tidegate_wire::server::{Login, LoginError, LoginStep, ServerLogin, SessionTerms};
@@ -63,13 +63,8 @@ impl Identified {
         tls: Box<TlsStream>,
         terms: SessionTerms,
     ) -> Result<Self, Ending> {
-        // A new salt: an answer to that of the greeting proves nothing any more.
-        let salt = connection
-            .shared
-            .salt()
-            .map_err(|e| Ending::InternalError(error_chain(&e)))?;
-        let machine = ServerLogin::of_change(salt, terms);
-        Self::read(connection, tls, salt, machine).await
+        let machine = ServerLogin::of_change(terms);
+        Self::read(connection, tls, terms.salt, machine).await
     }
 
     async fn read(

@@ -93,6 +93,7 @@ impl Relaying {
         let Identified {
             connection,
             mut tls,
+            salt,
             login,
             zstd_level,
             ..
@@ -153,6 +154,7 @@ impl Relaying {
             _running: running,
             place: session_place,
             terms: SessionTerms {
+                salt,
                 capabilities: login.capabilities,
                 max_packet: login.max_packet,
             },

@@ -120,6 +120,9 @@ async function main() {
   await changed(conn, "rollback", (c) => c.rollback());
   await changed(conn, "ping", (c) => c.ping());
   await changed(conn, "reset", (c) => c.reset());
+  await run(conn, "before change of user", "set @who = 'alice', sql_mode = 'ANSI'");
+  await changed(conn, "change of user", (c) => c.changeUser({ user: env.TG_USER, password: env.TG_PASSWORD, database: env.TG_DATABASE }));
+  await run(conn, "after change of user", "select @who, @@sql_mode, database(), @@collation_connection");
   if (driver === "mariadb") await run(conn, "query timeout", { sql: "select sleep(5)", timeout: 300 });
   await run(conn, "planted", `select '${env.TG_SIDE}' as side`);
   await conn.end();
