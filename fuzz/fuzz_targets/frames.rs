@@ -8,8 +8,8 @@ use tidegate_wire::compression::{Contexts, FrameReader, Method, write_frames};
 const ROOM: usize = 512;
 
 /// Returns the bytes that were read, and whether the stream was refused.
-fn read(stream: &[u8], piece: usize, room: usize) -> (Vec<u8>, bool) {
-    let mut reader = FrameReader::new(Method::Zlib);
+fn read(method: Method, stream: &[u8], piece: usize, room: usize) -> (Vec<u8>, bool) {
+    let mut reader = FrameReader::new(method);
     let mut contexts = Contexts::default();
     let mut out = vec![0; room];
     let mut all = Vec::new();
@@ -36,8 +36,12 @@ fuzz_target!(|data: &[u8]| {
     let Some((piece, stream)) = data.split_first() else {
         return;
     };
-    let (whole, refused) = read(stream, stream.len().max(1), ROOM);
-    let (pieces, also) = read(stream, usize::from(*piece).max(1), ROOM);
+    let method = match piece & 1 {
+        0 => Method::Zlib,
+        _ => Method::Zstd(1 + piece % 3),
+    };
+    let (whole, refused) = read(method, stream, stream.len().max(1), ROOM);
+    let (pieces, also) = read(method, stream, usize::from(*piece).max(1), ROOM);
     assert_eq!(refused, also, "pieces change what is refused");
     if !refused {
         assert_eq!(whole, pieces, "pieces change what is read");
@@ -45,8 +49,8 @@ fuzz_target!(|data: &[u8]| {
     // What is written is read the same.
     let mut frames = Vec::new();
     let mut contexts = Contexts::default();
-    let method = (piece % 2 == 0).then_some(Method::Zlib);
-    write_frames(method, stream, &mut 0, &mut contexts, &mut frames).unwrap();
-    let (again, refused) = read(&frames, usize::from(*piece).max(1), ROOM);
+    let packed = (piece & 2 == 0).then_some(method);
+    write_frames(packed, stream, &mut 0, &mut contexts, &mut frames).unwrap();
+    let (again, refused) = read(method, &frames, usize::from(*piece).max(1), ROOM);
     assert!(!refused && again == stream);
 });
