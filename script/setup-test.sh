@@ -3,6 +3,7 @@
 # "not run", never "passed".
 . "$ROOT/script/sid.sh"
 . "$ROOT/script/mariadb-tools.sh"
+. "$ROOT/script/foreign-suites.sh"
 
 CARGO_DENY_VERSION=0.20.2
 # The ACME server of the tests. Debian 12 has 2.4.0, which supports neither renewal information nor profiles.
@@ -53,6 +54,8 @@ need_test() {
     "need_clients_$(basename "$language" .sh)"
   done
   [ ${#CLIENT_STEPS[@]} = 0 ] || PLAN_STEPS+=(install_clients)
+  # After the clients: it uses their Python.
+  need_foreign_suites
 }
 
 # --- the clients of crates/connect/clients: one file per language, each with need_clients_LANGUAGE, which plans Debian

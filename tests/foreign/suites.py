@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from xml.etree import ElementTree
 
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tidegate"
 TOOLS = CACHE / "mariadb-tools"
+PYTHON = CACHE / "clients" / "python" / "bin" / "python"
 # Only ends a hang.
 TEST_SECONDS = 300
 SUITE_SECONDS = 540
@@ -120,4 +122,34 @@ class GoDriver:
         return found
 
 
-ALL = (MariaDBTest(), GoDriver())
+class MySQLClient:
+    """The tests of mysqlclient, from its source package, run by pytest."""
+
+    name = "mysqlclient"
+
+    def tests(self):
+        return next((CACHE / "suites" / "sources").glob("mysqlclient-*/tests"), None)
+
+    def missing(self):
+        return "" if self.tests() and PYTHON.exists() else "PyPI was not to be had"
+
+    def run(self, side, work, port):
+        options, report = work / f"mysqlclient-{side.name}.cnf", work / f"mysqlclient-{side.name}.xml"
+        options.write_text(
+            f"[MySQLdb-tests]\nhost=127.0.0.1\nport={port}\nuser=root\npassword={side.password}\ndatabase=test\n"
+            "default-character-set=utf8mb4\n")
+        own = {"TESTDB": str(options), "PYTHONPATH": f"{CACHE}/suites/lib:{self.tests()}", "PYTHONDONTWRITEBYTECODE": "1"}
+        subprocess.run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", self.tests()],
+                       cwd=work, env={**os.environ, **own}, capture_output=True, timeout=SUITE_SECONDS)
+        found = {}
+        for case in ElementTree.parse(report).iter("testcase"):
+            trouble = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
+            name = f"{case.get('classname')}.{case.get('name')}"
+            found[name] = PASSED if trouble is None else f"{trouble.tag}: {' '.join(str(trouble.get('message')).split())[:300]}"
+        return found
+
+    def compare(self, results, work):
+        """Nothing: each test has judged by itself."""
+
+
+ALL = (MariaDBTest(), GoDriver(), MySQLClient())
