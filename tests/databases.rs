@@ -48,7 +48,7 @@ fn databases_of_any_name_are_created_listed_and_deleted() {
         ("information_schema", "bad_name"),
         ("#mysql50#x", "bad_name"),
         ("tidegate:read-only", "bad_name"),
-        ("", "bad_name"),
+        ("", "usage"),
         (" x", "bad_name"),
         ("a\x1b[2Jb", "bad_name"),
         ("\u{1f600}", "bad_name"),
@@ -56,6 +56,13 @@ fn databases_of_any_name_are_created_listed_and_deleted() {
     ] {
         let args = ["database", "create", "shop", name];
         assert_eq!(error_code(&server, &args), code, "{name}");
+    }
+    for name in ["ib_logfile0", "ibdata1", "aria_log_control"] {
+        let said = server.fail(&["database", "create", "shop", name]);
+        assert!(
+            said.contains("a file of the engine has this name"),
+            "{said}"
+        );
     }
     let args = ["database", "create", "nosuch", "x"];
     assert_eq!(error_code(&server, &args), "not_found");

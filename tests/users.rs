@@ -13,9 +13,10 @@ use std::io::Write;
 use std::process::{Output, Stdio};
 use tidegate_e2e::clients::mariadb;
 use tidegate_e2e::console::{Answer, Console, form_token};
+use tidegate_e2e::limits::soon;
 use tidegate_e2e::session::{Outcome, Session};
 use tidegate_e2e::users::{copy, create_user, error_code, json_before, names};
-use tidegate_e2e::{Cluster, Server};
+use tidegate_e2e::{Cluster, Server, wire};
 
 /// Runs a command with this text on its standard input.
 fn with_input(server: &Server, args: &[&str], input: &str) -> Output {
@@ -400,4 +401,70 @@ fn the_console_manages_users_and_databases_and_no_page_view_wakes() {
         names(&console.server.json(&["database", "list", "shop"])),
         ["test"]
     );
+}
+
+#[test]
+fn users_with_a_role_come_before_those_of_sql_and_long_lists_go_on() {
+    let server = Server::start();
+    let root = server.create("shop");
+    create_user(&server, &root, &["zoe", "--role", "read-only"], "test");
+    let many: Vec<String> = (0..1_005).map(|n| format!("'a{n:04}'")).collect();
+    mariadb(&root, &format!("CREATE USER {}", many.join(", "))).expect();
+    let out = server.succeed(&["user", "list", "shop", "--json"]);
+    let rows: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let names: Vec<&str> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names[..3], ["root", "zoe", "a0000"]);
+    assert_eq!(names.len(), 1_000);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    let next = said
+        .split("--after=")
+        .nth(1)
+        .and_then(|rest| rest.split([' ', '`']).next());
+    let next = format!("--after={}", next.unwrap_or_else(|| panic!("{said}")));
+    let rest = server.json(&["user", "list", "shop", &next]);
+    let rest: Vec<&str> = rest
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(rest[0], "a0998");
+    assert_eq!(names.len() + rest.len(), 1_007);
+    let found = server.json(&["user", "list", "shop", "--find", "A0777"]);
+    assert_eq!(found[0]["name"], "a0777", "{found}");
+    assert_eq!(found.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn accounts_without_a_name_are_listed_get_a_password_and_are_deleted() {
+    let server = Server::start();
+    let root = server.create("shop");
+    mariadb(
+        &root,
+        "CREATE USER ''@localhost; CREATE USER ''@'%'; GRANT SELECT ON test.* TO ''@localhost",
+    )
+    .expect();
+    let said = server.succeed(&["user", "list", "shop"]);
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.lines().any(|line| line.starts_with("''  ")), "{said}");
+    let made = server.json(&["user", "password", "shop", "--anonymous"]);
+    let login = format!("{}.somebody", root.prefix);
+    let password = made["password"].as_str().unwrap();
+    let mut session = Session::login(&root, &login, password, wire::ORDINARY).unwrap();
+    assert_eq!(session.value("SELECT CURRENT_USER()"), "@localhost");
+    let asked = server.fail(&["user", "delete", "shop", "--anonymous"]);
+    assert!(asked.contains("the accounts without a name"), "{asked}");
+    let both = ["user", "delete", "shop", "app", "--anonymous", "--yes"];
+    assert_eq!(error_code(&server, &both), "usage");
+    server.succeed(&["user", "delete", "shop", "--anonymous", "--yes"]);
+    soon("its session ends", || (!session.ping()).then_some(()));
+    let left = "SELECT COUNT(*) FROM mysql.global_priv WHERE User = ''";
+    assert_eq!(mariadb(&root, left).expect(), "0");
+    let again = ["user", "delete", "shop", "--anonymous", "--yes"];
+    assert_eq!(error_code(&server, &again), "not_found");
 }

@@ -11,7 +11,7 @@
 use std::sync::LazyLock;
 use tidegate_e2e::clients::mariadb;
 use tidegate_e2e::limits::soon;
-use tidegate_e2e::session::Session;
+use tidegate_e2e::session::{Session, almighty};
 use tidegate_e2e::{Cluster, Server};
 
 /// Server whose clusters sleep only on command.
@@ -118,6 +118,97 @@ fn a_character_set_brings_its_collation_and_goes_with_it() {
         CALM.sleep("letters");
         assert_eq!(value(&cluster, ask), want, "{set}, after a sleep");
     }
+}
+
+/// Every variable, with its name in the engine, values that are stored as they are in force, and
+/// values that the engine would round.
+const VALUES: [(&str, &str, &str, &str); 13] = [
+    ("character_set_server", "", "utf8 latin1 utf8mb4", ""),
+    ("collation_server", "", "utf8_bin latin1_bin binary", ""),
+    ("default_storage_engine", "", "aria MyISAM InnoDB", ""),
+    (
+        "group_concat_max_len",
+        "",
+        "4 5 12345 67108863 67108864",
+        "",
+    ),
+    (
+        "innodb_lock_wait_timeout",
+        "",
+        "0 1 12345 31535999 31536000",
+        "",
+    ),
+    ("interactive_timeout", "", "1 2 12345 31535999 31536000", ""),
+    ("lock_wait_timeout", "", "0 1 12345 31535999 31536000", ""),
+    (
+        "max_allowed_packet",
+        "",
+        "1024 2048 67108864",
+        "1025 12345 67108863",
+    ),
+    ("max_statement_time", "", "0 0.1 0.123456 1.50 31536000", ""),
+    ("sql_mode", "", "0 ansi_quotes,ANSI_QUOTES NO_ZERO_DATE", ""),
+    ("time_zone", "", "+2:00 system Europe/Paris", ""),
+    (
+        "transaction_isolation",
+        "tx_isolation",
+        "serializable READ-COMMITTED",
+        "",
+    ),
+    ("wait_timeout", "", "1 2 12345 31535999 31536000", ""),
+];
+
+/// Whether the engine's value is the stored one.
+fn is_same(found: &str, stored: &str) -> bool {
+    match (found.parse::<f64>(), stored.parse::<f64>()) {
+        (Ok(found), Ok(stored)) => (found - stored).abs() < 1e-9,
+        // No modes.
+        (Err(_), Ok(stored)) => stored == 0.0 && found.is_empty(),
+        _ => found == stored,
+    }
+}
+
+#[test]
+fn what_is_stored_is_in_force_or_the_value_is_refused() {
+    let cluster = CALM.create("exact");
+    let all = CALM.fail(&["cluster", "set", "exact", "--param", "nosuch=1"]);
+    let names = VALUES.map(|(name, ..)| name).join(", ");
+    assert!(all.contains(&format!("choose one of {names}\n")), "{all}");
+    for (name, sql_name, values, rounded) in VALUES {
+        let ask = format!(
+            "SELECT @@GLOBAL.{}",
+            if sql_name.is_empty() { name } else { sql_name }
+        );
+        for value in values.split(' ') {
+            let assignment = format!("{name}={value}");
+            CALM.succeed(&["cluster", "set", "exact", "--param", &assignment]);
+            let shown = CALM.json(&["cluster", "show", "exact"]);
+            let stored = shown["variables"][name].as_str().unwrap().to_owned();
+            let found = mariadb(&cluster, &ask).expect();
+            assert!(
+                is_same(&found, &stored),
+                "{assignment}: {stored} is stored, {found} in force"
+            );
+        }
+        for value in rounded.split_whitespace() {
+            let assignment = format!("{name}={value}");
+            let out = CALM.cli(&["cluster", "set", "exact", "--param", &assignment]);
+            assert_eq!(out.status.code(), Some(2), "{assignment}: {out:?}");
+        }
+        CALM.succeed(&["cluster", "set", "exact", "--unset-param", name]);
+    }
+    let args = [
+        "cluster",
+        "set",
+        "exact",
+        "--param",
+        "character_set_server=latin1",
+        "--param",
+        "collation_server=utf8mb4_general_ci",
+    ];
+    let out = CALM.fail(&args);
+    assert!(out.contains("is no collation of"), "{out}");
+    assert_eq!(CALM.cli(&args).status.code(), Some(2));
 }
 
 #[test]
@@ -337,6 +428,16 @@ fn events_run_only_in_a_cluster_that_never_sleeps() {
         "5m",
     ]);
     assert_eq!(value(&cluster, "SELECT @@event_scheduler"), "OFF");
+    // SQL turns it on by itself.
+    let mut tenant = almighty(&cluster);
+    tenant.run("SET GLOBAL event_scheduler = ON");
+    let shown = server.json(&["cluster", "show", "clockwork"]);
+    assert_eq!(shown["events_running"], true, "{shown}");
+    let text = server.succeed(&["cluster", "show", "clockwork"]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("1 defined, running: SQL turned"), "{text}");
+    tenant.run("SET GLOBAL event_scheduler = OFF");
+    drop(tenant);
     let shown = server.json(&["cluster", "show", "clockwork"]);
     assert_eq!(
         (&shown["events"], &shown["events_defined"]),

@@ -109,6 +109,34 @@ fn a_pattern_gets_the_rows_of_the_engine_in_its_order() {
     }
 }
 
+#[test]
+fn a_condition_gets_the_rows_of_the_engine_in_its_order() {
+    let cluster = SERVER.create("conditions");
+    let mut session = Session::open(&cluster);
+    for scope in ["", "GLOBAL "] {
+        let engine = rows(&mut session, &format!("SHOW {scope}STATUS"));
+        let sql = format!("SHOW {scope}STATUS WHERE Variable_name LIKE '%' OR Value = 'ssl'");
+        let told = rows(&mut session, &sql);
+        assert_eq!(names_of(&told), names_of(&engine));
+    }
+    let cipher = row("Ssl_cipher", &own_cipher(&session));
+    let version = row("Ssl_version", "TLSv1.3");
+    for condition in [
+        "Variable_name = 'Ssl_version' OR Variable_name = 'Ssl_cipher'",
+        "lower(Variable_name) IN ('ssl_cipher', 'ssl_version') -- both",
+        "Variable_name REGEXP '^ssl_(cipher|version)$' AND Value <> '' ;",
+    ] {
+        let told = rows(&mut session, &format!("SHOW STATUS WHERE {condition}"));
+        assert_eq!(told, [cipher.clone(), version.clone()], "{condition}");
+    }
+    for sql in [
+        "/*!40101 SHOW STATUS LIKE 'Ssl_cipher' */",
+        "SHOW /*!50002 SESSION */ STATUS WHERE lower(Variable_name) = 'ssl_cipher'",
+    ] {
+        assert_eq!(rows(&mut session, sql), from_ref(&cipher), "{sql}");
+    }
+}
+
 /// Status flags that tell the state of a session: in a transaction, autocommit, more results,
 /// read-only transaction. The others tell how a statement was executed.
 const STATE_FLAGS: u16 = 1 | 2 | 8 | 0x2000;
@@ -172,17 +200,25 @@ fn the_answer_fits_every_framing_and_state_of_the_session() {
     }
 }
 
-/// Prepares a statement, executes it and returns the texts of its only row.
-fn execute_prepared(session: &mut Session, sql: &str) -> Vec<String> {
+/// Prepares a statement, executes it with a text for its parameter, if it has one, and returns the
+/// texts of its only row.
+fn execute_prepared(session: &mut Session, sql: &str, text: Option<&str>) -> Vec<String> {
     session.probe.command(&[&[0x16], sql.as_bytes()].concat());
     let prepared = session.probe.expect();
     assert_eq!(prepared[0], 0, "{sql}: {prepared:?}");
     let columns = usize::from(u16::from_le_bytes([prepared[5], prepared[6]]));
+    if text.is_some() {
+        session.skip_columns(1).unwrap();
+    }
     session.skip_columns(columns).unwrap();
     let id = &prepared[1..5];
-    session
-        .probe
-        .command(&[&[0x17], id, &[0, 1, 0, 0, 0]].concat());
+    let mut execute = [&[0x17], id, &[0, 1, 0, 0, 0]].concat();
+    if let Some(text) = text {
+        // Not NULL, with its type, a text.
+        execute.extend_from_slice(&[0, 1, 0xfd, 0, u8::try_from(text.len()).unwrap()]);
+        execute.extend_from_slice(text.as_bytes());
+    }
+    session.probe.command(&execute);
     assert_eq!(session.probe.expect(), [u8::try_from(columns).unwrap()]);
     session.skip_columns(columns).unwrap();
     let row = session.probe.expect();
@@ -207,10 +243,15 @@ fn prepared_statements_get_the_same_answer() {
         "SHOW STATUS LIKE 'Ssl_cipher'",
         "SHOW STATUS LIKE 'Ssl_cip%er'",
     ] {
-        let told = execute_prepared(&mut session, sql);
+        let told = execute_prepared(&mut session, sql, None);
         assert_eq!(told, row("Ssl_cipher", &cipher), "{sql}");
     }
-    let told = execute_prepared(&mut session, "SHOW STATUS LIKE 'Threads_running'");
+    let told = execute_prepared(&mut session, "SHOW STATUS LIKE 'Threads_running'", None);
+    assert_eq!(told[0], "Threads_running");
+    let sql = "SHOW STATUS WHERE Variable_name = ?";
+    let told = execute_prepared(&mut session, sql, Some("ssl_cipher"));
+    assert_eq!(told, row("Ssl_cipher", &cipher));
+    let told = execute_prepared(&mut session, sql, Some("threads_running"));
     assert_eq!(told[0], "Threads_running");
 }
 

@@ -23,7 +23,7 @@ mod unread_body;
 pub mod web;
 
 pub use api::{description, router};
-pub use client::{Client, ClientError, ClusterFilter, SessionFilter};
+pub use client::{Client, ClientError, ClusterFilter, SessionFilter, UserFilter};
 pub use face::PublicFace;
 pub use machine::machine_platform;
 pub use readiness::{Readiness, ReadyState};

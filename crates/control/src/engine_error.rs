@@ -56,13 +56,33 @@ pub fn engine_error(e: EngineError, name: &ClusterName) -> ControlError {
     }
 }
 
-/// Error of an operation on a user or a database, which `what` names.
+/// Work on the users and databases of a cluster, for the words of its errors.
+#[derive(Debug, Clone, Copy)]
+pub enum Work<'a> {
+    /// Reads a list, such as `users`.
+    List(&'a str),
+    /// Changes a user or a database, which the text names.
+    Change(&'a str),
+}
+
+impl Work<'_> {
+    /// Words for it after "during" and "for".
+    fn words(self) -> String {
+        match self {
+            Self::List(what) => format!("the list of {what}"),
+            Self::Change(what) => format!("the change of {what}"),
+        }
+    }
+}
+
+/// Error of an operation on a user or a database.
 pub fn administration_error(
     e: AdministrationError,
-    what: &str,
+    work: Work<'_>,
     name: &ClusterName,
 ) -> ControlError {
     let name = name.as_str();
+    let (Work::Change(what) | Work::List(what)) = work;
     match e {
         AdministrationError::Exists => ControlError::new(
             ErrorCode::Exists,
@@ -121,8 +141,12 @@ pub fn administration_error(
         AdministrationError::Run(RunError::Busy(reason)) => ControlError::new(
             ErrorCode::Busy,
             format!(
-                "the engine of cluster {name:?} was too busy for {what}: {reason}; nothing was \
-                 changed"
+                "the engine of cluster {name:?} was too busy for {}: {reason}{}",
+                work.words(),
+                match work {
+                    Work::List(_) => "",
+                    Work::Change(_) => "; nothing was changed",
+                }
             ),
             "a session may have locked tables or accounts, as a backup does: wait for it, or end \
              it (`tidegate session list`), then try again",
@@ -130,8 +154,9 @@ pub fn administration_error(
         AdministrationError::Run(e @ RunError::Lost(_)) => ControlError::new(
             ErrorCode::EngineFailed,
             format!(
-                "the engine of cluster {name:?} ended, or closed the connection, twice during the \
-                 work on {what}: {}",
+                "the engine of cluster {name:?} ended, or closed the connection, twice during {}: \
+                 {}",
+                work.words(),
                 error_chain(&e)
             ),
             format!("`tidegate logs {name}` shows why; then try again"),
@@ -139,7 +164,8 @@ pub fn administration_error(
         AdministrationError::Run(e) => ControlError::new(
             ErrorCode::EngineFailed,
             format!(
-                "the engine of cluster {name:?} refused the change of {what}: {}",
+                "the engine of cluster {name:?} refused {}: {}",
+                work.words(),
                 error_chain(&e)
             ),
             "the server's log has details",

@@ -45,9 +45,9 @@ pub use store::OPERATOR;
 pub use views::{
     AccountView, ClusterChange, ClusterCounts, ClusterPage, ClusterView, ClustersWanted,
     DatabaseView, HostView, LimitView, LimitsChange, ListStart, ListView, NewCluster, NewUser,
-    SessionPage, SessionView, SessionsWanted, SettingsChange, UserView, UserWithPassword,
+    SessionPage, SessionView, SessionsWanted, SettingsChange, UserPage, UserView, UserWithPassword,
     WithPassword,
 };
 // Programs made from this room alone, such as its tests, become engines with it, as `tidegate`
 // does.
-pub use tidegate_engine::engine_exec_main;
+pub use tidegate_engine::{UsersWanted, engine_exec_main};

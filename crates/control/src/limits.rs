@@ -195,3 +195,6 @@ pub const SCAN_PART: usize = 256;
 /// Wait for the free space of the data directory's file system. A file system on a network may not
 /// answer; the state of the server is then shown without it.
 pub const DISK_ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// Users that are read for one of them: those whose names contain its name.
+pub const USERS_READ: usize = 1000;

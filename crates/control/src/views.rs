@@ -6,7 +6,7 @@ use crate::limits::IP_ALLOW_MAX;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tidegate_model::server_variables::{check_variable, find_variable};
+use tidegate_model::server_variables::{check_charset, check_variable, find_variable};
 use tidegate_model::{
     AddressRange, ClusterEngine, ClusterId, ClusterLimits, ClusterName, ClusterSettings,
     ClusterState, Prefix, SessionId, UserRole, WrongRange,
@@ -130,6 +130,7 @@ impl SettingsChange {
     /// If a server variable can't be set, or not to this value, or if a network is not one.
     pub fn apply_to(self, now: ClusterSettings) -> ControlResult<ClusterSettings> {
         let mut variables = now.variables;
+        let changes_variables = !self.variables.is_empty();
         for (name, value) in self.variables {
             let known = find_variable(&name);
             match (value, known) {
@@ -140,6 +141,9 @@ impl SettingsChange {
                     variables.insert(name.to_owned(), value);
                 }
             }
+        }
+        if changes_variables {
+            check_charset(&variables).map_err(|wrong| ControlError::bad_variable(&wrong))?;
         }
         Ok(ClusterSettings {
             deletion_protection: self.deletion_protection.unwrap_or(now.deletion_protection),
@@ -290,6 +294,16 @@ pub struct SessionView {
 pub struct ListView<T> {
     pub rows: Vec<T>,
     /// Whether these are all rows.
+    pub complete: bool,
+}
+
+/// Page of the list of users.
+#[derive(Debug, Clone)]
+pub struct UserPage {
+    pub rows: Vec<UserView>,
+    /// Name to continue after, if there are more.
+    pub next: Option<String>,
+    /// Whether all accounts of the engine were read.
     pub complete: bool,
 }
 

@@ -58,6 +58,28 @@ impl EngineUser {
     }
 }
 
+/// Part of the list of users that is requested.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsersWanted {
+    /// Text in the name, in any case; empty for all.
+    pub find: String,
+    /// The users after this one in the list.
+    pub after: Option<String>,
+    /// Rows of the page; at most a bound of the engine.
+    pub most: usize,
+}
+
+/// Page of the list of users. Those with a role, whom an operator made, are before those that SQL
+/// made: any number of these must not displace them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineUsers {
+    pub rows: Vec<EngineUser>,
+    /// Name to continue after, if there are more.
+    pub next: Option<String>,
+    /// Whether all accounts of the engine were read.
+    pub complete: bool,
+}
+
 /// Parameters of a new user.
 #[derive(Debug, Clone)]
 pub struct NewEngineUser {
@@ -114,8 +136,11 @@ pub trait Administration: Send + Sync {
         name: &'a DatabaseName,
     ) -> BoxFuture<'a, AdministrationResult<()>>;
 
-    /// Users that can log in, by name.
-    fn users(&self) -> BoxFuture<'_, AdministrationResult<BoundedList<EngineUser>>>;
+    /// Users that can log in: those with a role first, then the others, by name.
+    fn users<'a>(
+        &'a self,
+        wanted: &'a UsersWanted,
+    ) -> BoxFuture<'a, AdministrationResult<EngineUsers>>;
 
     /// Creates a user. Returns the databases that it was granted.
     fn create_user<'a>(

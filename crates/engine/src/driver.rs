@@ -14,6 +14,14 @@ use tidegate_model::{
 ///
 /// The defaults are those of an engine that runs elsewhere: this server sets no limits for it and
 /// needs no space to start it.
+/// Events that tenants have defined, and whether the engine runs them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineEvents {
+    pub defined: u64,
+    /// Whether its scheduler is on, whoever turned it on or off.
+    pub running: bool,
+}
+
 pub trait Driver: Send + Sync + 'static {
     /// Creates what must exist between runs, such as the listening socket. Called once; an error
     /// makes the cluster failed until a start succeeds.
@@ -197,8 +205,8 @@ pub trait Run: Send + Sync + 'static {
         Box::pin(async { RunUsage::default() })
     }
 
-    /// Number of events that tenants have defined, running or not.
-    fn events(&self) -> BoxFuture<'_, Option<u64>> {
+    /// Events of the engine, as it tells at this moment.
+    fn events(&self) -> BoxFuture<'_, Option<EngineEvents>> {
         Box::pin(async { None })
     }
 

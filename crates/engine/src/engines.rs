@@ -28,6 +28,15 @@ use tidegate_model::{
 };
 use tokio::sync::{Semaphore, oneshot};
 
+/// Events of a cluster, as far as they are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClusterEvents {
+    /// `None`: unknown, as for a cluster that has not run since the server started.
+    pub defined: Option<u64>,
+    /// Whether they run now. `None`: its engine does not tell.
+    pub running: Option<bool>,
+}
+
 /// Cheap to clone. When the last clone is dropped, every engine ends.
 #[derive(Clone)]
 pub struct Engines {
@@ -273,15 +282,24 @@ impl Engines {
             .map_err(EngineError::Statement)
     }
 
-    /// Number of events that a cluster has, without waking it. `None`: unknown, as for a cluster
-    /// that has not run since the server started.
-    pub async fn events(&self, id: ClusterId) -> Result<Option<u64>, EngineError> {
+    /// Events of a cluster, without waking it.
+    pub async fn events(&self, id: ClusterId) -> Result<ClusterEvents, EngineError> {
         let cluster = self.cluster(id)?;
-        let now = match cluster.shared.any_run() {
+        let run = cluster.shared.any_run();
+        let now = match &run {
             Some(run) => run.events().await,
             None => None,
         };
-        Ok(now.or_else(|| cluster.driver.last_events()))
+        Ok(ClusterEvents {
+            defined: now
+                .map(|events| events.defined)
+                .or_else(|| cluster.driver.last_events()),
+            // Without an engine nothing runs.
+            running: match run {
+                Some(_) => now.map(|events| events.running),
+                None => Some(false),
+            },
+        })
     }
 
     /// Allows a cluster at its disk limit to write for this long, so that rows can be deleted and

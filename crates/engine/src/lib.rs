@@ -33,11 +33,11 @@ pub mod fuzzing {
 
 pub use administration::{
     AdministeredRun, Administration, AdministrationError, AdministrationResult, BoundedList,
-    EngineAccount, EngineDatabase, EngineUser, NewEngineUser,
+    EngineAccount, EngineDatabase, EngineUser, EngineUsers, NewEngineUser, UsersWanted,
 };
 pub use budget::AwakeMemory;
-pub use driver::{Driver, Run, RunUsage};
-pub use engines::Engines;
+pub use driver::{Driver, EngineEvents, Run, RunUsage};
+pub use engines::{ClusterEvents, Engines};
 pub use error::{EngineError, ReadingError, RunError, StartError};
 pub use in_force::{Enforcer, InForce, LimitsInForce};
 pub use kind::{ClusterSpec, EngineKind, KindGreeting, Progress};

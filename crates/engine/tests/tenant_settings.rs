@@ -14,7 +14,7 @@ mod common;
 use common::hostile_tenant::HostileTenant;
 use common::{Client, EnginesFixture, stage2};
 use std::time::Instant;
-use tidegate_engine::{AdministrationError, NewEngineUser};
+use tidegate_engine::{AdministrationError, NewEngineUser, UsersWanted};
 use tidegate_model::{ClusterId, DatabaseName, UserName, UserRole};
 
 /// Variables that are not tried, and why.
@@ -175,7 +175,11 @@ async fn administer(fixture: &EnginesFixture, id: ClusterId) -> Result<(), Strin
     if names != ["test", "tried_1"] || !databases.complete {
         return Err(format!("databases {databases:?}"));
     }
-    let users = admin.users().await.map_err(step("users"))?;
+    let all = UsersWanted {
+        most: 100,
+        ..UsersWanted::default()
+    };
+    let users = admin.users(&all).await.map_err(step("users"))?;
     let names: Vec<_> = users.rows.iter().map(|u| u.name.as_str()).collect();
     let of_user = users.rows.iter().find(|u| u.name == "tried");
     let granted = of_user.map(|u| u.databases.join(","));

@@ -1,7 +1,7 @@
 //! Server variables that an operator may set per cluster: a closed list. A tenant can't set them
 //! for all sessions, and none of them weakens the walls of an engine or the bounds of its memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 /// Values of server variables by name. Each was checked by [`check_variable`].
@@ -21,6 +21,12 @@ pub struct ServerVariable {
 #[derive(Debug, Clone, Copy)]
 pub enum VariableKind {
     Number(u64, u64),
+    /// A number that the engine rounds down to a multiple of the step.
+    Steps {
+        least: u64,
+        most: u64,
+        step: u64,
+    },
     /// Seconds with up to six decimals; 0 means no limit. The least other value is in milliseconds.
     Seconds {
         least_ms: u64,
@@ -86,7 +92,11 @@ pub const SERVER_VARIABLES: &[ServerVariable] = &[
         name: "max_allowed_packet",
         sql_name: "max_allowed_packet",
         // The maximum is the engine's default here.
-        kind: VariableKind::Number(1 << 10, 64 << 20),
+        kind: VariableKind::Steps {
+            least: 1 << 10,
+            most: 64 << 20,
+            step: 1 << 10,
+        },
         help: "Maximum length of a packet or a text, in bytes.",
     },
     ServerVariable {
@@ -156,6 +166,8 @@ pub enum WrongVariable {
         /// Values that are accepted.
         accepted: String,
     },
+    #[error("collation_server={collation} is no collation of character_set_server={charset}")]
+    OtherCharset { charset: String, collation: String },
 }
 
 impl WrongVariable {
@@ -167,6 +179,9 @@ impl WrongVariable {
                 format!("choose one of {}", names.join(", "))
             }
             Self::Value { accepted, .. } => format!("give {accepted}"),
+            Self::OtherCharset { .. } => "set only the collation, which brings its character set: \
+                 `--unset-param character_set_server`"
+                .to_owned(),
         }
     }
 }
@@ -220,7 +235,7 @@ impl ServerVariable {
     pub fn is_number(&self) -> bool {
         matches!(
             self.kind,
-            VariableKind::Number(..) | VariableKind::Seconds { .. }
+            VariableKind::Number(..) | VariableKind::Steps { .. } | VariableKind::Seconds { .. }
         )
     }
 }
@@ -234,6 +249,11 @@ impl VariableKind {
         }
         match self {
             Self::Number(least, most) => whole_number(value, least..=most),
+            Self::Steps { least, most, step } => {
+                let number = whole_number(value, least..=most)?;
+                let is_whole = number.parse::<u64>().ok()?.is_multiple_of(step);
+                is_whole.then_some(number)
+            }
             Self::Seconds { least_ms, most } => seconds(value, least_ms, most),
             Self::Choice(choices) => {
                 let dashed = value.replace([' ', '_'], "-");
@@ -244,15 +264,25 @@ impl VariableKind {
             Self::Modes => {
                 let modes: Vec<_> = value.split(',').map(str::trim).collect();
                 let known = modes.iter().all(|mode| is_mode(mode));
-                known.then(|| modes.join(",").to_ascii_uppercase())
+                known.then(|| {
+                    let mut upper: Vec<_> = modes.iter().map(|m| m.to_ascii_uppercase()).collect();
+                    let mut seen = BTreeSet::new();
+                    upper.retain(|mode| seen.insert(mode.clone()));
+                    upper.join(",")
+                })
             }
             Self::Zone => {
                 let known = |b: u8| b.is_ascii_alphanumeric() || b"_/+-:".contains(&b);
-                (value.len() <= 64 && value.bytes().all(known)).then(|| value.to_owned())
+                let is_short = value.len() <= 64 && value.bytes().all(known);
+                is_short.then(|| match value.eq_ignore_ascii_case("SYSTEM") {
+                    true => "SYSTEM".to_owned(),
+                    false => two_digit_hours(value),
+                })
             }
             Self::CharsetName => {
                 let known = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-                (value.len() <= 64 && value.bytes().all(known)).then(|| value.to_ascii_lowercase())
+                let is_short = value.len() <= 64 && value.bytes().all(known);
+                is_short.then(|| charset_name(&value.to_ascii_lowercase()))
             }
         }
     }
@@ -261,6 +291,9 @@ impl VariableKind {
     fn accepted(self) -> String {
         match self {
             Self::Number(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Steps { least, most, step } => {
+                format!("a multiple of {step} from {least} to {most}")
+            }
             Self::Seconds { least_ms, most } => format!(
                 "0, or seconds from {}.{:03} to {most}",
                 least_ms / 1000,
@@ -273,6 +306,49 @@ impl VariableKind {
             }
             Self::CharsetName => "a name that SHOW COLLATION lists".to_owned(),
         }
+    }
+}
+
+/// Writes an offset such as `+2:00` as the engine does.
+fn two_digit_hours(zone: &str) -> String {
+    let sign = ['+', '-'].into_iter().find(|sign| zone.starts_with(*sign));
+    match (sign, zone.get(1..).and_then(|rest| rest.split_once(':'))) {
+        (Some(sign), Some((hours, minutes))) if hours.len() == 1 => {
+            format!("{sign}0{hours}:{minutes}")
+        }
+        _ => zone.to_owned(),
+    }
+}
+
+/// Returns the name that the engine itself uses: `utf8` is its former name of `utf8mb3`.
+fn charset_name(name: &str) -> String {
+    match name.strip_prefix("utf8") {
+        Some("") => "utf8mb3".to_owned(),
+        Some(rest) if rest.starts_with('_') => format!("utf8mb3{rest}"),
+        _ => name.to_owned(),
+    }
+}
+
+/// Checks that a collation belongs to the character set that is set beside it: the engine would
+/// take the one that is set last, and change the other.
+///
+/// # Errors
+/// If it belongs to another one.
+pub fn check_charset(variables: &ServerVariables) -> Result<(), WrongVariable> {
+    let charset = variables.get("character_set_server");
+    let (Some(charset), Some(collation)) = (charset, variables.get("collation_server")) else {
+        return Ok(());
+    };
+    let rest = collation.strip_prefix(charset.as_str());
+    let fits = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        // A collation of every Unicode character set.
+        || collation.starts_with("uca1400_");
+    match fits {
+        true => Ok(()),
+        false => Err(WrongVariable::OtherCharset {
+            charset: charset.clone(),
+            collation: collation.clone(),
+        }),
     }
 }
 
@@ -314,6 +390,13 @@ mod tests {
             ("wait_timeout", "600", "600"),
             ("WAIT_TIMEOUT", " 0600 ", "600"),
             ("max_allowed_packet", "1048576", "1048576"),
+            ("max_allowed_packet", "1024", "1024"),
+            ("time_zone", "+2:00", "+02:00"),
+            ("time_zone", "system", "SYSTEM"),
+            ("character_set_server", "utf8", "utf8mb3"),
+            ("collation_server", "UTF8_bin", "utf8mb3_bin"),
+            ("collation_server", "utf8mb4_bin", "utf8mb4_bin"),
+            ("sql_mode", "ANSI_QUOTES,ansi_quotes", "ANSI_QUOTES"),
             ("max_statement_time", "0", "0"),
             ("max_statement_time", "0.500", "0.5"),
             ("max_statement_time", "30", "30"),
@@ -342,6 +425,29 @@ mod tests {
     }
 
     #[test]
+    fn a_collation_of_another_character_set_is_refused() {
+        for (charset, collation, fits) in [
+            ("utf8mb4", "utf8mb4_unicode_ci", true),
+            ("latin1", "latin1_bin", true),
+            ("binary", "binary", true),
+            ("utf8mb4", "uca1400_ai_ci", true),
+            ("latin1", "utf8mb4_general_ci", false),
+            ("utf8mb3", "utf8mb4_bin", false),
+            ("latin1", "latin10", false),
+        ] {
+            let both = [
+                ("character_set_server", charset),
+                ("collation_server", collation),
+            ];
+            let both = both.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let checked = check_charset(&both.into());
+            assert_eq!(checked.is_ok(), fits, "{charset} {collation}");
+        }
+        let one = [("collation_server".to_owned(), "latin1_bin".to_owned())];
+        assert_eq!(check_charset(&one.into()), Ok(()));
+    }
+
+    #[test]
     fn other_variables_and_values_are_refused_with_what_is_accepted() {
         for (name, value) in [
             ("wait_timeout", ""),
@@ -352,6 +458,7 @@ mod tests {
             ("wait_timeout", "31536001"),
             ("wait_timeout", "99999999999999999999"),
             ("max_allowed_packet", "1073741824"),
+            ("max_allowed_packet", "1025"),
             ("max_statement_time", "0.000001"),
             ("max_statement_time", "1.2.3"),
             ("max_statement_time", "."),

@@ -27,6 +27,23 @@ pub const MARK_PREFIX: &str = "tidegate:";
 /// Beginning of a name that the engine takes for the name of a folder.
 const RAW_FOLDER: &str = "#mysql50#";
 
+/// Files in the engine's folder of databases whose names a database could have. In a folder's name
+/// the engine writes a dot as `@002e`, so names with a dot are free.
+const ENGINE_FILES: [&str; 6] = [
+    "ibdata1",
+    "ibtmp1",
+    "ib_buffer_pool",
+    "aria_log_control",
+    "mysql_upgrade_info",
+    "mariadb_upgrade_info",
+];
+
+/// Whether a file of the engine has this name, now or at times.
+fn is_engine_file(text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    ENGINE_FILES.contains(&text) || text.strip_prefix("ib_logfile").is_some_and(is_number)
+}
+
 /// User names that mean something else in SQL, in the list of processes or for an operator.
 const RESERVED_USERS: [&str; 9] = [
     "root",
@@ -55,6 +72,8 @@ pub enum SqlNameError {
     Space,
     #[error("it is reserved")]
     Reserved,
+    #[error("a file of the engine has this name, where the folder of the database would be")]
+    EngineFile,
 }
 
 /// Name of a database of a tenant.
@@ -64,11 +83,15 @@ pub struct DatabaseName(String);
 impl DatabaseName {
     pub const HINT: &'static str = "use 1 to 64 characters, of which `_`, `%` and `\\` count twice \
         in a grant; control characters, characters beyond U+FFFF and the names mysql, sys, \
-        performance_schema, information_schema and tidegate:... are not possible";
+        performance_schema, information_schema, tidegate:... and those of the engine's files, such \
+        as ib_logfile0, are not possible";
 
     /// Name of a new database.
     pub fn parse(text: &str) -> Result<Self, SqlNameError> {
         check_new(text)?;
+        if is_engine_file(text) {
+            return Err(SqlNameError::EngineFile);
+        }
         let name = Self::existing(text)?;
         if name.pattern().chars().count() > DATABASE_CHARS_MAX {
             return Err(SqlNameError::TooLong);
@@ -158,6 +181,15 @@ impl UserName {
             true => Err(SqlNameError::Reserved),
             false => Ok(Self(text.to_owned())),
         }
+    }
+
+    /// Name of the accounts without one, by which the engine lets in users that have no account.
+    pub fn anonymous() -> Self {
+        Self(String::new())
+    }
+
+    pub fn is_anonymous(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub fn as_str(&self) -> &str {
@@ -257,8 +289,14 @@ mod tests {
             ("performance_schema", SqlNameError::Reserved),
             ("#mysql50#../x", SqlNameError::Reserved),
             ("Tidegate:read-only", SqlNameError::Reserved),
+            ("ib_logfile0", SqlNameError::EngineFile),
+            ("ibdata1", SqlNameError::EngineFile),
+            ("aria_log_control", SqlNameError::EngineFile),
         ] {
             assert_eq!(DatabaseName::parse(bad), Err(why), "{bad}");
+        }
+        for good in ["ib_logfile", "ib_logfile0x", "aria_log.00000001"] {
+            assert!(DatabaseName::parse(good).is_ok(), "{good}");
         }
     }
 

@@ -153,6 +153,16 @@ impl<'a> Scan<'a> {
         self.rest.first().is_some_and(|b| bytes.contains(b))
     }
 
+    /// Whether nothing is left but the end of the statement.
+    pub fn is_at_end(&self) -> bool {
+        Scan { rest: self.rest }.end().is_some()
+    }
+
+    /// Returns the bytes that are still to be read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Takes the end of the statement.
     pub fn end(&mut self) -> Option<()> {
         self.blank()?;

@@ -24,4 +24,5 @@ pub mod relay;
 pub mod response;
 pub mod server;
 pub mod slices;
+mod status_condition;
 pub mod tls_status;

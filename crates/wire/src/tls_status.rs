@@ -4,6 +4,7 @@
 //! alone.
 
 use crate::kill::{Scan, may_begin_with};
+use crate::status_condition::{self, may_begin_with_version, without_versioned_comments};
 
 /// TLS of the client's connection, in the words of OpenSSL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,30 +34,52 @@ enum Comparison {
 #[derive(Debug, PartialEq, Eq)]
 struct Question<'a> {
     global: bool,
+    about: About<'a>,
+}
+
+/// Part of a question after `STATUS`.
+#[derive(Debug, PartialEq, Eq)]
+enum About<'a> {
+    Names(Names<'a>),
+    /// A condition that is kept as it is.
+    Condition(&'a str),
+}
+
+/// Names or patterns, without their quotes.
+#[derive(Debug, PartialEq, Eq)]
+struct Names<'a> {
     comparison: Comparison,
-    /// Names or patterns, without their quotes.
     names: Vec<&'a str>,
 }
 
 /// Whether this whole statement asks whether the connection is encrypted.
 pub fn is_question(statement: &[u8]) -> bool {
-    parse(statement).is_some()
+    let opened = without_versioned_comments(statement);
+    opened.is_some_and(|statement| parse(&statement).is_some())
 }
 
 /// Returns the statement by which an engine answers with these facts. `None` if this is another
 /// statement.
 pub fn rewrite(statement: &[u8], facts: &TlsFacts) -> Option<Vec<u8>> {
-    let question = parse(statement)?;
-    let sql = match question.has_wildcard() {
-        false => question.plain_answer(facts)?,
-        true => question.filtered_answer(facts),
+    let statement = without_versioned_comments(statement)?;
+    let question = parse(&statement)?;
+    let sql = match &question.about {
+        About::Names(names) if !names.has_wildcard() => names.plain_answer(facts)?,
+        About::Names(names) => {
+            // SHOW STATUS has these sorted by bytes.
+            let sorted = format!("{} ORDER BY BINARY `Variable_name`", names.condition());
+            filtered_answer(question.global, &sorted, facts)
+        }
+        About::Condition(condition) => {
+            filtered_answer(question.global, &format!("({condition})"), facts)
+        }
     };
     Some(sql.into_bytes())
 }
 
 /// Whether a statement with this beginning may ask once it is complete.
 pub(crate) fn may_be_question(beginning: &[u8]) -> bool {
-    may_begin_with(beginning, b"SHOW")
+    may_begin_with(beginning, b"SHOW") || may_begin_with_version(beginning)
 }
 
 fn parse(statement: &[u8]) -> Option<Question<'_>> {
@@ -78,20 +101,35 @@ fn parse(statement: &[u8]) -> Option<Question<'_>> {
     scan.blank()?;
     let word = scan.word()?;
     scan.blank()?;
-    let (comparison, names) = if word.eq_ignore_ascii_case(b"LIKE") {
-        (Comparison::Like, vec![name(&mut scan)?])
+    let about = if word.eq_ignore_ascii_case(b"LIKE") {
+        About::Names(pattern(scan)?)
     } else if word.eq_ignore_ascii_case(b"WHERE") {
-        condition(&mut scan)?
+        match known_names(Scan::new(scan.rest())) {
+            Some(names) => About::Names(names),
+            None => About::Condition(status_condition::read(scan.rest())?),
+        }
     } else {
         return None;
     };
-    scan.end()?;
-    let question = Question {
-        global,
-        comparison,
-        names,
+    Some(Question { global, about })
+}
+
+/// Reads the pattern after LIKE and the end.
+fn pattern(mut scan: Scan<'_>) -> Option<Names<'_>> {
+    let names = Names {
+        comparison: Comparison::Like,
+        names: vec![name(&mut scan)?],
     };
-    question.asks().then_some(question)
+    scan.end()?;
+    names.asks().then_some(names)
+}
+
+/// Reads a comparison of the name with texts, and the end.
+fn known_names(mut scan: Scan<'_>) -> Option<Names<'_>> {
+    let (comparison, names) = condition(&mut scan)?;
+    scan.end()?;
+    let names = Names { comparison, names };
+    names.asks().then_some(names)
 }
 
 /// Reads `Variable_name LIKE '...'`, `= '...'` or `IN ('...', ...)`.
@@ -146,7 +184,7 @@ fn name<'a>(scan: &mut Scan<'a>) -> Option<&'a str> {
     std::str::from_utf8(name).ok()
 }
 
-impl Question<'_> {
+impl Names<'_> {
     /// Whether the answer contains one of the two variables, and only variables whose names are
     /// known to begin with `Ssl_` (or, for patterns, contain it).
     fn asks(&self) -> bool {
@@ -194,27 +232,31 @@ impl Question<'_> {
         (!rows.is_empty()).then(|| format!("{} LIMIT {NAMES_MAX}", rows.join(" UNION ALL ")))
     }
 
-    /// An answer with all variables that the question means.
-    fn filtered_answer(&self, facts: &TlsFacts) -> String {
+    /// Condition that chooses these names.
+    fn condition(&self) -> String {
         let names: Vec<String> = self.names.iter().map(|name| format!("'{name}'")).collect();
         let names = names.join(", ");
-        let condition = match self.comparison {
-            Comparison::Like => format!("LIKE {names}"),
-            Comparison::Equal => format!("= {names}"),
-            Comparison::In => format!("IN ({names})"),
-        };
-        let scope = if self.global { "GLOBAL" } else { "SESSION" };
-        let TlsFacts { version, cipher } = facts;
-        // The names of that table are in capitals; SHOW STATUS sorts by bytes. The limit is above
-        // the number of such variables, and keeps a limit of the session from applying.
-        format!(
-            "SELECT `Variable_name`, `Value` FROM (SELECT CONCAT(LEFT(VARIABLE_NAME, 1), \
-             LOWER(SUBSTR(VARIABLE_NAME, 2))) AS `Variable_name`, CASE VARIABLE_NAME WHEN \
-             'SSL_CIPHER' THEN '{cipher}' WHEN 'SSL_VERSION' THEN '{version}' ELSE VARIABLE_VALUE \
-             END AS `Value` FROM information_schema.{scope}_STATUS) AS s WHERE `Variable_name` \
-             {condition} ORDER BY BINARY `Variable_name` LIMIT 100"
-        )
+        match self.comparison {
+            Comparison::Like => format!("`Variable_name` LIKE {names}"),
+            Comparison::Equal => format!("`Variable_name` = {names}"),
+            Comparison::In => format!("`Variable_name` IN ({names})"),
+        }
     }
+}
+
+/// An answer with all variables that the condition chooses.
+fn filtered_answer(global: bool, condition: &str, facts: &TlsFacts) -> String {
+    let scope = if global { "GLOBAL" } else { "SESSION" };
+    let TlsFacts { version, cipher } = facts;
+    // The names of that table are in capitals, and its rows in the order of SHOW STATUS. The limit
+    // is above the number of variables, and keeps a limit of the session from applying.
+    format!(
+        "SELECT `Variable_name`, `Value` FROM (SELECT IF(LEFT(VARIABLE_NAME, 5) = 'WSREP', \
+         LOWER(VARIABLE_NAME), CONCAT(LEFT(VARIABLE_NAME, 1), LOWER(SUBSTR(VARIABLE_NAME, 2)))) \
+         AS `Variable_name`, CASE VARIABLE_NAME WHEN 'SSL_CIPHER' THEN '{cipher}' WHEN \
+         'SSL_VERSION' THEN '{version}' ELSE VARIABLE_VALUE END AS `Value` FROM \
+         information_schema.{scope}_STATUS) AS s WHERE {condition} LIMIT 100000"
+    )
 }
 
 fn begins_with(text: &str, prefix: &str) -> bool {

@@ -48,6 +48,30 @@ const ABOUT_MORE: &[&str] = &[
     "SHOW STATUS WHERE Variable_name IN ('Ssl_cipher', 'Ssl_accepts')",
 ];
 
+/// Conditions that are kept as they are.
+const CONDITIONS: &[&str] = &[
+    "Variable_name = ?",
+    "Variable_name LIKE ?",
+    "Variable_name IN (?, ?)",
+    "Variable_name = 'Ssl_cipher' OR Variable_name = 'Ssl_version'",
+    "Variable_name = 'Ssl_cipher' AND Value <> ''",
+    "(`Variable_name` LIKE 'Ssl_c%') && Value != \"\"",
+    "lower(Variable_name) = 'ssl_cipher'",
+    "UPPER( variable_name ) IN ('SSL_CIPHER', 'SSL_VERSION')",
+    "Variable_name REGEXP '^ssl_(cipher|version)$'",
+    "Variable_name NOT LIKE 'Com%' AND Variable_name LIKE '%cipher'",
+    "Variable_name = 'Ssl_cipher' OR 1",
+    "Variable_name IN ('Ssl_cipher', 'Uptime')",
+];
+
+/// Questions in versioned comments.
+const VERSIONED: &[&str] = &[
+    "/*!40101 SHOW STATUS LIKE 'Ssl_cipher' */",
+    "SHOW /*!50002 SESSION */ STATUS LIKE 'Ssl_cipher'",
+    "SHOW STATUS LIKE /*! 'Ssl_cipher' */",
+    "/*M! SHOW*/ STATUS LIKE 'Ssl_cipher'",
+];
+
 /// Statements that the engine answers unchanged.
 const OTHERS: &[&str] = &[
     "",
@@ -68,19 +92,21 @@ const OTHERS: &[&str] = &[
     "SHOW STATUS LIKE 'Ssl_cipher'; SELECT 1",
     "SHOW STATUS LIKE 'Ssl_cipher';;",
     "SHOW STATUS LIKE 'Ssl_cipher' LIMIT 1",
-    "SHOW STATUS LIKE /*! 'Ssl_cipher' */",
+    "/*!50701 SHOW STATUS LIKE 'Ssl_cipher' */",
+    "/*!40101 SET NAMES utf8 */",
     "SHOW STATUS LIKE 'Ssl_cipher' /* no end",
     "SHOWSTATUS LIKE 'Ssl_cipher'",
     "SHOW FULL STATUS LIKE 'Ssl_cipher'",
     "SHOW GLOBAL SESSION STATUS LIKE 'Ssl_cipher'",
     "SHOW VARIABLES LIKE 'Ssl_cipher'",
-    "SHOW STATUS WHERE Value = 'Ssl_cipher'",
-    "SHOW STATUS WHERE Variable_name = 'Ssl_cipher' OR 1",
     "SHOW STATUS WHERE Variable_name IN ()",
-    "SHOW STATUS WHERE Variable_name IN ('Ssl_cipher',)",
-    "SHOW STATUS WHERE Variable_name IN ('Ssl_cipher', 'Uptime')",
-    "SHOW STATUS WHERE Variable_name IN ('Ssl_cipher'",
     "SHOW STATUS WHERE `Variable_name = 'Ssl_cipher'",
+    "SHOW STATUS WHERE Variable_name = 'Uptime'",
+    "SHOW STATUS WHERE Variable_name = (SELECT 'Ssl_cipher')",
+    "SHOW STATUS WHERE f('Ssl_cipher')",
+    "SHOW STATUS WHERE Variable_name = 'Ssl_cipher'; SELECT 1",
+    "SHOW STATUS WHERE Variable_name = 'Ssl_cipher' LIMIT 1",
+    "SHOW STATUS WHERE @a = 'Ssl_cipher'",
     "SELECT 1",
     "SELECT 'SHOW STATUS LIKE ''Ssl_cipher'''",
     "EXPLAIN SHOW STATUS LIKE 'Ssl_cipher'",
@@ -127,6 +153,37 @@ fn a_question_about_more_variables_keeps_its_condition() {
 }
 
 #[test]
+fn conditions_are_kept_and_versioned_comments_opened() {
+    for (condition, end) in CONDITIONS
+        .iter()
+        .zip([";", "", " ; -- why", "# why"].iter().cycle())
+    {
+        let question = format!("SHOW GLOBAL STATUS WHERE {condition}{end}");
+        let answer = rewritten(&question).unwrap_or_else(|| panic!("{question}"));
+        let kept = format!("AS s WHERE ({condition}) LIMIT");
+        assert!(answer.contains(&kept), "{answer}");
+        assert!(
+            answer.contains("information_schema.GLOBAL_STATUS"),
+            "{answer}"
+        );
+        assert_eq!(rewritten(&answer), None, "{answer}");
+    }
+    for question in VERSIONED {
+        assert_eq!(
+            rewritten(question),
+            Some(format!("{CIPHER_ROW} LIMIT 8")),
+            "{question}"
+        );
+        for cut in 0..=question.len() {
+            assert!(
+                may_be_question(&question.as_bytes()[..cut]),
+                "{question} cut at {cut}"
+            );
+        }
+    }
+}
+
+#[test]
 fn other_statements_are_left_alone() {
     for statement in OTHERS {
         assert_eq!(rewritten(statement), None, "{statement}");
@@ -134,10 +191,8 @@ fn other_statements_are_left_alone() {
     let long = format!("SHOW STATUS LIKE '{}Ssl_cipher'", "%".repeat(NAME_MAX));
     assert_eq!(rewritten(&long), None);
     let many = format!("'Ssl_cipher'{}", ", 'Ssl_cipher'".repeat(NAMES_MAX));
-    assert_eq!(
-        rewritten(&format!("SHOW STATUS WHERE Variable_name IN ({many})")),
-        None
-    );
+    let many = rewritten(&format!("SHOW STATUS WHERE Variable_name IN ({many})"));
+    assert!(many.is_some_and(|answer| answer.contains("information_schema")));
 }
 
 #[test]
@@ -150,7 +205,7 @@ fn an_answer_is_no_question_and_every_beginning_of_a_question_may_become_one() {
             assert!(may_be_question(beginning), "{question} cut at {cut}");
         }
     }
-    for other in ["SE", "SELECT 1", "SHOWS", "/*! SHOW */", "KILL 1", "X"] {
+    for other in ["SE", "SELECT 1", "SHOWS", "KILL 1", "X"] {
         assert!(!may_be_question(other.as_bytes()), "{other}");
     }
 }

@@ -32,9 +32,18 @@ pub enum UserCommand {
     },
     /// List the users that can log in to a cluster, with their roles
     #[command(visible_alias = "ls")]
+    ///
+    /// Those with a role come first, then those that SQL made, each by name. At most 1000 are shown
+    /// at once. Accounts without a name are shown as ''.
     List {
         /// Name of the cluster
         cluster: String,
+        /// Only users whose name contains this text
+        #[arg(long, value_name = "TEXT")]
+        find: Option<String>,
+        /// Only users after this one in the list, to continue a long list
+        #[arg(long, value_name = "NAME")]
+        after: Option<String>,
     },
     /// Set a new password for a user; a generated one is shown only once
     ///
@@ -42,8 +51,8 @@ pub enum UserCommand {
     Password {
         /// Name of the cluster
         cluster: String,
-        /// Name of the user, without the prefix of the cluster
-        name: String,
+        #[command(flatten)]
+        user: ExistingUser,
         #[command(flatten)]
         password: PasswordArgs,
         #[command(flatten)]
@@ -54,13 +63,38 @@ pub enum UserCommand {
     Delete {
         /// Name of the cluster
         cluster: String,
-        /// Name of the user, without the prefix of the cluster
-        name: String,
+        #[command(flatten)]
+        user: ExistingUser,
         #[command(flatten)]
         confirmed: Confirmed,
         #[command(flatten)]
         at: VersionArgs,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ExistingUser {
+    /// Name of the user, without the prefix of the cluster
+    #[arg(required_unless_present = "anonymous")]
+    name: Option<String>,
+    /// The accounts without a name (''@HOST), which let in users that have no account
+    #[arg(long, conflicts_with = "name", hide_short_help = true)]
+    anonymous: bool,
+}
+
+impl ExistingUser {
+    /// Returns the name, which is empty for the accounts without one.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    /// Returns words for the user.
+    pub fn words(&self) -> String {
+        match self.anonymous {
+            true => "the accounts without a name".to_owned(),
+            false => format!("user {}", self.name()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Args)]

@@ -290,7 +290,7 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
             format!("from {} only", cluster.ip_allow.join(", ")),
         ));
     }
-    rows.extend(events_row(cluster));
+    rows.extend(cluster.events_text().map(|text| ("events", text)));
     rows.extend(variable_rows(context, cluster));
     rows.extend(machine_rows(cluster));
     if cluster.deletion_protection {
@@ -330,17 +330,6 @@ fn sleep_rows(cluster: &Cluster) -> Vec<(&'static str, String)> {
         ),
         ("", LOST_BY_SLEEP.to_owned()),
     ]
-}
-
-/// Events of the engine, if it has any or may run them.
-fn events_row(cluster: &Cluster) -> Option<(&'static str, String)> {
-    let text = match (cluster.events, cluster.events_defined) {
-        (true, Some(count)) => format!("on, {count} defined"),
-        (true, None) => "on".to_owned(),
-        (false, Some(count)) if count > 0 => format!("{count} defined, not running"),
-        (false, _) => return None,
-    };
-    Some(("events", text))
 }
 
 /// Server variables of the engine that were set.

@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result};
 use std::io::{IsTerminal, Read};
 use tidegate_connect::bracketed;
 use tidegate_console::types::{Account, CreateUser, Role, Secret, SetPassword, User};
+use tidegate_console::{Client, UserFilter};
 use tidegate_model::printable;
 use zeroize::Zeroizing;
 
@@ -43,10 +44,11 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
         }
         UserCommand::Password {
             cluster,
-            name,
+            user,
             password,
             at,
         } => {
+            let name = user.name();
             let wanted = SetPassword {
                 password: given_password(*password, name)?,
             };
@@ -58,31 +60,28 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
             step.done("");
             print_login(context, cluster, &user)
         }
-        UserCommand::List { cluster } => {
-            wake(&client, cluster)?;
-            let list = ask(client.users(cluster))?;
-            if !list.complete {
-                screen::say("there are more users than this list can have");
-            }
-            if context.global.json {
-                return screen::print_json(&list.users);
-            }
-            let rows: Vec<_> = list.users.iter().flat_map(user_rows).collect();
-            match rows.is_empty() {
-                true => screen::say("no users"),
-                false => screen::print(&screen::table(&USER_COLUMNS, &rows))?,
-            }
-            Ok(())
+        UserCommand::List {
+            cluster,
+            find,
+            after,
+        } => {
+            let wanted = UserFilter {
+                find: find.clone(),
+                after: after.clone(),
+            };
+            list(context, &client, cluster, &wanted)
         }
         UserCommand::Delete {
             cluster,
-            name,
+            user,
             confirmed,
             at,
         } => {
-            confirm(*confirmed, &format!("deleting user {name}"), || {
+            let name = user.name();
+            let words = user.words();
+            confirm(*confirmed, &format!("deleting {words}"), || {
                 Ok(format!(
-                    "Delete user {name} of cluster {cluster} and end its sessions?"
+                    "Delete {words} of cluster {cluster} and end its sessions?"
                 ))
             })?;
             wake(&client, cluster)?;
@@ -94,10 +93,41 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
                     &serde_json::json!({ "cluster": cluster, "name": name, "deleted": true }),
                 );
             }
-            screen::say(&format!("deleted user {name} of {cluster}"));
+            screen::say(&format!("deleted {words} of {cluster}"));
             Ok(())
         }
     }
+}
+
+/// Prints a page of the list of users.
+fn list(context: &Context, client: &Client, cluster: &str, wanted: &UserFilter) -> Result<()> {
+    wake(client, cluster)?;
+    let list = ask(client.users(cluster, wanted))?;
+    if context.global.json {
+        screen::print_json(&list.users)?;
+    } else {
+        let rows: Vec<_> = list.users.iter().flat_map(user_rows).collect();
+        match rows.is_empty() {
+            true => screen::say("no users"),
+            false => screen::print(&screen::table(&USER_COLUMNS, &rows))?,
+        }
+    }
+    if let Some(next) = &list.next {
+        let find = wanted.find.as_deref();
+        let find = find.map_or(String::new(), |text| {
+            format!(" --find {}", shell_word(text))
+        });
+        let command = format!("user list {cluster}{find} --after={}", shell_word(next));
+        screen::say(&format!(
+            "there are more users: `{}` continues, --find TEXT filters",
+            context.next(&command)
+        ));
+    } else if !list.complete {
+        screen::say(
+            "there are more accounts than the server reads; --find TEXT filters those read",
+        );
+    }
+    Ok(())
 }
 
 /// Reads the password from standard input, or asks for it there. `None`: the server generates one.
@@ -138,6 +168,17 @@ fn checked(password: Zeroizing<String>) -> Result<Secret> {
 fn print_login(context: &Context, cluster: &str, user: &User) -> Result<()> {
     if context.global.json {
         return screen::print_json(user);
+    }
+    if user.name.is_empty() {
+        let password = user.password.as_ref().map_or("(as given)", |p| p.reveal());
+        let rows = [
+            (
+                "user",
+                format!("{}NAME, with any name that has no account", user.user),
+            ),
+            ("password", password.to_owned()),
+        ];
+        return screen::print(&screen::labelled(&rows));
     }
     let mut endpoint = endpoint(context, cluster, &user.name)?;
     let mut options = format!(" --user {}", shell_word(&user.name));
@@ -186,8 +227,13 @@ fn user_rows(user: &User) -> Vec<Vec<String>> {
             (Some(_), true) => "all".to_owned(),
             (Some(_), false) => user.databases.join(","),
         };
+        let is_anonymous = user.name.is_empty();
         vec![
-            user.name.clone(),
+            if is_anonymous {
+                "''".to_owned()
+            } else {
+                user.name.clone()
+            },
             if locked {
                 format!("{name} (locked)")
             } else {
@@ -195,7 +241,11 @@ fn user_rows(user: &User) -> Vec<Vec<String>> {
             },
             databases,
             hosts.join(","),
-            user.user.clone(),
+            if is_anonymous {
+                format!("{}NAME", user.user)
+            } else {
+                user.user.clone()
+            },
         ]
     });
     rows.collect()

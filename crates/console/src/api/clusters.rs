@@ -132,11 +132,12 @@ pub async fn show_cluster(
     caller: ApiCaller,
 ) -> Result<Json<Cluster>, ApiError> {
     let usage = api.control.usage(&name).await?;
-    let events_defined = api.control.events(&name).await?;
+    let events = api.control.events(&name).await?;
     let shown = api.describe_to(&caller, api.control.cluster(&name)?);
     Ok(Json(Cluster {
         usage: Some(usage.into()),
-        events_defined,
+        events_defined: events.defined,
+        events_running: events.running,
         ..shown
     }))
 }
@@ -387,6 +388,7 @@ impl Api {
             ping_holds: view.settings.ping_holds,
             events: view.settings.events,
             events_defined: None,
+            events_running: None,
             ip_allow: networks,
             variables: view.settings.variables,
             variables_wait: view.variables_wait,

@@ -85,6 +85,8 @@ fn routes_and_description() -> (Router<Api>, Description) {
         .routes(routes!(users::list_users, users::create_user))
         .routes(routes!(users::delete_user))
         .routes(routes!(users::set_user_password))
+        .routes(routes!(users::delete_anonymous_user))
+        .routes(routes!(users::set_anonymous_password))
         .routes(routes!(sessions::list_sessions))
         .routes(routes!(sessions::kill_session))
         .routes(routes!(server::show_server))

@@ -3,7 +3,7 @@
 use crate::errors::ApiError;
 use crate::limits;
 use serde::Deserialize;
-use tidegate_control::{ClustersWanted, ListStart, SessionsWanted};
+use tidegate_control::{ClustersWanted, ListStart, SessionsWanted, UsersWanted};
 use tidegate_model::{ClusterName, ClusterState, SessionId};
 
 /// Query of the list of clusters.
@@ -26,19 +26,31 @@ impl ClusterQuery {
                     .map_err(|error| wrong_query(&format!("after is {name:?}, but {error}")))?,
             ),
         };
-        let find = self.find.unwrap_or_default();
-        if find.chars().count() > limits::FIND_MAX {
-            let most = limits::FIND_MAX;
-            return Err(wrong_query(&format!(
-                "find is longer than {most} characters"
-            )));
-        }
         Ok(ClustersWanted {
             start,
             most: page_size(self.limit)?,
-            find: find.trim().to_lowercase(),
+            find: find_text(self.find)?.trim().to_lowercase(),
             prefix: self.prefix,
             state: self.state,
+        })
+    }
+}
+
+/// Query of the list of users of a cluster.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserQuery {
+    after: Option<String>,
+    limit: Option<usize>,
+    find: Option<String>,
+}
+
+impl UserQuery {
+    pub fn wanted(self) -> Result<UsersWanted, ApiError> {
+        Ok(UsersWanted {
+            find: find_text(self.find)?,
+            after: self.after,
+            most: page_size(self.limit)?,
         })
     }
 }
@@ -68,6 +80,17 @@ impl SessionQuery {
             after: self.after.map(SessionId),
             most: page_size(self.limit)?,
         })
+    }
+}
+
+fn find_text(find: Option<String>) -> Result<String, ApiError> {
+    let find = find.unwrap_or_default();
+    let most = limits::FIND_MAX;
+    match find.chars().count() > most {
+        true => Err(wrong_query(&format!(
+            "find is longer than {most} characters"
+        ))),
+        false => Ok(find),
     }
 }
 

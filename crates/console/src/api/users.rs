@@ -3,6 +3,7 @@
 use super::clusters::VersionQuery;
 use super::idempotency::WriteApi;
 use super::json_body::JsonObject;
+use super::paging::UserQuery;
 use crate::errors::ApiError;
 use crate::state::Api;
 use crate::types::{Account, CreateUser, ErrorBody, Secret, SetPassword, User, UserList};
@@ -12,13 +13,22 @@ use axum::http::StatusCode;
 use tidegate_control::{NewUser, UserView, UserWithPassword};
 use zeroize::Zeroizing;
 
-/// Lists the users that can log in to a cluster, by name. The cluster is woken for it.
+/// Lists the users that can log in to a cluster: those with a role first, then those that SQL made,
+/// each by name, page by page. Without `limit`, a page has 1000. The cluster is woken for it.
 #[utoipa::path(
     get,
     path = "/v1/clusters/{name}/users",
     tag = "users",
     security(("key" = ["clusters"])),
-    params(("name" = String, Path)),
+    params(
+        ("name" = String, Path),
+        ("after" = Option<String>, Query, description = "only users after this one in the list: \
+         the `next` of the page before"),
+        ("limit" = Option<u16>, Query, description = "most users of the page", minimum = 1,
+         maximum = 1000),
+        ("find" = Option<String>, Query, description = "only users whose name contains this text",
+         max_length = 100)
+    ),
     responses(
         (status = 200, body = UserList),
         (status = 404, description = "no such cluster", body = ErrorBody),
@@ -28,12 +38,14 @@ use zeroize::Zeroizing;
 pub async fn list_users(
     State(api): State<Api>,
     Path(name): Path<String>,
+    Query(query): Query<UserQuery>,
 ) -> Result<Json<UserList>, ApiError> {
-    let list = api.control.users(&name).await?;
-    let users = list.rows.into_iter().map(|user| user_body(user, None));
+    let page = api.control.users(&name, query.wanted()?).await?;
+    let users = page.rows.into_iter().map(|user| user_body(user, None));
     Ok(Json(UserList {
         users: users.collect(),
-        complete: list.complete,
+        complete: page.complete && page.next.is_none(),
+        next: page.next,
     }))
 }
 
@@ -124,6 +136,57 @@ pub async fn set_user_password(
         .at_version(at.version)
         .user_password(&name, &user, password)
         .await?;
+    Ok(Json(with_password(changed)))
+}
+
+/// Deletes the accounts without a name, and ends the sessions of users that have no account: the
+/// engine let them in by these.
+#[utoipa::path(
+    delete,
+    path = "/v1/clusters/{name}/anonymous-user",
+    tag = "users",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path), VersionQuery),
+    responses(
+        (status = 204),
+        (status = 404, description = "no such cluster or accounts", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn delete_anonymous_user(
+    WriteApi(api): WriteApi,
+    Path(name): Path<String>,
+    Query(at): Query<VersionQuery>,
+) -> Result<StatusCode, ApiError> {
+    let control = api.control.at_version(at.version);
+    control.delete_user(&name, "").await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Replaces the password of the accounts without a name. If it is generated, only this answer
+/// contains it.
+#[utoipa::path(
+    post,
+    path = "/v1/clusters/{name}/anonymous-user/password",
+    tag = "users",
+    security(("key" = ["clusters"])),
+    params(("name" = String, Path), VersionQuery),
+    request_body = SetPassword,
+    responses(
+        (status = 200, body = User),
+        (status = 404, description = "no such cluster or accounts", body = ErrorBody),
+        (status = "default", body = ErrorBody)
+    )
+)]
+pub async fn set_anonymous_password(
+    WriteApi(api): WriteApi,
+    Path(name): Path<String>,
+    Query(at): Query<VersionQuery>,
+    JsonObject(wanted): JsonObject<SetPassword>,
+) -> Result<Json<User>, ApiError> {
+    let password = given(wanted.password);
+    let control = api.control.at_version(at.version);
+    let changed = control.user_password(&name, "", password).await?;
     Ok(Json(with_password(changed)))
 }
 

@@ -21,6 +21,15 @@ pub struct SessionFilter {
     pub user: Option<String>,
 }
 
+/// Users that a page contains.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Text in the name.
+    pub find: Option<String>,
+    /// Only users after this one in the list.
+    pub after: Option<String>,
+}
+
 impl ClusterFilter {
     /// Returns the path of the page after this name, of at most `limit` clusters.
     pub(super) fn path(&self, after: Option<&str>, limit: Option<&str>) -> String {
@@ -46,6 +55,17 @@ impl SessionFilter {
             ("after", after.as_deref()),
         ];
         path_with("/v1/sessions", &fields)
+    }
+}
+
+impl UserFilter {
+    /// Returns the path of the page of a cluster's users.
+    pub(super) fn path(&self, list: &str) -> String {
+        let fields = [
+            ("find", self.find.as_deref()),
+            ("after", self.after.as_deref()),
+        ];
+        path_with(list, &fields)
     }
 }
 

@@ -10,7 +10,7 @@ mod tests;
 mod transport;
 
 pub use error::ClientError;
-pub use filters::{ClusterFilter, SessionFilter};
+pub use filters::{ClusterFilter, SessionFilter, UserFilter};
 
 use crate::limits;
 use crate::types::{
@@ -208,9 +208,10 @@ impl Client {
             .map(drop)
     }
 
-    pub async fn users(&self, cluster: &str) -> ClientResult<UserList> {
-        self.request_json(Method::GET, &cluster_path(cluster, "/users"), NO_BODY)
-            .await
+    /// Returns a page of a cluster's users.
+    pub async fn users(&self, cluster: &str, wanted: &UserFilter) -> ClientResult<UserList> {
+        let path = wanted.path(&cluster_path(cluster, "/users"));
+        self.request_json(Method::GET, &path, NO_BODY).await
     }
 
     pub async fn create_user(&self, cluster: &str, wanted: &CreateUser) -> ClientResult<User> {
@@ -218,20 +219,20 @@ impl Client {
             .await
     }
 
+    /// `name`: empty for the accounts without a name.
     pub async fn set_user_password(
         &self,
         cluster: &str,
         name: &str,
         wanted: &SetPassword,
     ) -> ClientResult<User> {
-        let path = format!("/users/{}/password", percent_encoded(name));
-        self.request_json(Method::POST, &cluster_path(cluster, &path), Some(wanted))
-            .await
+        let path = user_path(cluster, name, "/password");
+        self.request_json(Method::POST, &path, Some(wanted)).await
     }
 
+    /// `name`: empty for the accounts without a name.
     pub async fn delete_user(&self, cluster: &str, name: &str) -> ClientResult<()> {
-        let path = format!("/users/{}", percent_encoded(name));
-        self.request(Method::DELETE, &cluster_path(cluster, &path), NO_BODY)
+        self.request(Method::DELETE, &user_path(cluster, name, ""), NO_BODY)
             .await
             .map(drop)
     }
@@ -384,6 +385,15 @@ impl Client {
 
 fn cluster_path(name: &str, rest: &str) -> String {
     format!("/v1/clusters/{}{rest}", percent_encoded(name))
+}
+
+/// Returns the path of a user; an empty name is that of the accounts without one.
+fn user_path(cluster: &str, name: &str, rest: &str) -> String {
+    let user = match name {
+        "" => "/anonymous-user".to_owned(),
+        name => format!("/users/{}", percent_encoded(name)),
+    };
+    cluster_path(cluster, &format!("{user}{rest}"))
 }
 
 /// Encodes a name for a path: all characters except the unreserved ones of RFC 3986 become `%XX`,

@@ -86,6 +86,12 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub events_defined: Option<u64>,
+    /// Whether its engine runs events now, as the engine itself tells: SQL can turn them on and off
+    /// until the next sleep. Only in the answer that describes one cluster, and missing if the
+    /// engine does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub events_running: Option<bool>,
     /// Server variables that were set, for all sessions.
     #[serde(default)]
     #[schema(value_type = Object)]
@@ -98,6 +104,35 @@ pub struct Cluster {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub usage: Option<Usage>,
+}
+
+impl Cluster {
+    /// Returns words for the events of the cluster. `None` if there is nothing to tell.
+    pub fn events_text(&self) -> Option<String> {
+        events_text(self.events, self.events_defined, self.events_running)
+    }
+}
+
+/// Returns words for events. `setting`: whether the operator turned them on.
+pub fn events_text(setting: bool, defined: Option<u64>, running: Option<bool>) -> Option<String> {
+    let count = defined.map(|count| format!("{count} defined"));
+    let state = match (setting, running) {
+        (true, Some(true)) | (false, Some(false)) => {
+            return match (setting, count) {
+                (true, Some(count)) => Some(format!("on, {count}")),
+                (true, None) => Some("on".to_owned()),
+                (false, Some(count)) if defined > Some(0) => Some(format!("{count}, not running")),
+                (false, _) => None,
+            };
+        }
+        (true, None) => "on, but the engine does not tell whether they run",
+        (true, Some(false)) => "on, but not running: they are off until the next wake",
+        (false, Some(true)) => "running: SQL turned them on, until the cluster sleeps",
+        (false, None) if defined > Some(0) => "the engine does not tell whether they run",
+        (false, None) => return None,
+    };
+    let count = count.map_or(String::new(), |count| format!("{count}, "));
+    Some(format!("{count}{state}"))
 }
 
 /// State of a cluster.

@@ -24,6 +24,7 @@ pub use certificate::{
 };
 pub use cluster::{
     ChangeCluster, Cluster, ClusterList, CreateCluster, DATABASE, RenameCluster, StateSchema,
+    events_text,
 };
 pub use connect::{
     ClientList, ConnectForm, ConnectStrings, KnownClient, KnownPlatform, TestConnection,

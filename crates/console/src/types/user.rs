@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 /// A user of a cluster: all accounts of one name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct User {
+    /// Empty for accounts without a name.
     #[schema(example = "app")]
     pub name: String,
     /// Full user name, with the cluster's prefix.
@@ -85,10 +86,14 @@ impl From<UserRole> for Role {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UserList {
-    /// By name, root included.
+    /// Users with a role first, root included, then those that SQL made, each by name.
     pub users: Vec<User>,
-    /// Whether these are all. A list has at most 1000.
+    /// Whether there are no others after these.
     pub complete: bool,
+    /// Name to send as `after` for the next page; missing on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "app")]
+    pub next: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::OnceLock;
-use tidegate_control::OperationStep;
+use tidegate_control::{OperationStep, UsersWanted};
 
 /// A write that is interrupted after a step.
 struct Crash {
@@ -263,7 +263,11 @@ pub async fn killed_in_each_write(data: &Path) {
     let databases = server.control.databases("kept").await.unwrap().rows;
     let names: Vec<_> = databases.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names, ["made", "test"]);
-    let users = server.control.users("kept").await.unwrap().rows;
+    let wanted = UsersWanted {
+        most: 10,
+        ..UsersWanted::default()
+    };
+    let users = server.control.users("kept", wanted).await.unwrap().rows;
     let names: Vec<_> = users.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names, ["changed", "made", "root"]);
     let keys = server.control.keys();

@@ -2,7 +2,7 @@
 
 use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
-use crate::engine_error::{administration_error, engine_error};
+use crate::engine_error::{Work, administration_error, engine_error};
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use std::sync::Arc;
 use tidegate_engine::{AdministeredRun, Administration, AdministrationError, RunError};
@@ -24,9 +24,8 @@ impl Administered {
         admin.map_err(|e| engine_error(e, &self.entry.name()))
     }
 
-    /// Error of a statement about a user or a database, which `what` names.
-    pub fn error(&self, error: AdministrationError, what: &str) -> ControlError {
-        administration_error(error, what, &self.entry.name())
+    pub fn error(&self, error: AdministrationError, work: Work<'_>) -> ControlError {
+        administration_error(error, work, &self.entry.name())
     }
 }
 
@@ -45,12 +44,12 @@ impl Tries {
         self.is_second || self.is_resumed
     }
 
-    /// Ends the operation with the error of a try, which `what` names, or lets it be tried again.
+    /// Ends the operation with the error of a try, or lets it be tried again.
     pub async fn try_again(
         &mut self,
         on: &Administered,
         error: AdministrationError,
-        what: &str,
+        work: Work<'_>,
     ) -> ControlResult<()> {
         let is_lost = matches!(
             &error,
@@ -61,7 +60,7 @@ impl Tries {
                 }
         );
         if !is_lost || std::mem::replace(&mut self.is_second, true) {
-            return Err(on.error(error, what));
+            return Err(on.error(error, work));
         }
         // The next lease must be one of the next run.
         on.run.has_ended().await;

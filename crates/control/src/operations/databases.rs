@@ -2,6 +2,7 @@
 
 use super::administered::{SHOWN_CHARS_MAX, Tries, no_such};
 use crate::control::Control;
+use crate::engine_error::Work;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::views::{DatabaseView, ListView};
 use tidegate_engine::{AdministrationError, EngineDatabase};
@@ -23,7 +24,7 @@ impl Control {
                             complete: list.complete,
                         });
                     }
-                    Err(error) => tries.try_again(&on, error, "the databases").await?,
+                    Err(error) => tries.try_again(&on, error, Work::List("databases")).await?,
                 }
             }
         })
@@ -45,15 +46,19 @@ impl Control {
                     // An earlier try has made it.
                     Err(AdministrationError::Exists) if tries.has_earlier() => {
                         let list = admin.databases().await;
-                        let list = list.map_err(|e| on.error(e, &named(&name)))?;
+                        let list = list.map_err(|e| on.error(e, Work::Change(&named(&name))))?;
                         let mut rows = list.rows.into_iter();
                         let made = rows.find(|database| database.name == name.as_str());
                         let missing = AdministrationError::Missing;
                         return made
                             .map(database_view)
-                            .ok_or_else(|| on.error(missing, &named(&name)));
+                            .ok_or_else(|| on.error(missing, Work::Change(&named(&name))));
                     }
-                    Err(error) => tries.try_again(&on, error, &named(&name)).await?,
+                    Err(error) => {
+                        tries
+                            .try_again(&on, error, Work::Change(&named(&name)))
+                            .await?
+                    }
                 }
             }
         })
@@ -72,7 +77,11 @@ impl Control {
                 match on.admin()?.delete_database(&name).await {
                     Ok(()) => return Ok(()),
                     Err(AdministrationError::Missing) if tries.has_earlier() => return Ok(()),
-                    Err(error) => tries.try_again(&on, error, &named(&name)).await?,
+                    Err(error) => {
+                        tries
+                            .try_again(&on, error, Work::Change(&named(&name)))
+                            .await?
+                    }
                 }
             }
         })

@@ -23,6 +23,7 @@ use crate::error::{ControlError, ControlResult};
 use crate::limits;
 use crate::views::ClusterView;
 use std::sync::Arc;
+use tidegate_engine::ClusterEvents;
 use tidegate_model::{ClusterName, ClusterState, ClusterUsage};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
@@ -74,8 +75,8 @@ impl Control {
             .map_err(|e| engine_error(e, &entry.name()))
     }
 
-    /// Returns the number of events of a cluster, without waking it, if it is known.
-    pub async fn events(&self, name: &str) -> ControlResult<Option<u64>> {
+    /// Returns the events of a cluster, as far as they are known, without waking it.
+    pub async fn events(&self, name: &str) -> ControlResult<ClusterEvents> {
         let entry = self.entry(name)?;
         self.engines()
             .events(entry.id)

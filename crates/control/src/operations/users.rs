@@ -6,39 +6,42 @@ use super::chosen_password::ChosenPassword;
 use super::databases::{bad_database, existing_database};
 use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
+use crate::engine_error::Work;
 use crate::engine_error::engine_error;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
 use crate::requests::Intent;
-use crate::views::{AccountView, ListView, NewUser, UserView, UserWithPassword};
+use crate::views::{AccountView, NewUser, UserPage, UserView, UserWithPassword};
 use std::sync::Arc;
 use std::time::Instant;
 use tidegate_engine::{
     Administration, AdministrationError, AdministrationResult, EngineAccount, EngineUser,
-    NewEngineUser,
+    NewEngineUser, UsersWanted,
 };
 use tidegate_model::{AccountBook, DatabaseName, SqlNameError, UserName, UserRole, Verifier};
 use zeroize::Zeroizing;
 
 impl Control {
-    /// Lists the users that can log in to a cluster, by name.
-    pub async fn users(&self, cluster: &str) -> ControlResult<ListView<UserView>> {
+    /// Lists the users that can log in to a cluster: those with a role first, then the others, by
+    /// name.
+    pub async fn users(&self, cluster: &str, wanted: UsersWanted) -> ControlResult<UserPage> {
         let this = self.clone();
         let cluster = cluster.to_owned();
         self.to_its_end(async move {
             let mut tries = Tries::default();
             loop {
                 let on = this.administered(&cluster).await?;
-                match on.admin()?.users().await {
-                    Ok(list) => {
-                        let rows = list.rows.into_iter();
+                match on.admin()?.users(&wanted).await {
+                    Ok(page) => {
+                        let rows = page.rows.into_iter();
                         let rows = rows.map(|user| user_view(&on.entry, user));
-                        return Ok(ListView {
+                        return Ok(UserPage {
                             rows: rows.collect(),
-                            complete: list.complete,
+                            next: page.next,
+                            complete: page.complete,
                         });
                     }
-                    Err(error) => tries.try_again(&on, error, "the users").await?,
+                    Err(error) => tries.try_again(&on, error, Work::List("users")).await?,
                 }
             }
         })
@@ -96,7 +99,11 @@ impl Control {
                 Err(AdministrationError::Exists) if self.is_resumed() => {
                     return self.user_made_earlier(&on, &new).await;
                 }
-                Err(error) => tries.try_again(&on, error, &named(&new.name)).await?,
+                Err(error) => {
+                    tries
+                        .try_again(&on, error, Work::Change(&named(&new.name)))
+                        .await?
+                }
             }
         }
     }
@@ -109,13 +116,11 @@ impl Control {
         new: &NewEngineUser,
     ) -> ControlResult<UserView> {
         let seen = self.check_password(&on.entry, &new.name, new.stage2).await;
-        let exists = |_| on.error(AdministrationError::Exists, &named(&new.name));
+        let what = named(&new.name);
+        let exists = |_| on.error(AdministrationError::Exists, Work::Change(&what));
         seen.map_err(exists)?;
-        let users = on.admin()?.users().await;
-        let users = users.map_err(|e| on.error(e, &named(&new.name)))?;
-        let mut rows = users.rows.into_iter();
-        let user = rows.find(|user| user.name == new.name.as_str());
-        let user = user.unwrap_or_else(|| EngineUser::named(new.name.as_str()));
+        let user = find_user(on.admin()?, &new.name).await;
+        let user = user.map_err(|e| on.error(e, Work::Change(&what)))?;
         Ok(user_view(&on.entry, user))
     }
 
@@ -170,7 +175,11 @@ impl Control {
                             password: password.generated,
                         });
                     }
-                    Err(error) => tries.try_again(&on, error, &named(&name)).await?,
+                    Err(error) => {
+                        tries
+                            .try_again(&on, error, Work::Change(&named(&name)))
+                            .await?
+                    }
                 }
             }
         })
@@ -189,7 +198,11 @@ impl Control {
                 match on.admin()?.delete_user(&name).await {
                     Ok(()) => break on,
                     Err(AdministrationError::Missing) if tries.has_earlier() => break on,
-                    Err(error) => tries.try_again(&on, error, &named(&name)).await?,
+                    Err(error) => {
+                        tries
+                            .try_again(&on, error, Work::Change(&named(&name)))
+                            .await?
+                    }
                 }
             };
             // An error here costs the book only, and the engine has the last word at a login.
@@ -205,7 +218,7 @@ impl Control {
                     }
                     other => other,
                 };
-                on.error(error, &named(&name))
+                on.error(error, Work::Change(&named(&name)))
             })
         })
         .await
@@ -281,16 +294,32 @@ async fn set_password(
     name: &UserName,
     stage2: [u8; 20],
 ) -> AdministrationResult<EngineUser> {
-    let users = admin.users().await?;
-    let mut rows = users.rows.into_iter();
-    let user = rows.find(|user| user.name == name.as_str());
+    let user = find_user(admin, name).await?;
     admin.set_user_password(name, stage2).await?;
-    // A list has a bound, so the user may be beyond it.
+    Ok(user)
+}
+
+/// Reads a user. A list has a bound, so that nothing but the name may be known.
+async fn find_user(
+    admin: &dyn Administration,
+    name: &UserName,
+) -> AdministrationResult<EngineUser> {
+    let wanted = UsersWanted {
+        find: name.as_str().to_owned(),
+        most: limits::USERS_READ,
+        ..UsersWanted::default()
+    };
+    let mut rows = admin.users(&wanted).await?.rows.into_iter();
+    let user = rows.find(|user| user.name == name.as_str());
     Ok(user.unwrap_or_else(|| EngineUser::named(name.as_str())))
 }
 
-/// Name of a user that may exist. One that no user can have is as unknown as any other.
+/// Name of a user that may exist; empty for the accounts without a name. One that no user can have
+/// is as unknown as any other.
 fn existing_user(name: &str, cluster: &str) -> ControlResult<UserName> {
+    if name.is_empty() {
+        return Ok(UserName::anonymous());
+    }
     UserName::existing(name).map_err(|error| match error {
         SqlNameError::Reserved => bad_user(name, error),
         _ => no_such("user", name, cluster),
@@ -354,6 +383,9 @@ fn check_prefix(entry: &ClusterEntry, name: &UserName) -> ControlResult<()> {
 }
 
 fn named(name: &UserName) -> String {
+    if name.is_anonymous() {
+        return "accounts without a name".to_owned();
+    }
     format!("user {:?}", name.as_str())
 }
 

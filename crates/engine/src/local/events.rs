@@ -1,5 +1,7 @@
-//! Events that tenants have defined. Only their number is read, never their text.
+//! Events that tenants have defined. Only their number is read, never their text, and whether the
+//! scheduler runs them: a tenant with the right can turn it on and off in SQL.
 
+use crate::driver::EngineEvents;
 use crate::local::admin::admin_line::AdminLine;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,11 +26,17 @@ impl EventCount {
 
     /// Reads the number again. A failed reading changes nothing: a tenant can lock or drop the
     /// table.
-    pub async fn read(&self, line: &AdminLine) -> Option<u64> {
-        let rows = line.run("SELECT COUNT(*) FROM mysql.event").await.ok()?;
-        let cell = rows.first()?.first()?.as_deref()?;
-        let count = std::str::from_utf8(cell).ok()?.parse().ok()?;
-        self.0.store(count, Ordering::Relaxed);
-        Some(count)
+    pub async fn read(&self, line: &AdminLine) -> Option<EngineEvents> {
+        let sql = "SELECT COUNT(*), @@GLOBAL.event_scheduler FROM mysql.event";
+        let rows = line.run(sql).await.ok()?;
+        let [Some(count), Some(scheduler)] = &rows.first()?[..] else {
+            return None;
+        };
+        let defined = std::str::from_utf8(count).ok()?.parse().ok()?;
+        self.0.store(defined, Ordering::Relaxed);
+        Some(EngineEvents {
+            defined,
+            running: scheduler.eq_ignore_ascii_case(b"ON"),
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::administration::Administration;
 use crate::bound_task::BoundTask;
-use crate::driver::{Run, RunUsage};
+use crate::driver::{EngineEvents, Run, RunUsage};
 use crate::error::RunError;
 use crate::limits::{
     ADMIN_LOGIN_MAX, FORGET_LOOK, HOST_CHARS_MAX, OTHER_HOSTS_MAX, OTHERS_MAX,
@@ -320,7 +320,7 @@ impl Run for LocalRun {
         })
     }
 
-    fn events(&self) -> BoxFuture<'_, Option<u64>> {
+    fn events(&self) -> BoxFuture<'_, Option<EngineEvents>> {
         Box::pin(self.events.read(&self.admin))
     }
 

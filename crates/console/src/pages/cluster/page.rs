@@ -10,7 +10,7 @@ use crate::pages::cluster_row::ClusterRow;
 use crate::pages::frame::{Frame, MenuEntry, Notice, WarningView};
 use crate::pages::words::{Moment, span};
 use crate::state::Web;
-use crate::types::{DATABASE, FILE_SIZE_WAITS, Warning};
+use crate::types::{DATABASE, FILE_SIZE_WAITS, Warning, events_text};
 use std::time::Duration;
 use tidegate_connect::bracketed;
 use tidegate_control::{ControlError, SessionPage, SessionView};
@@ -40,6 +40,7 @@ pub async fn cluster_page(
     let control = &web.api.control;
     let view = control.cluster(name)?;
     let usage = control.usage(name).await?;
+    let events = control.events(name).await?;
     let recent = web.api.events.of_cluster(view.id);
     let face = web.api.face.borrow().clone();
     let sessions = control.session_page(&part.wanted(name), |_| true)?;
@@ -85,7 +86,8 @@ pub async fn cluster_page(
             .map(|(name, value)| format!("{name}={value}"))
             .collect(),
         variables_wait: view.variables_wait,
-        events_defined: control.events(name).await?.unwrap_or_default(),
+        events: events_text(view.settings.events, events.defined, events.running)
+            .unwrap_or_else(|| "off".to_owned()),
         deleting: false,
         row: ClusterRow::of(&view),
     })

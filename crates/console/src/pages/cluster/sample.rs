@@ -128,7 +128,7 @@ fn cluster_sample(state: ClusterState, full: bool) -> String {
         protected: !full,
         variables: vec!["time_zone=Europe/Paris".to_owned()],
         variables_wait: full,
-        events_defined: 3,
+        events: "3 defined, not running".to_owned(),
         deleting: full,
     };
     page.render().unwrap()

@@ -72,8 +72,8 @@ pub struct ClusterPage {
     pub settings: SettingsForm,
     /// Server variables that were set, `NAME=VALUE` each.
     pub variables: Vec<String>,
-    /// Number of events that it has, as far as is known.
-    pub events_defined: u64,
+    /// Words for its events.
+    pub events: String,
     /// Whether they apply only from the next wake on.
     pub variables_wait: bool,
     /// Whether it can't be deleted.

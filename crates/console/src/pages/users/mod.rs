@@ -12,13 +12,16 @@ use super::problem;
 use super::respond::{html_page, status_of};
 use super::sign_in::NoFields;
 use crate::auth::{CheckedForm, SignedIn};
+use crate::limits::{FIND_MAX, ROWS_PER_PAGE};
 use crate::state::Web;
 use crate::types::Secret;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use tidegate_control::{ControlError, ControlResult, ErrorCode, NewUser, UserWithPassword};
+use tidegate_control::{
+    ControlError, ControlResult, ErrorCode, NewUser, UserWithPassword, UsersWanted,
+};
 use tidegate_model::{ClusterState, UserRole};
 use view::{DatabaseRow, Lists, MadeUser, UserRow, UsersPage};
 
@@ -51,9 +54,32 @@ pub struct DeleteDatabaseFields {
     confirm: String,
 }
 
+/// Part of the list of users that is requested.
+#[derive(Default, Deserialize)]
+pub struct UsersQuery {
+    /// Text to find in names.
+    #[serde(default)]
+    find: String,
+    /// Name of the last user of the page before.
+    after: Option<String>,
+}
+
+impl UsersQuery {
+    fn text(&self) -> String {
+        self.find.trim().chars().take(FIND_MAX).collect()
+    }
+
+    /// Returns the query of the page after a user.
+    fn query(&self, after: &str) -> String {
+        let fields = [("find", self.find.trim()), ("after", after)];
+        serde_urlencoded::to_string(fields).unwrap_or_default()
+    }
+}
+
 /// Parts of the page other than the lists.
 #[derive(Default)]
 struct UsersExtra {
+    part: UsersQuery,
     made: Option<MadeUser>,
     notice: Option<Notice>,
     wanted_user: String,
@@ -63,9 +89,14 @@ struct UsersExtra {
 pub async fn show_users(
     State(web): State<Web>,
     Path(name): Path<String>,
+    Query(part): Query<UsersQuery>,
     who: SignedIn,
 ) -> Response {
-    respond(&web, &who, &name, StatusCode::OK, UsersExtra::default()).await
+    let extra = UsersExtra {
+        part,
+        ..UsersExtra::default()
+    };
+    respond(&web, &who, &name, StatusCode::OK, extra).await
 }
 
 /// A browser that reloads the address of a form's answer gets the page without a password.
@@ -251,7 +282,7 @@ async fn users_page(
     let view = web.api.control.cluster(name)?;
     let mut notice = extra.notice;
     let lists = match view.state {
-        ClusterState::Awake => match lists(web, name).await {
+        ClusterState::Awake => match lists(web, name, &extra.part).await {
             Ok(lists) => Some(lists),
             Err(error) => {
                 notice = notice.or_else(|| Some(Notice::from(&error)));
@@ -274,12 +305,19 @@ async fn users_page(
     })
 }
 
-async fn lists(web: &Web, name: &str) -> ControlResult<Lists> {
-    let users = web.api.control.users(name).await?;
+async fn lists(web: &Web, name: &str, part: &UsersQuery) -> ControlResult<Lists> {
+    let wanted = UsersWanted {
+        find: part.text(),
+        after: part.after.clone(),
+        most: ROWS_PER_PAGE,
+    };
+    let users = web.api.control.users(name, wanted).await?;
     let databases = web.api.control.databases(name).await?;
     Ok(Lists {
         users: users.rows.iter().map(UserRow::of).collect(),
-        users_complete: users.complete,
+        users_complete: users.complete && users.next.is_none(),
+        next_users: users.next.map(|next| part.query(&next)),
+        find: part.find.trim().to_owned(),
         databases: databases.rows.iter().map(DatabaseRow::of).collect(),
         databases_complete: databases.complete,
     })

@@ -50,6 +50,8 @@ fn lists(databases: usize) -> Lists {
             user("root", Some(UserRole::Admin)),
         ],
         users_complete: true,
+        next_users: None,
+        find: String::new(),
         databases: (0..databases).map(database).collect(),
         databases_complete: true,
     }

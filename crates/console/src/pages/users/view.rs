@@ -40,7 +40,10 @@ impl UserRow {
             format!("{role} at {}", printable(&account.host))
         });
         Self {
-            shown: printable(&user.name).into_owned(),
+            shown: match user.name.as_str() {
+                "" => "(no name)".to_owned(),
+                name => printable(name).into_owned(),
+            },
             name: user.name.clone(),
             role: role_words(user.role, main.is_some_and(|account| account.locked)),
             others: others.collect(),
@@ -80,6 +83,10 @@ impl DatabaseRow {
 pub struct Lists {
     pub users: Vec<UserRow>,
     pub users_complete: bool,
+    /// Query of the next page of users.
+    pub next_users: Option<String>,
+    /// Text that the names contain.
+    pub find: String,
     pub databases: Vec<DatabaseRow>,
     pub databases_complete: bool,
 }

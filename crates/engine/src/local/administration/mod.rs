@@ -8,7 +8,8 @@ pub(in crate::local) mod statements;
 mod users;
 
 use crate::administration::{
-    Administration, AdministrationResult, BoundedList, EngineDatabase, EngineUser, NewEngineUser,
+    Administration, AdministrationResult, BoundedList, EngineDatabase, EngineUsers, NewEngineUser,
+    UsersWanted,
 };
 use crate::local::run::LocalRun;
 use session::AdministrationSession;
@@ -44,11 +45,14 @@ impl Administration for LocalRun {
         })
     }
 
-    fn users(&self) -> BoxFuture<'_, AdministrationResult<BoundedList<EngineUser>>> {
+    fn users<'a>(
+        &'a self,
+        wanted: &'a UsersWanted,
+    ) -> BoxFuture<'a, AdministrationResult<EngineUsers>> {
         Box::pin(async {
             let accounts = self.read_accounts().await?;
             let mut session = AdministrationSession::open(self).await?;
-            session.list_users(&accounts).await
+            session.list_users(&accounts, wanted).await
         })
     }
 

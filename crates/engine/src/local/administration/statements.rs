@@ -24,7 +24,12 @@ pub fn quoted(name: &str) -> String {
 
 /// An account as SQL names it.
 pub fn account(user: &str, host: &str) -> String {
-    format!("{}@{}", quoted(user), quoted(host))
+    // An identifier can't be empty, and an account can be without a name.
+    let user = match user {
+        "" => "''".to_owned(),
+        user => quoted(user),
+    };
+    format!("{user}@{}", quoted(host))
 }
 
 /// A user's account from any host.

@@ -8,12 +8,12 @@ use super::statements::{
     set_passwords, unlock,
 };
 use crate::administration::{
-    AdministrationError, AdministrationResult, BoundedList, EngineAccount, EngineUser,
-    NewEngineUser,
+    AdministrationError, AdministrationResult, EngineAccount, EngineUser, EngineUsers,
+    NewEngineUser, UsersWanted,
 };
 use crate::error::RunError;
 use crate::limits::{
-    ADMINISTERED_USERS_MAX, HOST_CHARS_MAX, USER_GRANTS_LISTED_MAX, USERS_LISTED_MAX,
+    ADMINISTERED_USERS_MAX, HOST_CHARS_MAX, OTHERS_MAX, USER_GRANTS_LISTED_MAX, USERS_LISTED_MAX,
 };
 use crate::local::accounts::init_sql::FIRST_USER;
 use std::collections::BTreeMap;
@@ -31,24 +31,89 @@ fn at_any_host() -> [String; 1] {
     [ANY_HOST.to_owned()]
 }
 
+/// Place of a user in the list: whether SQL made it, then its name.
+type UserPlace = (bool, String);
+
+/// Page of the list of users that is being filled from accounts in any order.
+struct UserPage<'a> {
+    marks: &'a BTreeMap<String, Mark>,
+    find: String,
+    after: Option<UserPlace>,
+    most: usize,
+    rows: BTreeMap<UserPlace, EngineUser>,
+    has_more: bool,
+}
+
+impl<'a> UserPage<'a> {
+    fn new(wanted: &UsersWanted, marks: &'a BTreeMap<String, Mark>) -> Self {
+        let mut page = Self {
+            marks,
+            find: wanted.find.to_lowercase(),
+            after: None,
+            most: wanted.most.clamp(1, USERS_LISTED_MAX),
+            rows: BTreeMap::new(),
+            has_more: false,
+        };
+        page.after = wanted.after.as_deref().map(|name| page.place(name));
+        page
+    }
+
+    fn place(&self, name: &str) -> UserPlace {
+        let has_role = name == FIRST_USER || self.marks.contains_key(name);
+        (!has_role, name.to_owned())
+    }
+
+    /// Returns the row of a user. `None` if it is not on this page.
+    fn row(&mut self, name: &str) -> Option<&mut EngineUser> {
+        if !name.to_lowercase().contains(&self.find) {
+            return None;
+        }
+        let place = self.place(name);
+        if self.after.as_ref().is_some_and(|after| place <= *after) {
+            return None;
+        }
+        let is_full = self.rows.len() >= self.most && !self.rows.contains_key(&place);
+        if is_full {
+            self.has_more = true;
+            if self
+                .rows
+                .last_key_value()
+                .is_none_or(|(last, _)| place > *last)
+            {
+                return None;
+            }
+            self.rows.pop_last();
+        }
+        let row = self.rows.entry(place);
+        Some(row.or_insert_with_key(|(_, name)| EngineUser::named(name)))
+    }
+
+    /// `complete`: whether all accounts were read.
+    fn finish(self, complete: bool) -> EngineUsers {
+        let rows: Vec<EngineUser> = self.rows.into_values().collect();
+        let last = rows.last().map(|user| user.name.clone());
+        EngineUsers {
+            next: last.filter(|_| self.has_more),
+            rows,
+            complete,
+        }
+    }
+}
+
 impl AdministrationSession<'_> {
     /// `accounts`: all accounts that clients may log in with.
     pub async fn list_users(
         &mut self,
         accounts: &Accounts,
-    ) -> AdministrationResult<BoundedList<EngineUser>> {
+        wanted: &UsersWanted,
+    ) -> AdministrationResult<EngineUsers> {
         let marks = self.marked_users().await?;
         let mut databases = self.granted_databases().await?;
-        let mut users = BTreeMap::<String, EngineUser>::new();
-        let mut complete = accounts.is_complete();
+        let mut page = UserPage::new(wanted, &marks);
         for account in accounts.iter() {
-            if users.len() >= USERS_LISTED_MAX && !users.contains_key(&account.user) {
-                complete = false;
+            let Some(user) = page.row(&account.user) else {
                 continue;
-            }
-            let user = users
-                .entry(account.user)
-                .or_insert_with_key(|name| EngineUser::named(name));
+            };
             // A role is recorded for this host alone; SQL created the accounts of others.
             let mark = match (account.host == ANY_HOST, user.name == FIRST_USER) {
                 (false, _) => None,
@@ -71,10 +136,7 @@ impl AdministrationSession<'_> {
                 });
             }
         }
-        Ok(BoundedList {
-            rows: users.into_values().collect(),
-            complete,
-        })
+        Ok(page.finish(accounts.is_complete()))
     }
 
     /// Databases that users with a role have grants on.
@@ -257,8 +319,34 @@ impl AdministrationSession<'_> {
     }
 
     pub async fn end_user_sessions(&mut self, name: &UserName) -> AdministrationResult<()> {
+        if name.is_anonymous() {
+            return self.end_unnamed_sessions().await;
+        }
         let sql = format!("KILL HARD CONNECTION USER {}", quoted(name.as_str()));
         Ok(self.execute(&sql).await?)
+    }
+
+    /// Ends the sessions whose users have no account: they logged in by accounts without a name.
+    async fn end_unnamed_sessions(&mut self) -> AdministrationResult<()> {
+        let rows = self
+            .rows(&format!(
+                "SELECT p.ID FROM information_schema.PROCESSLIST p WHERE p.ID <> CONNECTION_ID() \
+                 AND p.COMMAND <> 'Daemon' AND p.USER NOT IN ('system user', 'event_scheduler', \
+                 'unauthenticated user') AND NOT EXISTS (SELECT 1 FROM mysql.global_priv g WHERE \
+                 g.User = CONVERT(p.USER USING utf8mb3) COLLATE utf8mb3_bin) LIMIT {OTHERS_MAX}"
+            ))
+            .await?;
+        for id in rows
+            .iter()
+            .filter_map(|row| text(row, 0)?.parse::<u64>().ok())
+        {
+            match self.execute(&format!("KILL HARD CONNECTION {id}")).await {
+                // It ended by itself.
+                Ok(()) | Err(RunError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Hosts of a user's accounts; at least one.
@@ -287,5 +375,50 @@ impl AdministrationSession<'_> {
             .await?;
         let hosts = rows.iter().filter_map(|row| text(row, 0));
         Ok(hosts.map(str::to_owned).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(wanted: &UsersWanted, accounts: &[&str]) -> (Vec<String>, Option<String>) {
+        let mark = Mark::new(UserRole::ReadOnly, false);
+        let marks = [("zeta".to_owned(), mark)].into();
+        let mut page = UserPage::new(wanted, &marks);
+        for name in accounts {
+            let _ = page.row(name);
+        }
+        let page = page.finish(true);
+        let names = page.rows.into_iter().map(|user| user.name);
+        (names.collect(), page.next)
+    }
+
+    #[test]
+    fn pages_have_every_user_once_and_those_with_a_role_first() {
+        let accounts = ["b", "", "zeta", "a", "root", "b", "C", "a"];
+        for most in 1..=7 {
+            let mut all = Vec::new();
+            let mut wanted = UsersWanted {
+                most,
+                ..UsersWanted::default()
+            };
+            loop {
+                let (names, next) = names(&wanted, &accounts);
+                assert!(names.len() <= most);
+                all.extend(names);
+                if next.is_none() {
+                    break;
+                }
+                wanted.after = next;
+            }
+            assert_eq!(all, ["root", "zeta", "", "C", "a", "b"], "{most}");
+        }
+        let wanted = UsersWanted {
+            find: "c".to_owned(),
+            most: 5,
+            ..UsersWanted::default()
+        };
+        assert_eq!(names(&wanted, &accounts), (vec!["C".to_owned()], None));
     }
 }
