@@ -1,3 +1,5 @@
+//! Tests of the reader of compressed frames.
+
 use super::*;
 use crate::compression::{COMPRESSED_MIN, write_frames};
 use crate::packet::PAYLOAD_MAX;
