@@ -15,6 +15,7 @@ import gateway
 import leg
 import measure
 import report
+import sleepers
 from proc import BenchError, Client, raise_descriptor_limit, say
 from targets import (PLAIN_OPTIONS, Tidegate, load, options_of, start_bare, start_direct, start_haproxy,
                      start_router, start_tidegate_target, versions)
@@ -22,8 +23,8 @@ from targets import (PLAIN_OPTIONS, Tidegate, load, options_of, start_bare, star
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_PARTS = ("qps", "conn")
 GATEWAY_PARTS = ("idle", "wake", "create", "login")
-# Not part of a full run: it answers one question of design (docs/decisions/0027-engine-tls.md).
-BY_NAME = ("leg",)
+# Not part of a full run: each answers one question of design (docs/decisions/0027-engine-tls.md, 0037-register-cache.md).
+BY_NAME = ("leg", "sleepers")
 
 
 @dataclass
@@ -44,16 +45,20 @@ class Plan:
     creates: int = 20
     verdicts: int = 2000
     verdict_threads: int = 48
+    sleepers: int = 10_000
+    sleeper_starts: int = 5
+    sleeper_wakes: int = 30
+    list_pages: int = 100
 
 
 QUICK = Plan(quick=True, rows=10_000, rounds=1, warm_seconds=1, qps_seconds=2, connect_seconds=1, settle_seconds=1,
-             idle_sessions=100, wakes=5, creates=3, verdicts=60, verdict_threads=20)
+             idle_sessions=100, wakes=5, creates=3, verdicts=60, verdict_threads=20, sleepers=10_000, sleeper_starts=1, sleeper_wakes=3, list_pages=5)
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="script/bench", description="Compares direct TLS, HAProxy, MySQL Router, a bare relay and Tidegate.")
     parser.add_argument("parts", nargs="*", metavar="PART",
-                        help=f"{', '.join(SHARED_PARTS + GATEWAY_PARTS)}, leg or profile; all but leg and profile when none is "
+                        help=f"{', '.join(SHARED_PARTS + GATEWAY_PARTS)}, leg, sleepers or profile; the first six when none is "
                              "named")
     parser.add_argument("--quick", action="store_true", help="a few seconds of each: does it work, not how fast it is")
     parser.add_argument("--without", action="append", default=[], choices=("haproxy", "router", "bare", "tidegate"),
@@ -113,10 +118,13 @@ def carry_out(asked, plan, stack):
     # Each engine has its own uid and must be able to enter this folder.
     work.chmod(0o711)
     tidegate = None
+    client = Client(asked.client)
+    if asked.parts == ["sleepers"]:
+        # Starts two servers, with nothing beside them.
+        return {"sleepers": sleepers.measure(client, asked.tidegate, plan, work, stack)}, []
     if "tidegate" not in asked.without:
         say("-- starting tidegate")
         tidegate = Tidegate(asked.tidegate, work, stack)
-    client = Client(asked.client)
     results, options = {}, []
     if {*SHARED_PARTS, "profile"} & {*asked.parts}:
         targets, loaded, folder, options = start_shared(asked, plan, work, stack, tidegate)
@@ -136,6 +144,9 @@ def carry_out(asked, plan, stack):
             say(f"-- {part}")
             if part == "leg":
                 results[part] = leg.compare(tidegate, plan, work)
+                continue
+            if part == "sleepers":
+                results[part] = sleepers.measure(client, asked.tidegate, plan, work, stack)
                 continue
             results[part] = getattr(gateway, part)(client, tidegate, plan)
     return results, options

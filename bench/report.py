@@ -120,6 +120,8 @@ def gateway_tables(results):
                    "ratio is the median of the pairs, beside it the lowest and the highest.\n\n" +
                    table(["threads", "connection to the engine", "queries/s", "p95 ms", "gateway CPU us/query",
                           "engine CPU us/query"], lines))
+    if "sleepers" in results:
+        out.append(sleepers_text(results["sleepers"]))
     if "login" in results:
         lines = []
         for state, found in results["login"].items():
@@ -133,6 +135,23 @@ def gateway_tables(results):
     return out
 
 
+def sleepers_text(found):
+    start, memory, wake, disk = (found[key] for key in ("start_ms", "memory_kb", "wake_ms", "disk_kb"))
+    count, few = found["clusters"], found["few"]
+    lines = [["resident memory once ready, MB"] + [f"{memory[n]['rss'] / 1024:.1f}" for n in ("few", "many")] + ["150"],
+             ["resident memory after pages and wakes, MB", "", f"{memory['many_after']['rss'] / 1024:.1f}", "150"],
+             ["start to ready, p50 ms"] + [f"{start[n]['p50']:.0f}" for n in ("few", "many")] + ["1000"],
+             *([f"page of {rows} clusters by the API, p50 / p99 ms", "", f"{ms['p50']:.1f} / {ms['p99']:.1f}", "50"]
+               for rows, ms in found["page_ms"].items()),
+             ["wake, p50 ms"] + [f"{wake[n]['p50']:.1f}" for n in ("few", "many")] + [f"{wake['few']['p50'] + 5:.1f}"],
+             ["wake, p95 ms"] + [f"{wake[n]['p95']:.1f}" for n in ("few", "many")] + [""]]
+    return (f"## Sleeping clusters\n\n{count} clusters sleep, {found['real']} of them real; the others are rows of the store and "
+            f"empty folders, because a real one takes {disk['new'] / 1024:.1f} MB of disk, and {disk['used'] / 1024:.1f} MB once "
+            f"it has run (sparse copies of a template, {'with' if found['reflinks'] else 'without'} reflinks). Starts and wakes of the two "
+            "servers in turns, wakes of real clusters.\n\n" +
+            table(["figure", f"{few} clusters", f"{count} clusters", "at most"], lines))
+
+
 def text(results, about):
     m, v = about["machine"], about["versions"]
     dirty = " with uncommitted changes" if about["uncommitted"] else ""
@@ -141,7 +160,7 @@ def text(results, about):
             f"{m['load_before']} when it began; took {about['seconds']} s"
             f"{', a quick run: it shows that everything works, not how fast it is' if about['quick'] else ''}.\n"
             f"{v['tidegate']}, MariaDB {v['mariadb']}, {v['haproxy']}, {v['router']}, {v['sysbench']}, {v['rustc']}.")
-    parts = [head, NOTES]
+    parts = [head] if set(results) == {"sleepers"} else [head, NOTES]
     if rows(results):
         parts.append("## Targets\n\n" + targets_table(results))
     if distance_rows(results):
@@ -160,7 +179,7 @@ def text(results, about):
 
 def write(results, about, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{about['date']}-{about['commit']}"
+    name = f"{about['date']}-{about['commit']}" + ("-sleepers" if set(results) == {"sleepers"} else "")
     (folder / f"{name}.md").write_text(text(results, about))
     (folder / f"{name}.json").write_text(json.dumps({"about": about, "targets": rows(results), "results": results},
                                                     indent=1) + "\n")

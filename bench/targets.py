@@ -165,7 +165,7 @@ def start_bare(work, stack, direct, program):
 class Tidegate:
     """A Tidegate server in a separate data directory, and the commands that a person would type."""
 
-    def __init__(self, program, work, stack):
+    def __init__(self, program, work, stack, options=()):
         self.program = str(program)
         self.data = work / "tidegate"
         self.port = free_port()
@@ -173,8 +173,8 @@ class Tidegate:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("TIDEGATE_", "RUST_"))}
         if "TIDEGATE_TZINFO_TO_SQL" in os.environ:
             self.env["TIDEGATE_TZINFO_TO_SQL"] = os.environ["TIDEGATE_TZINFO_TO_SQL"]
-        self.server = Server([self.program, "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"],
-                             work / "tidegate.log", env=self.env)
+        self.argv = [self.program, "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}", *options]
+        self.server = Server(self.argv, work / "tidegate.log", env=self.env)
         stack.callback(self.server.stop)
         self.server.wait_for(lambda: self.call("cluster", "list"))
 

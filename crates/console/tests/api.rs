@@ -207,7 +207,7 @@ async fn pages_of_lists(server: &Server) {
             "{wrong}"
         );
     }
-    let id = server.control.cluster("second").unwrap().id;
+    let id = server.control.cluster("second").await.unwrap().id;
     let own = ["root", "app", "root"].map(|user| {
         let session = server.sessions.open("127.0.0.1:9".parse().unwrap());
         session.admit(id, user, "TLS 1.3", 10).unwrap();
@@ -560,7 +560,7 @@ async fn over_the_socket(server: Server, tmp: &TempDir) -> Server {
         ClusterState::Asleep
     );
 
-    let id = server.control.cluster(&made.name).unwrap().id;
+    let id = server.control.cluster(&made.name).await.unwrap().id;
     let session = server.sessions.open("127.0.0.1:9".parse().unwrap());
     session.admit(id, "root", "TLS 1.3", 10).unwrap();
     let own = sessions_of(&made.name);

@@ -18,6 +18,8 @@ pub struct ClusterEntry {
     pub prefix: Prefix,
     pub created_unix: i64,
     pub engine: ClusterEngine,
+    /// System user of its engine, if the server runs as root.
+    pub uid: Option<u32>,
     limits: Mutex<ClusterLimits>,
     settings: Mutex<ClusterSettings>,
     /// As in its settings, for open sessions.
@@ -76,6 +78,7 @@ impl ClusterEntry {
             prefix: row.prefix,
             created_unix: row.created_unix,
             engine: row.engine,
+            uid: host.uid,
             limits: Mutex::new(row.limits),
             settings: Mutex::new(row.settings),
             ping_holds,

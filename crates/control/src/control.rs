@@ -1,5 +1,5 @@
 //! The server's records and engines, opened once per server: store, register, engines, and the
-//! recovery pass of a start. The operations are in `operations`.
+//! work that a start begins (`startup`). The operations are in `operations`.
 
 use crate::cluster_entry::ClusterEntry;
 use crate::credentials::Credentials;
@@ -7,22 +7,17 @@ use crate::datadir::DataDir;
 use crate::engine_error::engine_failed;
 use crate::error::ControlError;
 use crate::operation_step::AfterStep;
-use crate::recovery::recover_all;
 use crate::register::Register;
 use crate::requests::{ExecutedRequest, RunningRequests};
 use crate::settings::{ControlSettings, WebSessionLife};
-use crate::store::{
-    ClusterRow, HostRow, OPERATOR, Phase, SqliteStore, Store, StoredCluster, UnknownFolders,
-};
+use crate::store::{ClusterRow, OPERATOR, SqliteStore, Store};
+use crate::stray_folders::StrayFolders;
 use crate::uids::Uids;
-use std::collections::{HashMap, HashSet};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tidegate_engine::{ClusterSpec, Engines};
-use tidegate_model::{ClusterId, ClusterLimits, Journal, KindDescription, Sessions};
+use tidegate_model::{ClusterLimits, Journal, KindDescription, Sessions};
 use tokio::sync::watch;
 
 /// Records and engines of a server. Cheap to clone.
@@ -43,7 +38,7 @@ struct Inner {
     engines: Engines,
     sessions: Sessions,
     uids: Option<Uids>,
-    strays: UnknownFolders,
+    strays: StrayFolders,
     limits: ClusterLimits,
     web: WebSessionLife,
     after_step: Option<AfterStep>,
@@ -51,11 +46,13 @@ struct Inner {
     recovered: watch::Receiver<bool>,
     stopping: AtomicBool,
     running_requests: RunningRequests,
+    list_rows_read: AtomicU64,
 }
 
 impl Control {
     /// Opens the data directory, finishes or undoes the operations that a crash interrupted, and
-    /// starts the recovery pass in the background (see [`Control::is_recovered`]).
+    /// starts the recovery pass in the background (see [`Control::is_recovered`]). Reads no cluster
+    /// that sleeps settled.
     pub async fn open(
         dir: DataDir,
         settings: ControlSettings,
@@ -64,16 +61,15 @@ impl Control {
     ) -> Result<Self, ControlError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir.store()).await?);
         store.ensure_operator(OPERATOR, now_unix()).await?;
-        let mut rows = load_clusters(&*store).await?;
+        let register = Arc::new(Register::open(Arc::clone(&store)).await?);
+        let strays = StrayFolders::new(dir.engines(), Arc::clone(&register), Arc::clone(&store));
         let mut engine = settings.engine;
-        let uids = Uids::open(&settings.uids, &rows, &dir)?;
-        let strays = find_strays(&dir.engines(), &rows);
+        let uids = Uids::open(&settings.uids, &*store, &register, &dir).await?;
         if let Some(uids) = &uids {
-            // Before the rows are adopted, so that engines start with the new numbers.
-            uids.move_to_range(&*store, &mut rows, &strays).await?;
+            // Before any cluster is read, so that engines start with the new numbers.
+            uids.move_to_range(&*store, &register, &strays).await?;
             engine.local.uid_claim = Some(uids.range());
         }
-        let register = Arc::new(Register::new(Arc::clone(&store)));
         let engines = Engines::open(engine, Arc::clone(&register) as _, Arc::clone(&journal))
             .await
             .map_err(engine_failed)?;
@@ -94,6 +90,7 @@ impl Control {
             recovered,
             stopping: false.into(),
             running_requests: RunningRequests::default(),
+            list_rows_read: 0.into(),
         };
         let control = Self {
             inner: Arc::new(inner),
@@ -102,52 +99,8 @@ impl Control {
         };
         control.load_credentials().await?;
         control.warn_of_widened_keys();
-        let unclean = control.adopt_rows(rows).await?;
-        let recovered = recover_all(control.inner.engines.clone(), unclean, done);
-        let this = control.clone();
-        tokio::spawn(async move {
-            recovered.await;
-            for entry in this.register().all() {
-                this.keep_awake(&entry);
-            }
-        });
+        control.begin(done).await?;
         Ok(control)
-    }
-
-    /// Adds live clusters to the register and the engines, and removes the others. Returns those
-    /// that need recovery.
-    async fn adopt_rows(
-        &self,
-        rows: Vec<StoredCluster>,
-    ) -> Result<Vec<Arc<ClusterEntry>>, ControlError> {
-        let mut unclean = Vec::new();
-        let mut half_made = Vec::new();
-        for found in rows {
-            let StoredCluster { row, host } = &found;
-            match row.phase {
-                Phase::Live => {
-                    let clean = host.is_settled(row.book);
-                    self.inner
-                        .engines
-                        .adopt(spec(row, host.uid), clean)
-                        .await
-                        .map_err(engine_failed)?;
-                    let entry = self.inner.register.insert(found);
-                    let variables = entry.settings().engine_variables();
-                    if !variables.is_empty() {
-                        self.keep_variables(&entry, Some(&variables));
-                    }
-                    if !clean {
-                        unclean.push(entry);
-                    }
-                }
-                Phase::Creating | Phase::Deleting => half_made.push(found),
-                Phase::Gone => {}
-            }
-        }
-        self.undo_half_made(half_made).await?;
-        self.end_password_changes().await?;
-        Ok(unclean)
     }
 
     /// Wakes a cluster that never sleeps, in the background. The engines start a bounded number at
@@ -218,6 +171,27 @@ impl Control {
         self.inner.register.lookups()
     }
 
+    /// Clusters in memory of this room and of the engines. Bounded, except for those in use.
+    pub fn clusters_in_memory(&self) -> (usize, usize) {
+        let engines = self.inner.engines.in_memory_count();
+        (self.inner.register.entries(), engines)
+    }
+
+    /// Number of clusters that have been read from the store, lists left out.
+    pub fn cluster_reads(&self) -> u64 {
+        self.inner.register.loads_made()
+    }
+
+    /// Number of clusters that lists have read from the store.
+    pub fn list_rows_read(&self) -> u64 {
+        self.inner.list_rows_read.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_list_rows(&self, rows: usize) {
+        let read = &self.inner.list_rows_read;
+        read.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
     /// Bytes of account books in memory.
     pub fn books_memory(&self) -> usize {
         self.inner.register.books().memory()
@@ -271,7 +245,7 @@ impl Control {
         self.inner.uids.as_ref()
     }
 
-    pub(crate) fn strays(&self) -> &UnknownFolders {
+    pub(crate) fn strays(&self) -> &StrayFolders {
         &self.inner.strays
     }
 
@@ -310,18 +284,6 @@ impl Control {
     }
 }
 
-/// Reads all clusters, each with what this host knows of it.
-async fn load_clusters(store: &dyn Store) -> Result<Vec<StoredCluster>, ControlError> {
-    let rows = store.load().await?.clusters;
-    let hosts = store.host_rows().await?;
-    let mut hosts: HashMap<_, _> = hosts.into_iter().map(|host| (host.cluster, host)).collect();
-    let with_host = |row: ClusterRow| StoredCluster {
-        host: hosts.remove(&row.id).unwrap_or(HostRow::new(row.id)),
-        row,
-    };
-    Ok(rows.into_iter().map(with_host).collect())
-}
-
 /// Parameters of a cluster's engine, with the system user that it runs as.
 pub(crate) fn spec(row: &ClusterRow, uid: Option<u32>) -> ClusterSpec {
     ClusterSpec {
@@ -338,27 +300,4 @@ pub(crate) fn now_unix() -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// Finds directories of clusters that the store doesn't have: of an older store, or a copy. They
-/// are not touched, but their numbers and owners are not given to new clusters.
-fn find_strays(engines: &Path, rows: &[StoredCluster]) -> UnknownFolders {
-    let known: HashSet<ClusterId> = rows.iter().map(|found| found.row.id).collect();
-    let mut strays = UnknownFolders::default();
-    for entry in std::fs::read_dir(engines).into_iter().flatten().flatten() {
-        let id = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<u64>().ok().map(ClusterId));
-        let Some(id) = id.filter(|id| !known.contains(id)) else {
-            continue;
-        };
-        tracing::warn!(path = %entry.path().display(), "this directory belongs to no cluster; it \
-             is not touched");
-        strays.ids.insert(id);
-        if let Ok(meta) = entry.metadata() {
-            strays.uids.insert(meta.uid());
-        }
-    }
-    strays
 }

@@ -3,9 +3,11 @@
 
 use crate::cluster_entry::ClusterEntry;
 use crate::control::Control;
+use crate::entry_cache::EntryUse;
 use crate::imitation::{Imitation, MeasuredReading, ReadingSample};
 use crate::operations::ROOT;
 use crate::register::{PrefixLookup, Register};
+use crate::store::StoreError;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,11 +24,11 @@ impl Control {
         let state = self.engines().state(entry.id);
         let tenant = self
             .register()
-            .tenant(entry, state == Some(ClusterState::Asleep), claim)
+            .tenant(entry, state == ClusterState::Asleep, claim)
             .await;
-        let mut tenant = tenant.map_err(|e| DirectoryError::Store(Arc::new(e)))?;
+        let mut tenant = tenant.map_err(store_failed)?;
         // Nothing newer than the last book can be read from an engine that can't start.
-        tenant.accounts_current |= state == Some(ClusterState::Failed);
+        tenant.accounts_current |= state == ClusterState::Failed;
         Ok(tenant)
     }
 
@@ -36,8 +38,8 @@ impl Control {
         // The accounts of an engine that starts or goes to sleep can't be read.
         self.engines().steady(entry.id).await;
         let state = self.engines().state(entry.id);
-        state == Some(ClusterState::Failed)
-            || Register::are_accounts_current(entry, state == Some(ClusterState::Asleep))
+        state == ClusterState::Failed
+            || Register::are_accounts_current(entry, state == ClusterState::Asleep)
     }
 
     async fn read_accounts(
@@ -101,6 +103,10 @@ impl Control {
     }
 }
 
+fn store_failed(error: StoreError) -> DirectoryError {
+    DirectoryError::Store(Arc::new(error))
+}
+
 impl Directory for Control {
     fn find<'a>(
         &'a self,
@@ -109,7 +115,8 @@ impl Directory for Control {
         claim: &'a Claim,
     ) -> BoxFuture<'a, Result<Found, DirectoryError>> {
         Box::pin(async move {
-            let (entry, real) = match self.register().look_up(prefix, tag) {
+            let found = self.register().look_up(prefix, tag).await;
+            let (entry, real) = match found.map_err(store_failed)? {
                 PrefixLookup::Cluster(entry) => (entry, true),
                 PrefixLookup::Twin(entry) => (entry, false),
                 PrefixLookup::Empty => return Ok(Found::Nobody(None)),
@@ -132,7 +139,8 @@ impl Directory for Control {
         not_before: Instant,
     ) -> BoxFuture<'a, Result<Vec<Account>, DirectoryError>> {
         Box::pin(async move {
-            let Some(entry) = self.register().by_id(cluster) else {
+            let entry = self.register().by_id(cluster, EntryUse::LookUp).await;
+            let Some(entry) = entry.map_err(store_failed)? else {
                 return Err(DirectoryError::Deleted);
             };
             // The copy of a cleanly sleeping cluster is up to date now, which is after
@@ -147,7 +155,8 @@ impl Directory for Control {
 
     fn imitate_refresh(&self, cluster: ClusterId) -> BoxFuture<'_, Result<(), DirectoryError>> {
         Box::pin(async move {
-            let Some(entry) = self.register().by_id(cluster) else {
+            let entry = self.register().by_id(cluster, EntryUse::LookUp).await;
+            let Some(entry) = entry.map_err(store_failed)? else {
                 return Err(DirectoryError::Deleted);
             };
             self.imitate_reading(&entry).await
@@ -156,7 +165,8 @@ impl Directory for Control {
 
     fn recovered(&self, cluster: ClusterId) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if let Some(entry) = self.register().by_id(cluster) {
+            // One that is not recovered is in memory.
+            if let Some(entry) = self.register().in_memory(cluster) {
                 entry.recovery.wait().await;
             }
         })

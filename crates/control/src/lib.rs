@@ -10,6 +10,7 @@ pub mod datadir;
 mod directory;
 mod engine_error;
 mod engine_log;
+mod entry_cache;
 pub mod error;
 mod imitation;
 pub mod limits;
@@ -18,13 +19,16 @@ mod names;
 mod operation_step;
 mod operations;
 mod password;
+mod prefix_index;
 mod recovery;
 mod recovery_state;
 mod register;
 mod requests;
 mod scope;
 mod settings;
+mod startup;
 pub mod store;
+mod stray_folders;
 #[cfg(test)]
 mod test_rows;
 mod token;
@@ -41,11 +45,11 @@ pub use operations::ROOT;
 pub use requests::{OpenRequest, RepeatableRequest, RequestSeal, RequestStart};
 pub use scope::{NamePattern, Scope, Scopes, WrongScope};
 pub use settings::{ControlSettings, WebSessionLife};
-pub use store::OPERATOR;
+pub use store::{ListStart, OPERATOR};
 pub use views::{
     AccountView, ClusterChange, ClusterCounts, ClusterPage, ClusterView, ClustersWanted,
-    DatabaseView, HostView, LimitView, LimitsChange, ListStart, ListView, NewCluster, NewUser,
-    SessionPage, SessionView, SessionsWanted, SettingsChange, UserPage, UserView, UserWithPassword,
+    DatabaseView, HostView, LimitView, LimitsChange, ListView, NewCluster, NewUser, SessionPage,
+    SessionView, SessionsWanted, SettingsChange, UserPage, UserView, UserWithPassword,
     WithPassword,
 };
 // Programs made from this room alone, such as its tests, become engines with it, as `tidegate`

@@ -7,8 +7,7 @@ use std::time::Duration;
 /// this only matters if an operator has the store open in a shell.
 pub const STORE_BUSY: Duration = Duration::from_secs(5);
 
-/// Connections that read. Reads are rare after the start: a list, or a book that doesn't fit into
-/// memory.
+/// Connections that read: lists, and clusters and books that are not in memory.
 pub const STORE_READERS: u32 = 4;
 
 /// Most clusters in one answer of the store about changes: a few megabytes.
@@ -62,6 +61,29 @@ pub const FULL_TOLD_EVERY: Duration = Duration::from_secs(60);
 /// Time for which a caller waits for a connection to the store. Longer than [`STORE_BUSY`], whose
 /// error is more precise.
 pub const STORE_WAIT: Duration = Duration::from_secs(10);
+
+/// Most clusters in memory of this room, except those in use: awake, recovering, or used by a login
+/// or an operation at this moment. Each has about 1 KB. Others are read from the store, in 0.2 ms.
+pub const ENTRIES_MAX: usize = 4_096;
+
+/// Most of them that were only looked up, by logins that have not proved a password.
+pub const ENTRIES_LOOKED_UP_MAX: usize = 1_024;
+
+/// Clusters that are checked, and dropped if they are not in use, when another comes into memory.
+pub const DROP_TRIES: usize = 32;
+
+/// Locks for reading clusters into memory. Two clusters with the same one wait for each other.
+pub const ENTRY_LOADS: usize = 64;
+
+/// Tries of a login to find a cluster that is not deleted at this moment.
+pub const LOOK_UPS_MAX: usize = 3;
+
+/// Clusters whose files a start checks for an owner that this server can use. If a server is
+/// started as another user than before, this concerns all clusters, or those with system users.
+pub const OWNERS_CHECKED_MAX: usize = 100;
+
+/// User numbers of clusters that a server compares with the blocks of numbers that it may claim.
+pub const UIDS_COMPARED_MAX: usize = 1_000;
 
 /// Most bytes of account books in memory, over all clusters. Other books are read from the store
 /// when a login needs them.
@@ -188,8 +210,8 @@ pub const GIVEN_PASSWORD_CHARS_MAX: usize = 256;
 /// Databases that one request grants to a user.
 pub const USER_DATABASES_MAX: usize = 100;
 
-/// Clusters or sessions that a list with a filter reads at once: a fraction of a millisecond, in
-/// which no login can use the register and no connection can be opened.
+/// Clusters or sessions that a list reads at once: a few milliseconds of one of the store's
+/// readers, or a fraction of a millisecond in which no connection can be opened.
 pub const SCAN_PART: usize = 256;
 
 /// Wait for the free space of the data directory's file system. A file system on a network may not

@@ -1,8 +1,9 @@
 //! Tests of the register.
 
 use super::*;
+use crate::limits;
 use crate::store::{ClusterStore, HostStore, SqliteStore};
-use crate::test_rows::{live_cluster, unclean_cluster};
+use crate::test_rows::{live_cluster, settled_cluster, unclean_cluster};
 use futures_util::future::join_all;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -30,8 +31,8 @@ async fn one() -> (tempfile::TempDir, Register, Arc<ClusterEntry>) {
         .await
         .unwrap();
     let row = live_cluster(&store, "demo", &book(0, "root")).await;
-    let register = Register::new(Arc::new(store));
-    let entry = register.insert(row);
+    let register = Register::open(Arc::new(store)).await.unwrap();
+    let entry = register.insert(row).await;
     (tmp, register, entry)
 }
 
@@ -121,11 +122,8 @@ async fn two_thousand_runs_end_together_in_a_few_transactions() {
         .iter()
         .map(|name| live_cluster(&store, name, &book_of_root));
     let rows = join_all(made).await;
-    let register = Register::new(Arc::clone(&store) as _);
-    let ids: Vec<_> = rows
-        .into_iter()
-        .map(|row| register.insert(row).id)
-        .collect();
+    let register = Register::open(Arc::clone(&store) as _).await.unwrap();
+    let ids: Vec<_> = rows.into_iter().map(|found| found.row.id).collect();
     let runs = join_all(ids.iter().map(|id| register.begin_run(*id))).await;
     let before = store.commits();
     // Every tenth has new accounts, and one has very many.
@@ -136,7 +134,8 @@ async fn two_thousand_runs_end_together_in_a_few_transactions() {
     let commits = store.commits() - before;
     assert!(commits <= 20, "{commits} transactions for {CLUSTERS} runs");
     for id in &ids {
-        let entry = register.by_id(*id).unwrap();
+        let entry = register.by_id(*id, EntryUse::LookUp).await;
+        let entry = entry.unwrap().unwrap();
         assert!(
             register
                 .tenant(&entry, true, &claim())
@@ -148,11 +147,7 @@ async fn two_thousand_runs_end_together_in_a_few_transactions() {
     }
     store.close().await;
     let store = SqliteStore::open(&file).await.unwrap();
-    let hosts = store.host_rows().await.unwrap();
-    assert_eq!(
-        (hosts.len(), hosts.iter().filter(|host| host.awake).count()),
-        (CLUSTERS, 0)
-    );
+    assert!(store.unsettled().await.unwrap().is_empty());
     assert_eq!(store.book(ids[7]).await.unwrap().accounts.len(), 20_000);
     assert_eq!(
         (
@@ -194,8 +189,29 @@ async fn a_book_is_read_from_the_store_once_and_again_when_a_later_run_has_repla
 /// Work on the register that a thread repeats.
 type Work = Box<dyn Fn(&Register) + Send>;
 
-/// Logins to one cluster, lists of clusters, and its creation and deletion, repeated as fast as
-/// four threads can. A stuck reading of its accounts delays its own logins only.
+/// Lookups of one cluster, and creations and deletions of another, for four threads.
+fn floods(busy: &Arc<ClusterEntry>, removals: &Arc<AtomicU64>) -> [Work; 4] {
+    let prefix = busy.prefix.clone();
+    let name = busy.name();
+    let id = busy.id;
+    let removed = Arc::clone(removals);
+    let passing = Prefix::random().unwrap();
+    [
+        Box::new(move |register| {
+            register.index().look_up(&prefix, PrefixTag(7));
+        }),
+        Box::new(move |register| drop(register.cache().by_name(&name))),
+        Box::new(move |register| drop(register.in_memory(id))),
+        Box::new(move |register| {
+            register.index_mut().insert(&passing, ClusterId(900));
+            removed.fetch_add(1, Ordering::Relaxed);
+            register.index_mut().remove(ClusterId(900));
+            register.cache_mut().remove(ClusterId(900));
+        }),
+    ]
+}
+
+/// A stuck reading of the accounts of one cluster delays its own logins only.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
     const LOGINS: usize = 60;
@@ -204,28 +220,14 @@ async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
     const LATEST: Duration = Duration::from_millis(16);
     let (_tmp, register, other) = one().await;
     for n in 0..3_000 {
-        register.insert(unclean_cluster(1_000 + n));
+        register.insert(settled_cluster(1_000 + n)).await;
     }
-    let busy_row = unclean_cluster(900);
-    let busy = register.insert(busy_row.clone());
-    let prefix = busy.prefix.clone();
-    let name = busy.name();
+    let busy = register.insert(unclean_cluster(901)).await;
     let register = Arc::new(register);
     let done = Arc::new(AtomicBool::new(false));
     let rounds = Arc::new(AtomicU64::new(0));
     let removals = Arc::new(AtomicU64::new(0));
-    let removed = Arc::clone(&removals);
-    let floods: [Work; 4] = [
-        Box::new(move |register| drop(register.look_up(&prefix, PrefixTag(7)))),
-        Box::new(move |register| drop(register.by_name(&name))),
-        Box::new(|register| drop(register.all())),
-        Box::new(move |register| {
-            let entry = register.insert(busy_row.clone());
-            removed.fetch_add(1, Ordering::Relaxed);
-            register.remove(&entry);
-        }),
-    ];
-    let floods = floods.map(|work| {
+    let floods = floods(&busy, &removals).map(|work| {
         let register = Arc::clone(&register);
         let done = Arc::clone(&done);
         let rounds = Arc::clone(&rounds);
@@ -245,7 +247,8 @@ async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
             std::thread::yield_now();
         }
         let began = Instant::now();
-        let PrefixLookup::Cluster(found) = register.look_up(&other.prefix, PrefixTag(7)) else {
+        let found = register.look_up(&other.prefix, PrefixTag(7)).await;
+        let PrefixLookup::Cluster(found) = found.unwrap() else {
             panic!("it is there");
         };
         took.push(began.elapsed());
@@ -262,4 +265,118 @@ async fn the_map_full_of_one_clusters_lookups_delays_no_login_to_another() {
     assert!(rounds.load(Ordering::Relaxed) > LOGINS as u64, "a flood");
     took.sort();
     assert!(took[LOGINS / 2] < LATEST, "they took {took:?}");
+}
+
+/// A store with so many clusters, and their prefixes.
+async fn store_with(clusters: usize) -> (tempfile::TempDir, Register, Vec<Prefix>) {
+    let tmp = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&tmp.path().join("store.sqlite"))
+        .await
+        .unwrap();
+    let root = book(0, "root");
+    let names: Vec<_> = (0..clusters).map(|n| format!("c{n}")).collect();
+    let made = names.iter().map(|name| live_cluster(&store, name, &root));
+    let made = join_all(made).await;
+    let prefixes = made.into_iter().map(|found| found.row.prefix).collect();
+    let register = Register::open(Arc::new(store)).await.unwrap();
+    (tmp, register, prefixes)
+}
+
+async fn look_up(register: &Register, prefix: &Prefix) -> bool {
+    // Spreads the twins over all clusters.
+    let tag = prefix.as_str().bytes().fold(7, |tag: u64, byte| {
+        tag.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    match register.look_up(prefix, PrefixTag(tag)).await.unwrap() {
+        PrefixLookup::Cluster(entry) => entry.prefix == *prefix,
+        PrefixLookup::Twin(_) => false,
+        PrefixLookup::Empty => panic!("there are clusters"),
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_prefix_costs_the_reads_of_a_known_one_and_drops_no_used_cluster() {
+    const CLUSTERS: usize = 1_300;
+    let (_tmp, register, prefixes) = store_with(CLUSTERS).await;
+    assert_eq!((register.count(), register.loads_made()), (CLUSTERS, 0));
+    let used = &prefixes[..50];
+    for prefix in used {
+        let id = register.index().find(prefix).unwrap();
+        let run = register.begin_run(id).await.unwrap();
+        register
+            .end_run(id, run, book(run.0, "root"))
+            .await
+            .unwrap();
+    }
+    let before = register.loads_made();
+    assert_eq!(before, 50);
+    // The first try of a prefix reads a cluster, real or not, and the second one reads nothing.
+    let unknown: Vec<_> = (0..50).map(|_| Prefix::random().unwrap()).collect();
+    for prefixes in [&prefixes[1_000..1_050], &unknown] {
+        for prefix in prefixes {
+            look_up(&register, prefix).await;
+            let read = register.loads_made();
+            look_up(&register, prefix).await;
+            assert_eq!(register.loads_made(), read);
+        }
+    }
+    // A storm of them.
+    for _ in 0..3 * limits::ENTRIES_LOOKED_UP_MAX {
+        assert!(!look_up(&register, &Prefix::random().unwrap()).await);
+        let most = 50 + limits::ENTRIES_LOOKED_UP_MAX + limits::DROP_TRIES;
+        assert!(register.entries() <= most);
+    }
+    let before = register.loads_made();
+    for prefix in used {
+        assert!(look_up(&register, prefix).await);
+    }
+    assert_eq!(register.loads_made(), before, "the used ones are in memory");
+}
+
+#[tokio::test]
+async fn what_is_read_again_is_what_was_changed_last() {
+    let (_tmp, register, prefixes) = store_with(limits::ENTRIES_LOOKED_UP_MAX + 50).await;
+    let id = register.index().find(&prefixes[0]).unwrap();
+    let entry = register.by_id(id, EntryUse::LookUp).await.unwrap().unwrap();
+    let limits = tidegate_model::ClusterLimits {
+        connections_max: 7,
+        ..entry.limits()
+    };
+    let settings = entry.settings();
+    let stored = register.store.set_cluster(id, limits, settings);
+    entry.set_version(stored.await.unwrap());
+    entry.set_limits(limits);
+    let version = entry.version();
+    let name = ClusterName::parse("other-name").unwrap();
+    register.store.rename(id, name.clone()).await.unwrap();
+    register.rename(&entry, name.clone());
+    drop(entry);
+    for prefix in &prefixes[1..] {
+        assert!(look_up(&register, prefix).await);
+    }
+    assert!(register.in_memory(id).is_none(), "it was dropped");
+    let again = register.by_name(&name).await.unwrap().unwrap();
+    assert_eq!((again.id, again.limits().connections_max), (id, 7));
+    assert!(again.version() > version);
+    let former = ClusterName::parse("c0").unwrap();
+    assert!(register.by_name(&former).await.unwrap().is_none());
+    // A crowd reads it once, and gets the same entry.
+    let before = register.loads_made();
+    let id = register.index().find(&prefixes[1]).unwrap();
+    register.cache_mut().remove(id);
+    let crowd = join_all((0..100).map(|_| register.by_id(id, EntryUse::LookUp))).await;
+    let crowd: Vec<_> = crowd.into_iter().map(|one| one.unwrap().unwrap()).collect();
+    assert!(crowd.iter().all(|one| Arc::ptr_eq(one, &crowd[0])));
+    assert_eq!(register.loads_made(), before + 1);
+}
+
+#[tokio::test]
+async fn a_deleted_or_damaged_cluster_is_found_no_more() {
+    let (_tmp, register, prefixes) = store_with(3).await;
+    let id = register.index().find(&prefixes[0]).unwrap();
+    // Another server deletes it.
+    register.store.begin_delete(id, 0).await.unwrap();
+    assert!(!look_up(&register, &prefixes[0]).await);
+    assert_eq!(register.count(), 2);
+    assert!(register.by_id(id, EntryUse::Work).await.unwrap().is_none());
 }

@@ -68,3 +68,12 @@ pub fn unclean_cluster(id: u64) -> StoredCluster {
         },
     }
 }
+
+/// Live cluster that sleeps.
+pub fn settled_cluster(id: u64) -> StoredCluster {
+    let StoredCluster { row, .. } = unclean_cluster(id);
+    StoredCluster {
+        host: HostRow::new(row.id),
+        row,
+    }
+}

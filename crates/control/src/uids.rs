@@ -3,8 +3,10 @@
 
 use crate::datadir::DataDir;
 use crate::error::{ControlError, ErrorCode};
-use crate::limits::UIDS_READY_MAX;
-use crate::store::{Phase, Store, StoreError, StoreResult, StoredCluster, UnknownFolders};
+use crate::limits::{OWNERS_CHECKED_MAX, UIDS_COMPARED_MAX, UIDS_READY_MAX};
+use crate::register::Register;
+use crate::store::{Store, StoreError, StoreResult, UnknownFolders};
+use crate::stray_folders::StrayFolders;
 use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -26,15 +28,18 @@ pub struct Uids {
 impl Uids {
     /// Claims user numbers, if this server can give each cluster its own user. Fails if it can't
     /// use the files that clusters have already.
-    pub fn open(
+    pub async fn open(
         choice: &UidChoice,
-        rows: &[StoredCluster],
+        store: &dyn Store,
+        register: &Register,
         dir: &DataDir,
     ) -> Result<Option<Self>, ControlError> {
         match own_users() {
             Ok(()) => {
-                check_owners(rows, dir, "that number is no user of this user namespace")?;
-                Self::claim(choice, rows, dir.root().to_owned()).map(Some)
+                let reason = "that number is no user of this user namespace";
+                check_owners(store, register, dir, reason).await?;
+                let in_use = store.system_users(UIDS_COMPARED_MAX).await?;
+                Self::claim(choice, &in_use, dir.root().to_owned()).map(Some)
             }
             Err(NoOwnUsers::NotRoot) => Ok(None),
             Err(reason) if matches!(choice, UidChoice::Range(_)) => Err(ControlError::new(
@@ -44,7 +49,7 @@ impl Uids {
                  the server what it lacks",
             )),
             Err(reason) => {
-                check_owners(rows, dir, &reason.to_string())?;
+                check_owners(store, register, dir, &reason.to_string()).await?;
                 Ok(None)
             }
         }
@@ -53,10 +58,10 @@ impl Uids {
     /// Claims numbers that no other server on this machine uses.
     fn claim(
         choice: &UidChoice,
-        rows: &[StoredCluster],
+        in_use: &[(ClusterId, u32)],
         root: PathBuf,
     ) -> Result<Self, ControlError> {
-        let in_use: Vec<u32> = rows.iter().filter_map(|found| found.host.uid).collect();
+        let in_use: Vec<u32> = in_use.iter().map(|(_, uid)| *uid).collect();
         let owner = format!(
             "the server on {}, pid {}",
             root.display(),
@@ -99,18 +104,16 @@ impl Uids {
     pub async fn move_to_range(
         &self,
         store: &dyn Store,
-        rows: &mut [StoredCluster],
-        strays: &UnknownFolders,
+        register: &Register,
+        strays: &StrayFolders,
     ) -> Result<(), ControlError> {
-        let ours = self.claim.for_clusters();
-        let mut moving: Vec<&mut StoredCluster> = rows
-            .iter_mut()
-            .filter(|found| found.row.phase == Phase::Live)
-            .filter(|found| found.host.uid.is_none_or(|uid| !ours.contains(&uid)))
-            .collect();
+        let mut moving = store.outside(self.claim.for_clusters()).await?;
+        // Half-made clusters are removed.
+        moving.retain(|id| register.index().contains(*id));
         if moving.is_empty() {
             return Ok(());
         }
+        let strays = strays.find().await?;
         let mut ready = self.ready.lock().await;
         match self.fill(store, &mut ready, moving.len(), strays).await {
             // The server starts anyway: these clusters keep their numbers.
@@ -123,17 +126,8 @@ impl Uids {
         let given = ready.len().min(moving.len());
         let numbers: Vec<u32> = ready.drain(..given).collect();
         store
-            .set_uids(
-                moving
-                    .iter()
-                    .map(|found| found.row.id)
-                    .zip(numbers.iter().copied())
-                    .collect(),
-            )
+            .set_uids(moving.into_iter().zip(numbers).collect())
             .await?;
-        for (found, uid) in moving.iter_mut().zip(numbers) {
-            found.host.uid = Some(uid);
-        }
         tracing::info!(
             clusters = given,
             "clusters get user numbers of the new range, each at its next start"
@@ -170,22 +164,32 @@ impl Uids {
 }
 
 /// Refuses a start that could not wake a cluster: its files belong to a user that this server can't
-/// become, because it ran with more rights before.
-fn check_owners(rows: &[StoredCluster], dir: &DataDir, reason: &str) -> Result<(), ControlError> {
-    let rows = rows.iter().map(|found| &found.row);
-    for row in rows.filter(|row| row.phase == Phase::Live) {
-        let data = dir.engines().join(row.id.to_string()).join("data");
+/// become, because it ran with more rights before. Some clusters are enough to find this out.
+async fn check_owners(
+    store: &dyn Store,
+    register: &Register,
+    dir: &DataDir,
+    reason: &str,
+) -> Result<(), ControlError> {
+    let with_users = store.system_users(OWNERS_CHECKED_MAX).await?;
+    let mut checked: Vec<_> = with_users.into_iter().map(|(id, _)| id).collect();
+    checked.retain(|id| register.index().contains(*id));
+    let others = register.index().ids().to_vec();
+    checked.extend(others.into_iter().take(OWNERS_CHECKED_MAX));
+    for id in checked {
+        let data = dir.engines().join(id.to_string()).join("data");
         // A folder that is missing is that one cluster's failure.
         let Ok(found) = data.symlink_metadata() else {
             continue;
         };
         if !can_use_files_of(found.uid()) {
+            let name = store.cluster(id).await?.map(|row| row.name);
+            let name = name.map_or_else(|| id.to_string(), String::from);
             return Err(ControlError::new(
                 ErrorCode::NoPlace,
                 format!(
-                    "the files of cluster {:?} belong to user {}, and this server can't run its \
-                     engine: {reason}",
-                    row.name.as_str(),
+                    "the files of cluster {name:?} belong to user {}, and this server can't run \
+                     its engine: {reason}",
                     found.uid()
                 ),
                 format!(

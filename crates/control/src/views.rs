@@ -3,6 +3,7 @@
 
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits::IP_ALLOW_MAX;
+use crate::store::ListStart;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -192,28 +193,6 @@ fn read_networks(texts: &[String]) -> ControlResult<Vec<AddressRange>> {
 pub struct ClusterChange {
     pub limits: LimitsChange,
     pub settings: SettingsChange,
-}
-
-/// Position in a list of clusters.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum ListStart {
-    #[default]
-    First,
-    /// The clusters after this name.
-    After(ClusterName),
-    /// The clusters before this name: the last ones of them.
-    Before(ClusterName),
-}
-
-impl ListStart {
-    /// Whether a cluster of this name can be on the page.
-    pub fn includes(&self, name: &ClusterName) -> bool {
-        match self {
-            Self::First => true,
-            Self::After(start) => name > start,
-            Self::Before(start) => name < start,
-        }
-    }
 }
 
 /// Part of the list of clusters that is requested.

@@ -87,11 +87,8 @@ async fn damaged_book() {
 
     let server = Server::open(root).await;
     let control = &server.control;
-    let names: Vec<_> = control
-        .clusters()
-        .into_iter()
-        .map(|c| c.name.to_string())
-        .collect();
+    let clusters = control.clusters().await.unwrap();
+    let names: Vec<_> = clusters.into_iter().map(|c| c.name.to_string()).collect();
     assert_eq!(
         names,
         ["demo", "other"],

@@ -17,7 +17,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tidegate_control::store::{HostStore, OperationKind, OperationStore, SqliteStore, Store};
+use tidegate_control::store::{OperationKind, OperationStore, SqliteStore, Store};
 use tidegate_control::{
     Control, ControlSettings, DataDir, LimitsChange, OperationStep, RepeatableRequest, RequestSeal,
     RequestStart,
@@ -152,7 +152,7 @@ async fn killed_after_each_step() {
         crash(step, root.path());
         let server = Server::open(root).await;
         let control = &server.control;
-        let clusters = control.clusters();
+        let clusters = control.clusters().await.unwrap();
         let names: Vec<_> = clusters.iter().map(|c| c.name.as_str()).collect();
         let expected: &[&str] = match step {
             OperationStep::CreatePublished => &["kept", "new"],
@@ -183,7 +183,7 @@ async fn killed_after_each_step() {
             .await
             .unwrap();
         assert_eq!(store.operations().await.unwrap(), [], "{step:?}");
-        assert_eq!(store.host_rows().await.unwrap().len(), 1, "{step:?}");
+        assert_eq!(common::store::hosts(&store).await.len(), 1, "{step:?}");
         store.close().await;
     }
 }

@@ -11,28 +11,33 @@ mod common;
 
 use common::store::wanted;
 use common::stub::{SLOW, STUB, STUCK, StubCounts, StubKind};
-use common::{Server, empty_dir, empty_dir_in, until};
+use common::{Server, empty_dir, empty_dir_in, root_claim, until};
 use futures_util::future::join_all;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tidegate_control::limits::{DROP_TRIES, ENTRIES_LOOKED_UP_MAX, ENTRIES_MAX};
 use tidegate_control::store::{
-    ChangeFeed, ClusterStore, HostStore, OperationClaim, Reservation, SqliteStore, Store,
+    ClusterStore, HostStore, OperationClaim, Reservation, SqliteStore, Store,
 };
 use tidegate_control::{ClustersWanted, Control, DataDir, ListStart};
 use tidegate_engine::MoreKinds;
 use tidegate_model::{
-    AccountBook, Accounts, ClusterEngine, ClusterName, ClusterState, Directory, ReadingOrder,
-    RunEpoch,
+    AccountBook, Accounts, ClusterEngine, ClusterId, ClusterName, ClusterState, Directory, Found,
+    Prefix, PrefixTag, ReadingOrder, RunEpoch,
 };
 
 /// Clusters that are awake when a server stops.
 const AWAKE: usize = 2_000;
+
+/// Sleeping clusters that the engines keep in memory.
+const SLEEPERS_KEPT: usize = 1_000;
 
 /// Clusters of a small and a large server, and how many times as long the start of the large one
 /// may take. Four times is exact; a start that compares each cluster with all others takes up to 16
@@ -52,6 +57,10 @@ fn main() {
         common::test(
             "a_start_costs_the_same_for_each_cluster_however_many_there_are",
             start_many,
+        ),
+        common::test(
+            "ten_thousand_sleepers_cost_a_start_a_page_and_a_stranger_nothing",
+            ten_thousand_sleepers,
         ),
         common::test(
             "the_pages_of_a_list_have_every_cluster_once",
@@ -123,13 +132,16 @@ const HIDDEN: &str = "c100";
 const ROWS: usize = 96;
 
 /// Names of the clusters on a page, in its order, and whether there are more.
-fn page(control: &Control, start: ListStart, wanted: &ClustersWanted) -> (Vec<String>, bool) {
+async fn page(control: &Control, start: ListStart, wanted: &ClustersWanted) -> (Vec<String>, bool) {
     let wanted = ClustersWanted {
         start,
         most: ROWS,
         ..wanted.clone()
     };
-    let page = control.cluster_page(&wanted, |name| name != HIDDEN);
+    let page = control
+        .cluster_page(&wanted, |name| name != HIDDEN)
+        .await
+        .unwrap();
     let names = page.rows.into_iter().map(|view| view.name.into());
     (names.collect(), page.more)
 }
@@ -139,11 +151,11 @@ fn name(text: &str) -> ClusterName {
 }
 
 /// Names on all pages of a list, each page after the last name of the one before.
-fn all_pages(control: &Control, wanted: &ClustersWanted) -> Vec<String> {
+async fn all_pages(control: &Control, wanted: &ClustersWanted) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut start = ListStart::First;
     loop {
-        let (names, more) = page(control, start, wanted);
+        let (names, more) = page(control, start, wanted).await;
         assert!(names.len() == ROWS || !more, "a full page: {names:?}");
         all.extend(names);
         match all.last().filter(|_| more) {
@@ -184,29 +196,37 @@ async fn pages_of_clusters() {
     expected.sort();
     // The caller may not see one of them.
     expected.retain(|name| name != HIDDEN);
-    assert_eq!(all_pages(control, &every), expected);
+    assert_eq!(all_pages(control, &every).await, expected);
     // Backwards: the page before a name is the one that ends in front of it.
     let at = expected.iter().position(|name| name == "c5").unwrap();
-    let (names, more) = page(control, ListStart::Before(name("c5")), &every);
+    let (names, more) = page(control, ListStart::Before(name("c5")), &every).await;
     assert_eq!((names.as_slice(), more), (&expected[at - ROWS..at], true));
-    let (names, more) = page(control, ListStart::Before(name("c10")), &every);
+    let (names, more) = page(control, ListStart::Before(name("c10")), &every).await;
     assert_eq!((names.as_slice(), more), (&expected[..2], false));
     // Filters.
-    assert_eq!(all_pages(control, &named_with("c70")).len(), 11);
-    assert_eq!(all_pages(control, &named_with("c10")).len(), 10);
-    let prefix = control.cluster("c42").unwrap().prefix;
-    assert_eq!(all_pages(control, &named_with(prefix.as_str())), ["c42"]);
-    assert_eq!(all_pages(control, &with_prefix(prefix.as_str())), ["c42"]);
-    assert!(all_pages(control, &with_prefix("none")).is_empty());
+    assert_eq!(all_pages(control, &named_with("c70")).await.len(), 11);
+    assert_eq!(all_pages(control, &named_with("c10")).await.len(), 10);
+    let prefix = control.cluster("c42").await.unwrap().prefix;
+    assert_eq!(
+        all_pages(control, &named_with(prefix.as_str())).await,
+        ["c42"]
+    );
+    assert_eq!(
+        all_pages(control, &with_prefix(prefix.as_str())).await,
+        ["c42"]
+    );
+    assert!(all_pages(control, &with_prefix("none")).await.is_empty());
     for awake in ["c1", "c555", "c999"] {
         control.wake_cluster(awake).await.unwrap();
     }
     assert_eq!(
-        all_pages(control, &in_state(ClusterState::Awake)),
+        all_pages(control, &in_state(ClusterState::Awake)).await,
         ["c1", "c555", "c999"]
     );
     assert_eq!(
-        all_pages(control, &in_state(ClusterState::Asleep)).len(),
+        all_pages(control, &in_state(ClusterState::Asleep))
+            .await
+            .len(),
         FEW - 4
     );
     let counts = control.cluster_counts();
@@ -216,11 +236,134 @@ async fn pages_of_clusters() {
     );
     assert_eq!(counts.of_state(ClusterState::Asleep), FEW - 3);
     // The cluster at the end of a page may be deleted before the next page is read.
-    let (first, _) = page(control, ListStart::First, &every);
+    let (first, _) = page(control, ListStart::First, &every).await;
     let last = first.last().unwrap();
     control.delete_cluster(last).await.unwrap();
-    let (second, _) = page(control, ListStart::After(name(last)), &every);
+    let (second, _) = page(control, ListStart::After(name(last)), &every).await;
     assert_eq!(second, expected[ROWS..2 * ROWS]);
+    server.stop().await;
+}
+
+/// Copies the row of the cluster `c0` under other numbers, names and prefixes.
+const COPIES: [&str; 3] = [
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO \
+     clusters (id, name, name_taken, prefix, created_unix, engine, engine_parameters, \
+     connections_max, sleep_after_ms, transaction_idle_max_ms, memory_max_bytes, disk_max_bytes, \
+     cpu_weight, tasks_max, phase, version) SELECT i, 'c' || i, 'c' || i, \
+     REPLACE(REPLACE(PRINTF('%012d', i), '0', 'x'), '1', 'y'), created_unix, engine, \
+     engine_parameters, connections_max, sleep_after_ms, transaction_idle_max_ms, \
+     memory_max_bytes, disk_max_bytes, cpu_weight, tasks_max, phase, version FROM n, clusters \
+     WHERE name = 'c0'",
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO books \
+     (cluster, run, complete, version) SELECT i, 0, 1, 1 FROM n",
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO runs \
+     (cluster, run, awake) SELECT i, 0, 0 FROM n",
+];
+
+/// A data directory with so many sleeping clusters.
+async fn folder_of_copies(clusters: usize) -> TempDir {
+    let root = folder_with(1, STUB, true).await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(DataDir::lock(root.path()).unwrap().store());
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    for sql in COPIES {
+        let copied = sqlx::query(sql).bind(clusters as i64 - 1);
+        copied.execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+    root
+}
+
+/// Tasks of this runtime.
+fn tasks() -> usize {
+    tokio::runtime::Handle::current()
+        .metrics()
+        .num_alive_tasks()
+}
+
+/// Tasks of a server with so many sleeping clusters, once its start is over.
+async fn tasks_of(server: &Server) -> usize {
+    until("all recoveries have ended", || {
+        server.control.is_recovered()
+    })
+    .await;
+    // Those of the start end by themselves.
+    let mut now = tasks();
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        now = now.min(tasks());
+    }
+    now
+}
+
+/// A login of a stranger with a made-up prefix.
+async fn stranger(control: &Control) {
+    let prefix = Prefix::random().unwrap();
+    let mut random = std::hash::DefaultHasher::new();
+    prefix.hash(&mut random);
+    let found = control
+        .find(&prefix, PrefixTag(random.finish()), &root_claim())
+        .await
+        .unwrap();
+    assert!(matches!(found, Found::Nobody(Some(_))));
+}
+
+async fn ten_thousand_sleepers() {
+    const SLEEPERS: usize = 10_000;
+    let counts = Arc::new(StubCounts::default());
+    let small = open_with_stub(folder_with(10, STUB, true).await, &counts).await;
+    let tasks_of_ten = tasks_of(&small).await;
+    small.stop().await;
+    let server = open_with_stub(folder_of_copies(SLEEPERS).await, &counts).await;
+    let control = &server.control;
+    assert_eq!(tasks_of(&server).await, tasks_of_ten);
+    assert_eq!(control.cluster_counts().total, SLEEPERS);
+    assert_eq!(
+        (control.cluster_reads(), control.clusters_in_memory()),
+        (0, (0, 0)),
+        "a start reads no cluster that sleeps"
+    );
+    // A page in the middle of the list.
+    let (rows, more) = page(
+        control,
+        ListStart::After(name("c5")),
+        &ClustersWanted::default(),
+    )
+    .await;
+    assert_eq!((rows.len(), more), (ROWS, true));
+    assert_eq!(control.list_rows_read(), ROWS as u64 + 1);
+    assert_eq!(control.clusters_in_memory(), (0, 0));
+    // Strangers.
+    for _ in 0..2 * ENTRIES_LOOKED_UP_MAX {
+        stranger(control).await;
+    }
+    let (entries, engines) = control.clusters_in_memory();
+    assert!(
+        entries <= ENTRIES_LOOKED_UP_MAX + DROP_TRIES && engines == 0,
+        "{entries}"
+    );
+    // Tenants: each cluster leaves what is in memory of it to others when it sleeps.
+    let clusters = control.clusters().await.unwrap();
+    let names: Vec<_> = clusters.iter().map(|view| view.name.as_str()).collect();
+    for name in &names[..SLEEPERS_KEPT + 100] {
+        control.wake_cluster(name).await.unwrap();
+        control.sleep_cluster(name).await.unwrap();
+    }
+    until("the supervisors have left", || tasks() <= tasks_of_ten).await;
+    // The first ones were forgotten; those that are awake stay.
+    for name in &names[..10] {
+        control.wake_cluster(name).await.unwrap();
+    }
+    for name in &names[5_000..5_000 + SLEEPERS_KEPT] {
+        assert!(control.usage(name).await.is_ok());
+    }
+    let (entries, engines) = control.clusters_in_memory();
+    assert!(
+        entries <= ENTRIES_MAX && engines <= SLEEPERS_KEPT + 10,
+        "{entries}, {engines}"
+    );
+    let awake = control.cluster_counts().of_state(ClusterState::Awake);
+    assert_eq!(awake, 10);
     server.stop().await;
 }
 
@@ -237,9 +380,8 @@ async fn open_with_stub(root: TempDir, counts: &Arc<StubCounts>) -> Server {
 async fn stop_many() {
     let counts = Arc::new(StubCounts::default());
     let server = open_with_stub(folder_with(AWAKE, STUB, true).await, &counts).await;
-    let names: Vec<String> = server
-        .control
-        .clusters()
+    let clusters = server.control.clusters().await.unwrap();
+    let names: Vec<String> = clusters
         .into_iter()
         .map(|cluster| cluster.name.into())
         .collect();
@@ -255,8 +397,8 @@ async fn stop_many() {
     {
         let dir = DataDir::lock(root.path()).unwrap();
         let store = SqliteStore::open(&dir.store()).await.unwrap();
-        let rows = store.load().await.unwrap().clusters;
-        let hosts = store.host_rows().await.unwrap();
+        let rows = common::store::clusters(&store).await;
+        let hosts = common::store::hosts(&store).await;
         assert_eq!((rows.len(), hosts.len()), (AWAKE, AWAKE));
         let books: HashMap<_, _> = rows.iter().map(|row| (row.id, row.book)).collect();
         let unclean = hosts
@@ -281,8 +423,22 @@ async fn stop_many() {
 /// More than the recoveries and starts that may be under way at once.
 const STUCK_CLUSTERS: usize = 12;
 
-fn state_of(server: &Server, name: &str) -> ClusterState {
-    server.control.cluster(name).unwrap().state
+/// A server, and the numbers of its clusters by name.
+struct NamedClusters<'a> {
+    control: &'a Control,
+    ids: HashMap<String, ClusterId>,
+}
+
+impl<'a> NamedClusters<'a> {
+    async fn of(control: &'a Control) -> Self {
+        let views = control.clusters().await.unwrap().into_iter();
+        let ids = views.map(|view| (view.name.into(), view.id)).collect();
+        Self { control, ids }
+    }
+
+    fn state(&self, name: &str) -> ClusterState {
+        self.control.engines().state(self.ids[name])
+    }
 }
 
 async fn stuck_recoveries() {
@@ -297,16 +453,17 @@ async fn stuck_recoveries() {
         settings.engine.wakes_at_once_max = 2;
     })
     .await;
-    let id = |name: &str| server.control.cluster(name).unwrap().id;
+    let clusters = NamedClusters::of(&server.control).await;
     // A login waits for this one, so it does not wait for all others to have their turn.
-    server.control.recovered(id("waited-for")).await;
+    let waited_for = clusters.ids["waited-for"];
+    server.control.recovered(waited_for).await;
     assert!(counts.starts.load(Ordering::SeqCst) < STUCK_CLUSTERS);
-    assert_eq!(state_of(&server, "waited-for"), ClusterState::Awake);
+    assert_eq!(clusters.state("waited-for"), ClusterState::Awake);
     until("the last one in the order is recovered", || {
-        state_of(&server, "good") == ClusterState::Awake
+        clusters.state("good") == ClusterState::Awake
     })
     .await;
-    let waking = |n| state_of(&server, &format!("{STUCK}{n}")) == ClusterState::Waking;
+    let waking = |n| clusters.state(&format!("{STUCK}{n}")) == ClusterState::Waking;
     assert!(
         (0..STUCK_CLUSTERS).all(waking),
         "all others are still stuck"
@@ -322,7 +479,7 @@ async fn slow_stops() {
     let slow = (0..SLOW_CLUSTERS).map(|n| format!("{SLOW}{n}"));
     let names = slow.chain((0..OTHERS).map(|n| format!("c{n}")));
     let server = open_with_stub(folder_with_names(names, STUB, true).await, &counts).await;
-    let clusters = server.control.clusters();
+    let clusters = server.control.clusters().await.unwrap();
     let wakes = clusters
         .iter()
         .map(|cluster| server.control.wake_cluster(cluster.name.as_str()));
@@ -359,7 +516,7 @@ async fn start_time(clusters: usize, clean: bool) -> Duration {
     })
     .await;
     let took = cpu_time().saturating_sub(began);
-    assert_eq!(server.control.clusters().len(), clusters);
+    assert_eq!(server.control.cluster_counts().total, clusters);
     server.stop().await;
     took
 }

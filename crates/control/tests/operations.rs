@@ -56,12 +56,8 @@ async fn a_new_cluster() {
         .unwrap();
     assert_ne!(other.cluster.prefix, made.cluster.prefix);
     assert_ne!(*other.password, *made.password);
-    let names: Vec<_> = server
-        .control
-        .clusters()
-        .into_iter()
-        .map(|c| c.name)
-        .collect();
+    let clusters = server.control.clusters().await.unwrap();
+    let names: Vec<_> = clusters.into_iter().map(|c| c.name).collect();
     assert!(names.is_sorted() && names.len() == 2, "{names:?}");
     server.stop().await;
 }
@@ -100,7 +96,7 @@ async fn refused() {
     );
     for missing in ["nobody", "../demo", ""] {
         assert_eq!(
-            code(control.cluster(missing).map(drop)),
+            code(control.cluster(missing).await.map(drop)),
             ErrorCode::NotFound
         );
         assert_eq!(
@@ -117,7 +113,7 @@ async fn refused() {
         code(control.kill_session(u64::from(SessionId::new(7).0), |_| true)),
         ErrorCode::NotFound
     );
-    assert_eq!(control.clusters().len(), 1);
+    assert_eq!(control.clusters().await.unwrap().len(), 1);
     server.stop().await;
 }
 
@@ -148,7 +144,7 @@ async fn new_limits() {
         (ErrorCode::BadLimits, "give a number from 1 to 10000")
     );
     assert_eq!(
-        control.cluster("demo").unwrap().limits,
+        control.cluster("demo").await.unwrap().limits,
         want,
         "all or nothing"
     );
@@ -161,7 +157,7 @@ async fn new_limits() {
         ErrorCode::NotFound
     );
     let server = Server::open(server.stop_and_keep().await).await;
-    assert_eq!(server.control.cluster("demo").unwrap().limits, want);
+    assert_eq!(server.control.cluster("demo").await.unwrap().limits, want);
     server.stop().await;
 }
 
@@ -229,13 +225,13 @@ async fn deleted() {
     session
         .admit(made.cluster.id, "root", "TLS 1.3", 10)
         .unwrap();
-    assert_eq!(control.cluster("demo").unwrap().sessions, 1);
+    assert_eq!(control.cluster("demo").await.unwrap().sessions, 1);
     let wanted = SessionsWanted {
         cluster: Some("demo".to_owned()),
         most: 9,
         ..SessionsWanted::default()
     };
-    let listed = control.session_page(&wanted, |_| true).unwrap();
+    let listed = control.session_page(&wanted, |_| true).await.unwrap();
     assert_eq!(
         listed.rows[0].cluster.as_ref().map(ClusterName::as_str),
         Some("demo")
@@ -248,7 +244,7 @@ async fn deleted() {
     assert!(!folder.exists());
     assert!(find(control, &made.cluster.prefix).await.is_none());
     assert_eq!(
-        control.cluster("demo").unwrap_err().code,
+        control.cluster("demo").await.unwrap_err().code,
         ErrorCode::NotFound
     );
     let again = control.create_cluster(named("demo")).await.unwrap();
@@ -282,7 +278,9 @@ async fn left() {
         .await;
         assert!(!first, "too quick to be left in the middle");
     }
-    common::until("the cluster is made", || control.cluster("demo").is_ok()).await;
+    while control.cluster("demo").await.is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!(
         control.new_password("demo").await.unwrap().password.len(),
         16

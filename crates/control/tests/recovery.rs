@@ -59,7 +59,7 @@ async fn restart() {
         .await
         .unwrap();
     assert!(seen(&book, &made.password));
-    let state = server.control.cluster("demo").unwrap().state;
+    let state = server.control.cluster("demo").await.unwrap().state;
     assert_eq!(
         state,
         ClusterState::Asleep,
@@ -70,7 +70,7 @@ async fn restart() {
         [Verifier::Native(common::stage2(&made.password))]
     );
     assert_eq!(
-        server.control.cluster("demo").unwrap().created_unix,
+        server.control.cluster("demo").await.unwrap().created_unix,
         made.cluster.created_unix
     );
     server.stop().await;
@@ -98,12 +98,8 @@ async fn swept() {
         half
     };
     let server = Server::open(root).await;
-    let names: Vec<String> = server
-        .control
-        .clusters()
-        .into_iter()
-        .map(|c| c.name.into())
-        .collect();
+    let clusters = server.control.clusters().await.unwrap();
+    let names: Vec<String> = clusters.into_iter().map(|c| c.name.into()).collect();
     assert_eq!(names, ["kept"]);
     // A start doesn't wait for it.
     until("what was left half-made is removed", || {
@@ -163,12 +159,8 @@ async fn killed_while_creating() {
         drop(lines);
 
         let server = Server::open(root).await;
-        let names: BTreeSet<String> = server
-            .control
-            .clusters()
-            .into_iter()
-            .map(|c| c.name.into())
-            .collect();
+        let clusters = server.control.clusters().await.unwrap();
+        let names: BTreeSet<String> = clusters.iter().map(|c| c.name.to_string()).collect();
         assert!(
             told.iter().all(|name| names.contains(name)),
             "one that was told of is gone"
@@ -180,7 +172,6 @@ async fn killed_while_creating() {
         )
         .await;
         // A cluster whose name was not printed works as any other.
-        let clusters = server.control.clusters();
         let untold = |name: &str| !told.iter().any(|one| one == name);
         let newest = clusters.iter().find(|c| untold(c.name.as_str()));
         let newest = newest.unwrap_or(&clusters[0]);
@@ -282,7 +273,7 @@ async fn recovered_first() {
     let server = Server::open(root).await;
     server.control.recovered(ids[CLUSTERS - 1]).await;
     let mut waiting = 0;
-    for cluster in server.control.clusters() {
+    for cluster in server.control.clusters().await.unwrap() {
         waiting += usize::from(
             find(&server.control, &cluster.prefix)
                 .await

@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::store::{clusters, end_run, live, long_book, open};
+use common::store::{clusters, end_run, hosts, live, long_book, open};
 use common::{not_run, until};
 use std::io::Write;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Drop for SmallDisk {
 }
 
 async fn only_host(store: &SqliteStore) -> HostRow {
-    store.host_rows().await.unwrap().remove(0)
+    hosts(store).await.remove(0)
 }
 
 fn numbered_key(n: usize) -> KeyRow {

@@ -92,6 +92,11 @@ pub trait Driver: Send + Sync + 'static {
         })
     }
 
+    /// Whether a driver that is made again serves as well as this one, while the cluster sleeps.
+    fn is_forgettable(&self) -> bool {
+        true
+    }
+
     /// Number of events as the last run had them at its end, if it is known.
     fn last_events(&self) -> Option<u64> {
         None

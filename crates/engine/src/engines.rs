@@ -2,9 +2,11 @@
 //! runs.
 
 mod administer;
+mod adopt;
 mod attach;
 mod password;
 
+use crate::adopted::AdoptedClusters;
 use crate::budget::{AwakeBudget, AwakeMemory};
 use crate::error::EngineError;
 use crate::in_force::LimitsInForce;
@@ -17,10 +19,9 @@ use crate::messages::SupervisorCommand;
 use crate::supervised_cluster::SupervisedCluster;
 use crate::tasks::SharedServices;
 use crate::unknown_kind::UnknownKind;
+pub use adopt::HeldCluster;
 use attach::within;
-use std::collections::HashMap;
-
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidegate_model::{
     AccountBook, ClusterId, ClusterLimits, ClusterState, ClusterUsage, Journal, KindDescription,
@@ -47,7 +48,7 @@ struct Inner {
     /// Never empty: the first is the default.
     kinds: Vec<Arc<dyn EngineKind>>,
     common: SharedServices,
-    clusters: RwLock<HashMap<ClusterId, Arc<SupervisedCluster>>>,
+    clusters: AdoptedClusters,
 }
 
 impl Engines {
@@ -73,7 +74,7 @@ impl Engines {
         let inner = Inner {
             kinds,
             common,
-            clusters: RwLock::default(),
+            clusters: AdoptedClusters::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -118,7 +119,7 @@ impl Engines {
 
     /// Measured use of a cluster. Cheap; it never wakes one.
     pub async fn usage(&self, id: ClusterId) -> Result<ClusterUsage, EngineError> {
-        let cluster = self.cluster(id)?;
+        let cluster = self.cluster(id).await?;
         Ok(cluster.driver.usage(cluster.shared.any_run()).await)
     }
 
@@ -148,51 +149,40 @@ impl Engines {
         self.adopt(spec, true).await
     }
 
-    /// Registers a cluster that exists. `clean`: its last run ended with an orderly sleep.
-    #[expect(
-        clippy::unused_async,
-        reason = "registering a remote engine will ask it something"
-    )]
-    pub async fn adopt(&self, spec: ClusterSpec, clean: bool) -> Result<(), EngineError> {
-        let kind = self.kind_of(&spec);
-        let common = self.inner.common.clone();
-        let driver = kind.driver(&spec);
-        let cluster = SupervisedCluster::new(spec.id, clean, driver, spec.limits, common);
-        let mut clusters = self
-            .inner
-            .clusters
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        clusters.insert(spec.id, Arc::new(cluster));
-        Ok(())
-    }
-
     /// Starts the engine of a cluster that did not end cleanly, so that its accounts are known. It
     /// sleeps again by itself.
     pub async fn recover(&self, id: ClusterId) -> Result<(), EngineError> {
-        if self.cluster(id)?.shared.clean() {
+        if self.cluster(id).await?.shared.clean() {
             return Ok(());
         }
         self.wake(id).await
     }
 
-    pub fn state(&self, id: ClusterId) -> Option<ClusterState> {
-        Some(self.cluster(id).ok()?.shared.status.borrow().state)
+    /// State of a cluster. One that is not in memory sleeps.
+    pub fn state(&self, id: ClusterId) -> ClusterState {
+        let known = self.in_memory(id);
+        known.map_or(ClusterState::Asleep, |c| c.shared.status.borrow().state)
     }
 
-    /// States of all clusters, for counts.
-    pub fn states(&self) -> Vec<ClusterState> {
-        let clusters = self.inner.clusters.read();
-        let clusters = clusters.unwrap_or_else(PoisonError::into_inner);
-        let states = clusters.values();
+    /// Clusters that are not asleep, with their states.
+    pub fn not_asleep(&self) -> Vec<(ClusterId, ClusterState)> {
+        let known = self.inner.clusters.all();
+        let states = known
+            .iter()
+            .map(|cluster| (cluster.shared.id, cluster.shared.status.borrow().state));
         states
-            .map(|cluster| cluster.shared.status.borrow().state)
+            .filter(|(_, state)| *state != ClusterState::Asleep)
             .collect()
+    }
+
+    /// Number of clusters in memory of this room.
+    pub fn in_memory_count(&self) -> usize {
+        self.inner.clusters.count()
     }
 
     /// Reason why the last start failed, if it did.
     pub fn failure(&self, id: ClusterId) -> Option<String> {
-        let status = self.cluster(id).ok()?.shared.status.subscribe();
+        let status = self.in_memory(id)?.shared.status.subscribe();
         let status = status.borrow();
         (status.state == ClusterState::Failed)
             .then(|| status.failure.as_deref().unwrap_or_default().to_owned())
@@ -225,13 +215,13 @@ impl Engines {
 
     /// Waits until the engine runs, starting it if need be.
     pub async fn wake(&self, id: ClusterId) -> Result<(), EngineError> {
-        let cluster = self.cluster(id)?;
+        let cluster = self.cluster(id).await?;
         within(id, cluster.awake()).await
     }
 
     /// Waits while the engine starts or goes to sleep: a reading of its accounts can't begin then.
     pub async fn steady(&self, id: ClusterId) {
-        let Ok(cluster) = self.cluster(id) else {
+        let Some(cluster) = self.in_memory(id) else {
             return;
         };
         let mut status = cluster.shared.status.subscribe();
@@ -253,18 +243,23 @@ impl Engines {
         id: ClusterId,
         limits: ClusterLimits,
     ) -> Result<(), EngineError> {
-        self.cluster(id)?.set_limits(limits).await
+        self.cluster(id).await?.set_limits(limits).await
     }
 
     /// Sets the server variables that the next runs of a cluster begin with. `None`: none, and
     /// these runs can't change them.
-    pub fn keep_variables(
+    pub async fn keep_variables(
         &self,
         id: ClusterId,
         variables: Option<&ServerVariables>,
     ) -> Result<(), EngineError> {
-        self.cluster(id)?.driver.set_variables(variables);
+        self.cluster(id).await?.driver.set_variables(variables);
         Ok(())
+    }
+
+    /// Keeps a cluster in memory, asleep or awake, for as long as the result exists.
+    pub async fn hold(&self, id: ClusterId) -> Result<HeldCluster, EngineError> {
+        Ok(HeldCluster::new(self.cluster(id).await?))
     }
 
     /// Changes the server variables of the running engine: all of them or, if it refuses one, none.
@@ -274,7 +269,7 @@ impl Engines {
         id: ClusterId,
         variables: &ServerVariables,
     ) -> Result<bool, EngineError> {
-        let Some(run) = self.cluster(id)?.shared.any_run() else {
+        let Some(run) = self.cluster(id).await?.shared.any_run() else {
             return Ok(false);
         };
         run.set_variables(variables)
@@ -284,7 +279,7 @@ impl Engines {
 
     /// Events of a cluster, without waking it.
     pub async fn events(&self, id: ClusterId) -> Result<ClusterEvents, EngineError> {
-        let cluster = self.cluster(id)?;
+        let cluster = self.cluster(id).await?;
         let run = cluster.shared.any_run();
         let now = match &run {
             Some(run) => run.events().await,
@@ -306,7 +301,7 @@ impl Engines {
     /// tables dropped or truncated: a read-only engine refuses that too. Growing is not allowed
     /// beyond the room that deleting takes.
     pub async fn allow_shrink(&self, id: ClusterId, time: Duration) -> Result<(), EngineError> {
-        let cluster = self.cluster(id)?;
+        let cluster = self.cluster(id).await?;
         cluster.driver.allow_shrink(time).await?;
         // Otherwise logins would get the old refusal until its time is over.
         cluster.shared.forget_refusal();
@@ -315,28 +310,16 @@ impl Engines {
 
     /// Stops the engine, whatever its sessions do, and deletes everything of the cluster.
     pub async fn remove(&self, id: ClusterId) -> Result<(), EngineError> {
-        let removed = self.cluster(id)?.remove().await;
+        let removed = self.cluster(id).await?.remove().await;
         if !matches!(removed, Err(EngineError::Stopping)) {
-            self.inner
-                .clusters
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&id);
+            self.inner.clusters.remove(id);
         }
         removed
     }
 
     /// Ends all engines, a bounded number at a time, and waits for all.
     pub async fn shutdown(&self) {
-        let all: Vec<_> = {
-            let mut clusters = self
-                .inner
-                .clusters
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            // Taken out of the map, so that no further request reaches them.
-            clusters.drain().map(|(_, cluster)| cluster).collect()
-        };
+        let all = self.inner.clusters.close();
         let turns = Semaphore::new(STOPS_AT_ONCE);
         let end = async |cluster: Arc<SupervisedCluster>| {
             let turn = turns.acquire().await;
@@ -357,16 +340,7 @@ impl Engines {
         }
     }
 
-    fn cluster(&self, id: ClusterId) -> Result<Arc<SupervisedCluster>, EngineError> {
-        let clusters = self
-            .inner
-            .clusters
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        clusters.get(&id).cloned().ok_or(EngineError::Unknown(id))
-    }
-
     async fn send(&self, id: ClusterId, command: SupervisorCommand) -> Result<(), EngineError> {
-        self.cluster(id)?.send(command).await
+        self.cluster(id).await?.send(command).await
     }
 }

@@ -25,6 +25,9 @@ pub enum EngineError {
     Refused { kind: RefusalKind, reason: String },
     #[error("cluster {0} is not known here")]
     Unknown(tidegate_model::ClusterId),
+    /// The record of the cluster could not be read.
+    #[error("the record of the cluster can't be read")]
+    Ledger(#[source] SharedError),
     #[error("a session of the cluster is busy; it will sleep when the session is done")]
     Busy,
     /// A statement of the gateway's own account failed.

@@ -1,11 +1,29 @@
 //! Port through which this room records runs and accounts durably. It hides the store behind it.
 
+use crate::kind::ClusterSpec;
 use std::sync::Arc;
 use tidegate_model::SharedError;
-use tidegate_model::{AccountBook, BoxFuture, ClusterId, RunEpoch};
+use tidegate_model::{AccountBook, BoxFuture, ClusterId, RunEpoch, ServerVariables};
+
+/// A cluster as it is recorded.
+pub struct RecordedCluster {
+    pub spec: ClusterSpec,
+    /// Whether its last run ended with an orderly sleep.
+    pub clean: bool,
+    /// Server variables of its next runs, if it has any.
+    pub variables: Option<ServerVariables>,
+}
 
 /// Implemented in `control` over the store.
 pub trait Ledger: Send + Sync + 'static {
+    /// Returns a cluster that this room does not have in memory. `None`: there is no such cluster.
+    fn find_cluster(
+        &self,
+        _cluster: ClusterId,
+    ) -> BoxFuture<'_, Result<Option<RecordedCluster>, LedgerError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Records durably that the cluster is awake, and increments its run number. Called before the
     /// engine starts. A start that finds this record without an end recovers the engine before any
     /// password is checked.

@@ -2,6 +2,7 @@
 //! HTTP or a MySQL driver crate.
 
 mod administration;
+mod adopted;
 mod bound_task;
 mod budget;
 mod drain;
@@ -37,12 +38,12 @@ pub use administration::{
 };
 pub use budget::AwakeMemory;
 pub use driver::{Driver, EngineEvents, Run, RunUsage};
-pub use engines::{ClusterEvents, Engines};
+pub use engines::{ClusterEvents, Engines, HeldCluster};
 pub use error::{EngineError, ReadingError, RunError, StartError};
 pub use in_force::{Enforcer, InForce, LimitsInForce};
 pub use kind::{ClusterSpec, EngineKind, KindGreeting, Progress};
 pub use kinds::{EngineSettings, KINDS, MoreKinds};
-pub use ledger::{Ledger, LedgerError};
+pub use ledger::{Ledger, LedgerError, RecordedCluster};
 /// Formats of MariaDB's accounts, for kinds whose engines have them too.
 pub use local::accounts::account_of_row;
 pub use local::accounts::init_sql::native_hash;

@@ -10,7 +10,8 @@ use crate::supervisor::{Supervisor, SupervisorStart};
 use crate::supervisor_place::SupervisorPlace;
 use crate::tasks::SharedServices;
 use std::sync::{Arc, Mutex, PoisonError};
-use tidegate_model::{AttachError, AttachRequest, ClusterId, ClusterLimits, Lease};
+use std::time::Instant;
+use tidegate_model::{AttachError, AttachRequest, ClusterId, ClusterLimits, ClusterState, Lease};
 use tokio::sync::{mpsc, oneshot};
 
 pub struct SupervisedCluster {
@@ -77,6 +78,17 @@ impl SupervisedCluster {
 
     pub fn is_supervised(&self) -> bool {
         self.place.occupant().is_some()
+    }
+
+    /// Whether nothing is lost if it is read from the store again: it sleeps, and nothing waits for
+    /// its next start.
+    pub fn is_forgettable(&self) -> bool {
+        let told = {
+            let status = self.shared.status.borrow();
+            let asleep = status.state == ClusterState::Asleep;
+            !asleep || status.retry_at.is_some_and(|at| Instant::now() < at)
+        };
+        !told && !self.is_supervised() && self.driver.is_forgettable()
     }
 
     pub async fn send(&self, command: SupervisorCommand) -> Result<(), EngineError> {

@@ -55,7 +55,7 @@ async fn assert_next_run_works(hostile: HostileTenant) -> EnginesFixture {
     assert!(book.accounts.iter().any(|a| a.user == "root"));
     drop(lease);
     fixture.engines.sleep(id).await.unwrap();
-    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(fixture.engines.state(id), ClusterState::Asleep);
     assert!(!fixture.memory.row(id).awake, "asleep cleanly");
     fixture
 }

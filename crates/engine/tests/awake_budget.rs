@@ -71,7 +71,7 @@ async fn expect_states(fixture: &EnginesFixture, ids: [ClusterId; 3], wanted: [C
 }
 
 fn states(fixture: &EnginesFixture, ids: [ClusterId; 3]) -> [ClusterState; 3] {
-    ids.map(|id| fixture.engines.state(id).unwrap())
+    ids.map(|id| fixture.engines.state(id))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +143,7 @@ async fn with_four(first: ClusterLimits) -> EnginesFixture {
 
 /// Which of these clusters sleep.
 fn asleep(fixture: &EnginesFixture, ids: std::ops::RangeInclusive<u64>) -> Vec<u64> {
-    ids.filter(|id| fixture.engines.state(ClusterId(*id)) == Some(ClusterState::Asleep))
+    ids.filter(|id| fixture.engines.state(ClusterId(*id)) == ClusterState::Asleep)
         .collect()
 }
 
@@ -240,11 +240,11 @@ async fn clusters_that_are_slow_to_sleep_delay_no_start_past_a_login_s_deadline(
     // It is refused if it has to wait for longer than the limit of the budget's own waits, which is
     // below a login's deadline.
     fixture.attach(next).await;
-    assert_ne!(fixture.engines.state(idle), Some(ClusterState::Awake));
+    assert_ne!(fixture.engines.state(idle), ClusterState::Awake);
     for id in stuck {
         assert_ne!(
             fixture.engines.state(id),
-            Some(ClusterState::Asleep),
+            ClusterState::Asleep,
             "still in the way"
         );
     }

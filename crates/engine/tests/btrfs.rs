@@ -133,7 +133,7 @@ async fn the_file_system_ends_the_growth_of_one_cluster_and_of_no_other() {
         fixture.engines.sleep(id).await.is_ok()
     })
     .await;
-    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(fixture.engines.state(id), ClusterState::Asleep);
     fixture.engines.remove(id).await.unwrap();
     assert!(
         !fixture.folder(id).exists(),

@@ -186,7 +186,7 @@ async fn an_engine_that_writes_all_the_same_is_stopped_at_the_hard_limit_and_can
         "an administrator of the engine is stopped by its process only: {refused}"
     );
     eventually("asleep, not failed", async || {
-        fixture.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == ClusterState::Asleep
     })
     .await;
     let hard = 64 * MB + 256 * MB;
@@ -206,7 +206,7 @@ async fn an_engine_that_writes_all_the_same_is_stopped_at_the_hard_limit_and_can
             "{reason}"
         );
     }
-    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(fixture.engines.state(id), ClusterState::Asleep);
     assert_eq!(
         fixture.memory.starts(),
         1,

@@ -101,7 +101,7 @@ async fn refusal(fixture: &EnginesFixture, id: ClusterId) -> (RefusalKind, Strin
 
 async fn is_asleep(fixture: &EnginesFixture, id: ClusterId) {
     eventually("stopped and asleep", async || {
-        fixture.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == ClusterState::Asleep
     })
     .await;
 }

@@ -90,7 +90,7 @@ async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
     for _ in 0..3 {
         assert_eq!(refusal(&fixture, asleep).await, RefusalKind::DiskFull);
     }
-    assert_eq!(fixture.engines.state(asleep), Some(ClusterState::Asleep));
+    assert_eq!(fixture.engines.state(asleep), ClusterState::Asleep);
     assert_eq!(
         client.one("SELECT a FROM test.t").await,
         "1",
@@ -99,7 +99,7 @@ async fn no_engine_starts_on_a_full_disk_and_none_has_failed() {
     // One that dies now is not restarted into the full disk, and has not failed either.
     common::kill_9(fixture.pid(awake).unwrap());
     eventually("asleep", async || {
-        fixture.engines.state(awake) == Some(ClusterState::Asleep)
+        fixture.engines.state(awake) == ClusterState::Asleep
     })
     .await;
     assert_eq!(refusal(&fixture, awake).await, RefusalKind::DiskFull);
@@ -143,7 +143,7 @@ async fn a_sleep_that_cannot_be_noted_is_noted_later() {
     fixture.engines.sleep(id).await.unwrap();
     assert_eq!(
         fixture.engines.state(id),
-        Some(ClusterState::Asleep),
+        ClusterState::Asleep,
         "the engine is not started again for it"
     );
     assert!(fixture.memory.row(id).awake);

@@ -20,14 +20,14 @@ use tidegate_model::{
 async fn a_cluster_is_made_woken_put_to_sleep_and_woken_again() {
     let fixture = EnginesFixture::open().await;
     let id = fixture.create(1).await;
-    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(fixture.engines.state(id), ClusterState::Asleep);
     let (lease, mut root) = fixture.root(id).await;
     root.run("CREATE TABLE test.t (a INT PRIMARY KEY, b TEXT)")
         .await;
     root.run("INSERT INTO test.t VALUES (1, 'kept')").await;
     drop((root, lease));
     fixture.engines.sleep(id).await.unwrap();
-    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(fixture.engines.state(id), ClusterState::Asleep);
     assert_eq!(fixture.pid(id), None, "no process stays");
     let row = fixture.memory.row(id);
     assert!(!row.awake);
@@ -145,7 +145,7 @@ async fn removing_leaves_nothing_and_tells_those_who_wait() {
     assert!(!std::path::Path::new(&format!("/proc/{pid}/exe")).exists());
     // The session was asked to end and did not answer; the removal did not wait for it.
     while lease.yield_request().await.is_some() {}
-    assert_eq!(fixture.engines.state(id), None);
+    assert!(fixture.engines.wake(id).await.is_err());
     assert_eq!(
         std::fs::read_dir(fixture.settings.folder.join("engines"))
             .unwrap()
@@ -182,7 +182,7 @@ async fn an_engine_that_cannot_start_says_why_and_starts_once_it_is_repaired() {
         reason.contains("ibdata1") && reason.contains("engine.log"),
         "{reason}"
     );
-    assert_eq!(fixture.engines.state(id), Some(ClusterState::Failed));
+    assert_eq!(fixture.engines.state(id), ClusterState::Failed);
     assert_eq!(fixture.engines.failure(id).unwrap(), reason);
     assert_eq!(
         fixture

@@ -140,7 +140,7 @@ async fn an_engine_is_in_a_group_of_its_own_from_start_to_sleep() {
     }
     drop(lease);
     fixture.engines.sleep(id).await.unwrap();
-    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(fixture.engines.state(id), ClusterState::Asleep);
     let asleep = fixture.engines.usage(id).await.unwrap();
     assert_eq!((asleep.memory_bytes, asleep.tasks), (Some(0), Some(0)));
     assert!(

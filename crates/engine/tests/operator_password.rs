@@ -72,7 +72,7 @@ async fn both_ways(attack: &[&str]) -> [Client; 2] {
     let (fixture, id) = besieged(attack).await;
     eventually("asleep", async || {
         let _ = fixture.engines.sleep(id).await;
-        fixture.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == ClusterState::Asleep
     })
     .await;
     let mut slept = operator_gets_in(&fixture, id, attack).await;

@@ -61,14 +61,14 @@ async fn with_a_stuck_start(clean: bool) -> (EnginesFixture, ClusterId) {
     let mut process = None;
     eventually("a process that starts", async || {
         process = fixture.pid(stuck).filter(|pid| is_engine(*pid));
-        process.is_some() && fixture.engines.state(stuck) == Some(ClusterState::Waking)
+        process.is_some() && fixture.engines.state(stuck) == ClusterState::Waking
     })
     .await;
     send_signal(process.unwrap(), Signal::STOP);
     drop(delay);
     assert_eq!(
         fixture.engines.state(stuck),
-        Some(ClusterState::Waking),
+        ClusterState::Waking,
         "frozen before it was up"
     );
     (fixture, stuck)
@@ -80,7 +80,7 @@ async fn wake_beside_a_stuck_start(clean: bool) {
     let other = fixture.create(2).await;
     let lease = fixture.attach(other).await;
     Client::root(&lease.address).await;
-    assert_eq!(fixture.engines.state(stuck), Some(ClusterState::Waking));
+    assert_eq!(fixture.engines.state(stuck), ClusterState::Waking);
     fixture.signal(stuck, Signal::CONT);
     fixture.attach(stuck).await;
     fixture.engines.shutdown().await;
@@ -141,7 +141,7 @@ async fn kills_and_readings_that_wait_for_one_engine_hold_up_no_other_one() {
     fixture.engines.sleep(other).await.unwrap();
     assert_eq!(
         fixture.engines.state(stuck),
-        Some(ClusterState::Awake),
+        ClusterState::Awake,
         "still stuck"
     );
     fixture.signal(stuck, Signal::KILL);
@@ -207,7 +207,7 @@ async fn many_logins_to_one_cluster_keep_no_other_from_its_creation_and_wake() {
     let asked = fixture.create(1).await;
     fixture.attach(asked).await;
     eventually("awake", async || {
-        fixture.engines.state(asked) == Some(ClusterState::Awake)
+        fixture.engines.state(asked) == ClusterState::Awake
     })
     .await;
     let over = Arc::new(AtomicBool::new(false));
@@ -228,7 +228,7 @@ async fn many_logins_to_one_cluster_keep_no_other_from_its_creation_and_wake() {
                             .await
                             .is_ok()
                     );
-                    assert_eq!(engines.state(asked), Some(ClusterState::Awake));
+                    assert_eq!(engines.state(asked), ClusterState::Awake);
                     answers.fetch_add(1, Ordering::Relaxed);
                     tokio::task::yield_now().await;
                 }
@@ -264,7 +264,7 @@ async fn one_cluster_that_cannot_bind_its_socket_fails_alone_and_comes_back() {
     }
     fixture.attach(other).await;
     eventually("failed", async || {
-        fixture.engines.state(blocked) == Some(ClusterState::Failed)
+        fixture.engines.state(blocked) == ClusterState::Failed
     })
     .await;
     let why = fixture.engines.failure(blocked).unwrap();

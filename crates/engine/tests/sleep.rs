@@ -29,7 +29,7 @@ async fn an_idle_cluster_sleeps_and_tells_its_sessions() {
     assert_eq!(request.yes().await, YieldVerdict::Evicted);
     drop((root, lease));
     eventually("asleep", async || {
-        fixture.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == ClusterState::Asleep
     })
     .await;
     assert_eq!(
@@ -66,7 +66,7 @@ async fn a_busy_session_or_an_open_transaction_keeps_a_cluster_awake() {
     lease.yield_request().await.unwrap().no();
     let refused = operator.await.unwrap().unwrap_err();
     assert!(refused.to_string().contains("busy"), "{refused}");
-    assert_eq!(fixture.engines.state(id), Some(ClusterState::Awake));
+    assert_eq!(fixture.engines.state(id), ClusterState::Awake);
     // A transaction keeps it awake only until it has been idle for too long.
     let begun = Instant::now();
     lease.report(Activity::InTransaction);
@@ -80,7 +80,7 @@ async fn a_busy_session_or_an_open_transaction_keeps_a_cluster_awake() {
     drop(request);
     drop(lease);
     eventually("asleep", async || {
-        fixture.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == ClusterState::Asleep
     })
     .await;
 }
@@ -114,7 +114,7 @@ async fn a_login_while_it_goes_to_sleep_is_served_by_the_next_run() {
     let engines = fixture.engines.clone();
     let operator = tokio::spawn(async move { engines.sleep(id).await });
     let request = lease.yield_request().await.unwrap();
-    assert_eq!(fixture.engines.state(id), Some(ClusterState::Draining));
+    assert_eq!(fixture.engines.state(id), ClusterState::Draining);
     let engines = fixture.engines.clone();
     let login = tokio::spawn(async move {
         engines
@@ -174,7 +174,7 @@ async fn new_limits_reach_the_running_engine_and_the_next_one() {
     fixture.engines.set_limits(id, soon).await.unwrap();
     drop((root, lease));
     eventually("it falls asleep", async || {
-        fixture.engines.state(id) == Some(ClusterState::Asleep)
+        fixture.engines.state(id) == ClusterState::Asleep
     })
     .await;
     fixture.engines.shutdown().await;

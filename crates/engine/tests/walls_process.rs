@@ -130,10 +130,7 @@ async fn a_tenant_who_ends_its_own_engine_ends_nothing_else() {
     hostile.fixture.engines.wake(other).await.unwrap();
     hostile.attempt("SHUTDOWN").await;
     eventually("up again", async || hostile.fixture.memory.starts() >= 3).await;
-    assert_eq!(
-        hostile.fixture.engines.state(other),
-        Some(ClusterState::Awake)
-    );
+    assert_eq!(hostile.fixture.engines.state(other), ClusterState::Awake);
     let lease = hostile.fixture.attach(hostile.id).await;
     assert!(lease.run > hostile.lease.run);
     Client::root(&lease.address).await;
@@ -183,7 +180,7 @@ async fn a_tenant_can_slow_its_own_stop_only_so_far() {
         hostile.attempt(sql).await;
     }
     let (fixture, id) = hostile.sleep().await;
-    assert_eq!(fixture.engines.state(id), Some(ClusterState::Asleep));
+    assert_eq!(fixture.engines.state(id), ClusterState::Asleep);
     let (_lease, mut root) = fixture.root(id).await;
     assert_eq!(
         root.one("SELECT @@max_connections").await,

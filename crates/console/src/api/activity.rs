@@ -30,7 +30,7 @@ pub async fn cluster_events(
     caller: ApiCaller,
 ) -> Result<Json<Activity>, ApiError> {
     let may_see_text = caller.may_change(&name);
-    let recent = api.events.of_cluster(api.control.cluster(&name)?.id);
+    let recent = api.events.of_cluster(api.control.cluster(&name).await?.id);
     Ok(Json(Activity {
         refusals: recent
             .refusals

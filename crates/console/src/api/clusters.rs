@@ -50,7 +50,8 @@ pub async fn list_clusters(
     let wanted = query.wanted()?;
     let page = api
         .control
-        .cluster_page(&wanted, |name| caller.may_read(name));
+        .cluster_page(&wanted, |name| caller.may_read(name))
+        .await?;
     let last = page.rows.last().filter(|_| page.more);
     Ok(Json(ClusterList {
         next: last.map(|view| view.name.to_string()),
@@ -133,7 +134,7 @@ pub async fn show_cluster(
 ) -> Result<Json<Cluster>, ApiError> {
     let usage = api.control.usage(&name).await?;
     let events = api.control.events(&name).await?;
-    let shown = api.describe_to(&caller, api.control.cluster(&name)?);
+    let shown = api.describe_to(&caller, api.control.cluster(&name).await?);
     Ok(Json(Cluster {
         usage: Some(usage.into()),
         events_defined: events.defined,

@@ -111,7 +111,7 @@ pub async fn connect_strings(
         None | Some(OldestTls::Tls12) => TlsMinimum::Tls12,
         Some(OldestTls::Tls13) => TlsMinimum::Tls13,
     };
-    let view = api.control.cluster(&name)?;
+    let view = api.control.cluster(&name).await?;
     let names = api.face.borrow().names.clone();
     let wish = RenderOptions {
         os: asked.os.as_deref(),
@@ -150,7 +150,7 @@ pub async fn test_connection(
     Path(name): Path<String>,
     JsonObject(asked): JsonObject<TestConnection>,
 ) -> Result<Json<TestResult>, ApiError> {
-    let view = api.control.cluster(&name)?;
+    let view = api.control.cluster(&name).await?;
     let steps = api.test(&view, &asked).await;
     let ok = steps.iter().all(|step| step.failure.is_none());
     Ok(Json(TestResult {

@@ -43,10 +43,11 @@ pub async fn list_sessions(
         return Err(ControlError::not_found(hidden).into());
     }
     let wanted = query.wanted()?;
-    let page = api.control.session_page(&wanted, |cluster| match cluster {
+    let may_see = |cluster: Option<&str>| match cluster {
         Some(name) => caller.may_read(name),
         None => caller.is_all(),
-    })?;
+    };
+    let page = api.control.session_page(&wanted, may_see).await?;
     let last = page.rows.last().filter(|_| page.more);
     Ok(Json(SessionList {
         next: last.map(|session| session.id.0),

@@ -213,7 +213,7 @@ async fn limits_and_server(server: &Server, [all, read, shop]: [&str; 3]) {
 }
 
 async fn sessions_and_events(server: &Server, [all, read, shop]: [&str; 3], bank: ClusterId) {
-    let of_shop = server.control.cluster("shop-1").unwrap().id;
+    let of_shop = server.control.cluster("shop-1").await.unwrap().id;
     let [theirs, ours] = [bank, of_shop].map(|cluster| {
         let session = server.sessions.open("127.0.0.1:9".parse().unwrap());
         session.admit(cluster, "root", "TLS 1.3", 10).unwrap();

@@ -48,7 +48,7 @@ pub async fn shows_no_contents(server: &Server, all: &str, read: &str) {
     let folder = server.control.data().engines().join(id.to_string());
     std::fs::write(folder.join("data/ibdata1"), b"not a tablespace").unwrap();
     assert!(server.control.wake_cluster("broken").await.is_err());
-    let cluster = server.control.cluster("broken").unwrap();
+    let cluster = server.control.cluster("broken").await.unwrap();
     assert_eq!(cluster.state, ClusterState::Failed);
     let session = server.sessions.open("127.0.0.1:9".parse().unwrap());
     session.admit(id, "root", "TLS 1.3", 10).unwrap();

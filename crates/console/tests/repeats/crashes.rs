@@ -175,10 +175,11 @@ async fn set_up(server: &Server, data: &Path) {
         assert_eq!(made.status, 201, "{made:?}");
     }
     server.new_key("dropped", "read").await;
-    let versions = ["named", "limited"].map(|name| {
-        let view = server.control.cluster(name).unwrap();
-        view.version.to_string()
-    });
+    let mut versions = Vec::new();
+    for name in ["named", "limited"] {
+        let view = server.control.cluster(name).await.unwrap();
+        versions.push(view.version.to_string());
+    }
     let versions = versions.join(" ");
     std::fs::write(data.join("versions"), versions).unwrap();
 }
@@ -219,7 +220,7 @@ fn run_child(case: usize, data: &Path) {
 
 pub async fn killed_in_each_write(data: &Path) {
     let server = restart(data).await;
-    let others = clusters(&server);
+    let others = clusters(&server).await;
     set_up(&server, data).await;
     server.control.shutdown().await;
     drop(server);
@@ -259,7 +260,7 @@ pub async fn killed_in_each_write(data: &Path) {
         expected.push(name.to_owned());
     }
     expected.sort();
-    assert_eq!(clusters(&server), expected);
+    assert_eq!(clusters(&server).await, expected);
     let databases = server.control.databases("kept").await.unwrap().rows;
     let names: Vec<_> = databases.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names, ["made", "test"]);

@@ -200,15 +200,15 @@ async fn send(server: &Server, request: Request<Body>) -> Answer {
 }
 
 /// Names of all clusters.
-pub fn clusters(server: &Server) -> Vec<String> {
-    let all = server.control.clusters().into_iter();
-    all.map(|view| view.name.to_string()).collect()
+pub async fn clusters(server: &Server) -> Vec<String> {
+    let all = server.control.clusters().await.unwrap();
+    all.into_iter().map(|view| view.name.to_string()).collect()
 }
 
 /// Whether a user has this password, by the copy of the sleeping cluster's accounts.
 pub async fn is_password(server: &Server, cluster: &str, user: &str, password: &str) -> bool {
     server.control.sleep_cluster(cluster).await.unwrap();
-    let prefix = server.control.cluster(cluster).unwrap().prefix;
+    let prefix = server.control.cluster(cluster).await.unwrap().prefix;
     let claim = Claim {
         names: vec![user.to_owned()],
         client: "203.0.113.9".parse().unwrap(),
@@ -228,7 +228,7 @@ async fn first_answers(server: &Server) -> Vec<Call> {
     let create = create.twice(server, 201).await;
     let unnamed = Call::new("2", "POST", "/v1/clusters", "{}");
     let unnamed = unnamed.twice(server, 201).await;
-    assert_eq!(server.control.clusters().len(), 2, "each was created once");
+    assert_eq!(clusters(server).await.len(), 2, "each was created once");
     let name = unnamed.first().body["name"].as_str().unwrap().to_owned();
     let delete = Call::new("3", "DELETE", &format!("/v1/clusters/{name}"), "");
     let delete = delete.twice(server, 204).await;
@@ -328,7 +328,7 @@ async fn running_requests(server: &Server) {
         assert_eq!((again.status, again.is_replayed), (201, true), "{again:?}");
         let password = again.body["password"].as_str().unwrap();
         assert!(is_password(server, "slow", "root", password).await);
-        assert_eq!(clusters(server), ["demo", "second", "slow"]);
+        assert_eq!(clusters(server).await, ["demo", "second", "slow"]);
         return;
     }
     panic!("no answer after 60,000 repetitions");
@@ -357,14 +357,14 @@ fn no_secret_in_the_store(data: &Path, answers: &[Call]) {
 }
 
 async fn after_a_rotation(server: &Server, answers: &[Call]) {
-    let before = clusters(server);
+    let before = clusters(server).await;
     let rotate = Call::new("11", "POST", "/v1/server/master-key", "");
     rotate.twice(server, 200).await;
     for call in answers {
         let again = call.ask(server).await;
         assert_eq!(again.refusal(), (409, "outcome_unknown"), "{call:?}");
     }
-    assert_eq!(clusters(server), before);
+    assert_eq!(clusters(server).await, before);
     let fresh = Call::new("12", "POST", "/v1/clusters/demo/sleep", "");
     let fresh = fresh.twice(server, 200).await;
     assert_eq!(fresh.first().body["name"], json!("demo"));

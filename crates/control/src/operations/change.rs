@@ -64,7 +64,7 @@ impl Control {
 
     /// Allows a cluster at its disk limit to delete, drop and truncate for this time.
     pub async fn allow_shrink(&self, name: &str, time: Duration) -> ControlResult<()> {
-        let entry = self.entry(name)?;
+        let entry = self.entry(name).await?;
         // The request's other changes may have made another version, before they were interrupted.
         if !self.is_resumed() {
             self.check_version(&entry)?;

@@ -3,6 +3,7 @@
 use super::ROOT;
 use crate::control::{Control, now_unix, spec};
 use crate::engine_error::engine_error;
+use crate::entry_cache::EntryUse;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::limits;
 use crate::limits_check::check_limits;
@@ -30,7 +31,7 @@ impl Control {
     async fn create(&self, new: NewCluster) -> ControlResult<WithPassword> {
         let limits = new.limits.unwrap_or(self.default_limits());
         check_limits(&limits)?;
-        if let Some(made) = self.made_earlier() {
+        if let Some(made) = self.made_earlier().await? {
             return Ok(made);
         }
         let engine = self.choose_engine(new.engine.as_deref(), &new.parameters)?;
@@ -65,7 +66,7 @@ impl Control {
             }
         };
         self.stepped(OperationStep::CreatePublished);
-        let entry = self.register().insert(StoredCluster { row, host });
+        let entry = self.register().insert(StoredCluster { row, host }).await;
         self.keep_awake(&entry);
         Ok(WithPassword {
             cluster: self.view(&entry),
@@ -75,15 +76,15 @@ impl Control {
 
     /// Returns the cluster that an interrupted execution of this request has created, unless the
     /// start after it has undone that.
-    fn made_earlier(&self) -> Option<WithPassword> {
+    async fn made_earlier(&self) -> ControlResult<Option<WithPassword>> {
         let Some(Intent::NewCluster { id, password }) = self.earlier_intent() else {
-            return None;
+            return Ok(None);
         };
-        let entry = self.register().by_id(ClusterId(*id))?;
-        Some(WithPassword {
+        let entry = self.register().by_id(ClusterId(*id), EntryUse::Work);
+        Ok(entry.await?.map(|entry| WithPassword {
             cluster: self.view(&entry),
             password: password.clone().into(),
-        })
+        }))
     }
 
     /// Checks the requested kind of engine and its parameters.
@@ -125,7 +126,7 @@ impl Control {
                 None => names::generate()?,
             };
             let id = ClusterId::random()?;
-            if self.strays().ids.contains(&id) {
+            if self.strays().find().await?.ids.contains(&id) {
                 continue;
             }
             let wanted = Reservation {
@@ -149,7 +150,8 @@ impl Control {
     async fn take(&self, cluster: ClusterId) -> StoreResult<Option<u32>> {
         match self.uids() {
             Some(uids) => {
-                let uid = uids.take(self.store(), cluster, self.strays()).await?;
+                let strays = self.strays().find().await?;
+                let uid = uids.take(self.store(), cluster, strays).await?;
                 Ok(Some(uid))
             }
             None => {

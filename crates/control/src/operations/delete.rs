@@ -3,6 +3,7 @@
 use crate::cluster_entry::ClusterEntry;
 use crate::control::{Control, now_unix};
 use crate::engine_error::engine_error;
+use crate::entry_cache::EntryUse;
 use crate::error::{ControlError, ControlResult, ErrorCode};
 use crate::operation_step::OperationStep;
 use crate::requests::Intent;
@@ -21,7 +22,7 @@ impl Control {
         // An interrupted execution of this request has hidden the cluster, and the start after it
         // has removed it. The name may be that of another cluster now.
         if let Some(id) = self.earlier_cluster()
-            && self.register().by_id(id).is_none()
+            && self.register().by_id(id, EntryUse::Work).await?.is_none()
         {
             return Ok(());
         }
@@ -38,6 +39,9 @@ impl Control {
                 "delete it with the version of Tidegate that created it",
             ));
         }
+        // Kept in memory: its record can't be read any more when its files are removed.
+        let held = self.engines().hold(entry.id).await;
+        let _held = held.map_err(|e| engine_error(e, &entry.name()))?;
         self.note_intent(Intent::Cluster { id: entry.id.0 }).await?;
         // The record first: after a crash from here on, the next start finishes the deletion.
         let claim = self.store().begin_delete(entry.id, now_unix()).await?;

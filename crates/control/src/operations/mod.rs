@@ -32,8 +32,8 @@ use tokio::time::timeout;
 pub const ROOT: &str = "root";
 
 impl Control {
-    pub fn cluster(&self, name: &str) -> ControlResult<ClusterView> {
-        Ok(self.view(&*self.entry(name)?))
+    pub async fn cluster(&self, name: &str) -> ControlResult<ClusterView> {
+        Ok(self.view(&*self.entry(name).await?))
     }
 
     /// Puts a cluster to sleep now. Fails while one of its sessions is busy.
@@ -68,7 +68,7 @@ impl Control {
 
     /// Returns the measured use of a cluster, without waking it.
     pub async fn usage(&self, name: &str) -> ControlResult<ClusterUsage> {
-        let entry = self.entry(name)?;
+        let entry = self.entry(name).await?;
         self.engines()
             .usage(entry.id)
             .await
@@ -77,7 +77,7 @@ impl Control {
 
     /// Returns the events of a cluster, as far as they are known, without waking it.
     pub async fn events(&self, name: &str) -> ControlResult<ClusterEvents> {
-        let entry = self.entry(name)?;
+        let entry = self.entry(name).await?;
         self.engines()
             .events(entry.id)
             .await
@@ -85,7 +85,7 @@ impl Control {
     }
 
     fn view(&self, entry: &ClusterEntry) -> ClusterView {
-        let state = self.state_of(entry);
+        let state = self.engines().state(entry.id);
         ClusterView {
             id: entry.id,
             name: entry.name(),
@@ -111,11 +111,12 @@ impl Control {
         kind.is_some_and(|kind| kind.description().abilities.sleeps)
     }
 
-    fn entry(&self, name: &str) -> ControlResult<Arc<ClusterEntry>> {
+    async fn entry(&self, name: &str) -> ControlResult<Arc<ClusterEntry>> {
         // An invalid name can't be the name of a cluster.
         let parsed = ClusterName::parse(name).map_err(|_| ControlError::not_found(name))?;
         self.register()
             .by_name(&parsed)
+            .await?
             .ok_or_else(|| ControlError::not_found(name))
     }
 
@@ -135,13 +136,13 @@ impl Control {
         &self,
         name: &str,
     ) -> ControlResult<(Arc<ClusterEntry>, OwnedMutexGuard<()>)> {
-        let entry = self.entry(name)?;
+        let entry = self.entry(name).await?;
         let lock = Arc::clone(&entry.operation).lock_owned();
         let held = timeout(limits::OPERATION_WAIT, lock)
             .await
             .map_err(|_| ControlError::busy(&entry.name()))?;
         // The operation that had the lock may have deleted the cluster.
-        let now = self.entry(name)?;
+        let now = self.entry(name).await?;
         if now.id != entry.id {
             return Err(ControlError::not_found(name));
         }

@@ -1,6 +1,7 @@
 //! Change of a cluster's name, which is only a label: its prefix, and so its logins, stay.
 
 use crate::control::Control;
+use crate::entry_cache::EntryUse;
 use crate::error::{ControlError, ControlResult};
 use crate::requests::Intent;
 use crate::views::ClusterView;
@@ -14,8 +15,11 @@ impl Control {
         let this = self.clone();
         let name = name.to_owned();
         self.to_its_end(async move {
-            let earlier = this.earlier_cluster();
-            if let Some(entry) = earlier.and_then(|id| this.register().by_id(id))
+            let earlier = match this.earlier_cluster() {
+                Some(id) => this.register().by_id(id, EntryUse::Work).await?,
+                None => None,
+            };
+            if let Some(entry) = earlier
                 && entry.name() == new
             {
                 // An interrupted execution of this request has done it.

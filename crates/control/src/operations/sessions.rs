@@ -5,8 +5,9 @@ use crate::error::{ControlError, ControlResult, ErrorCode};
 use tidegate_model::{ClusterId, ClusterName, SessionId};
 
 impl Control {
+    /// Name of a cluster that has sessions: it is awake, and so in memory.
     pub(crate) fn name_of(&self, cluster: ClusterId) -> Option<ClusterName> {
-        let entry = self.register().by_id(cluster)?;
+        let entry = self.register().in_memory(cluster)?;
         Some(entry.name())
     }
 

@@ -4,6 +4,7 @@
 use crate::cluster_entry::ClusterEntry;
 use crate::control::{Control, now_unix, spec};
 use crate::engine_error::engine_failed;
+use crate::entry_cache::EntryUse;
 use crate::error::ControlError;
 use crate::operation_step::OperationStep;
 use crate::store::{OperationClaim, OperationKind, OperationRow, StoreResult, StoredCluster};
@@ -63,15 +64,18 @@ impl Control {
 
     /// Ends the changes of passwords that a crash has interrupted, in the background. The engine
     /// has the old password or the new one; the recovery of its cluster reads which.
-    pub(crate) async fn end_password_changes(&self) -> Result<(), ControlError> {
-        for OperationRow { kind, claim } in self.store().operations().await? {
-            let Some(entry) = self.register().by_id(claim.cluster) else {
+    pub(crate) async fn end_password_changes(
+        &self,
+        operations: Vec<OperationRow>,
+    ) -> Result<(), ControlError> {
+        for OperationRow { kind, claim } in operations {
+            if kind != OperationKind::Password {
                 continue;
-            };
-            if kind == OperationKind::Password {
-                let this = self.clone();
-                tokio::spawn(async move { this.end_password_change(&entry, claim).await });
             }
+            let found = self.register().by_id(claim.cluster, EntryUse::Work).await?;
+            let Some(entry) = found else { continue };
+            let this = self.clone();
+            tokio::spawn(async move { this.end_password_change(&entry, claim).await });
         }
         Ok(())
     }

@@ -89,7 +89,7 @@ impl Control {
     }
 
     async fn make_user(&self, cluster: &str, mut new: NewEngineUser) -> ControlResult<UserView> {
-        check_prefix(&*self.entry(cluster)?, &new.name)?;
+        check_prefix(&*self.entry(cluster).await?, &new.name)?;
         let mut tries = self.tries();
         loop {
             let on = self.administered(cluster).await?;

@@ -45,10 +45,13 @@ impl Control {
         if before == wanted {
             return Ok(());
         }
-        self.keep_variables(entry, Some(&wanted));
+        // Until the record has them, they are in memory only.
+        let _held = self.engines().hold(entry.id).await;
+        self.keep_variables(entry, Some(&wanted)).await;
         let done = self.apply_variables(entry, &before, &wanted).await;
         let kept = if done.is_ok() { &wanted } else { &before };
-        self.keep_variables(entry, Some(kept).filter(|kept| !kept.is_empty()));
+        let kept = Some(kept).filter(|kept| !kept.is_empty());
+        self.keep_variables(entry, kept).await;
         if done.is_err() {
             // A run that was woken for this began with those that the engine did accept. An error
             // means that it is gone.
@@ -68,7 +71,7 @@ impl Control {
         let only_defaults = wanted
             .iter()
             .all(|(name, value)| before.get(name) == Some(value));
-        let asleep = self.engines().state(entry.id) == Some(ClusterState::Asleep);
+        let asleep = self.engines().state(entry.id) == ClusterState::Asleep;
         if asleep && only_defaults {
             return Ok(true);
         }
@@ -110,8 +113,8 @@ impl Control {
     }
 
     /// Sets the variables of the next starts.
-    pub(crate) fn keep_variables(&self, entry: &ClusterEntry, variables: Option<&ServerVariables>) {
+    async fn keep_variables(&self, entry: &ClusterEntry, variables: Option<&ServerVariables>) {
         // Fails only if the cluster is gone.
-        let _ = self.engines().keep_variables(entry.id, variables);
+        let _ = self.engines().keep_variables(entry.id, variables).await;
     }
 }

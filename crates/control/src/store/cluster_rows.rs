@@ -22,6 +22,10 @@ pub fn expect_one_row(rows: u64, id: ClusterId) -> StoreResult<()> {
 }
 
 pub async fn read_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<ClusterRow> {
+    find_one(db, id).await?.ok_or(StoreError::Unknown(id))
+}
+
+pub async fn find_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<Option<ClusterRow>> {
     let row = sqlx::query(
         "SELECT c.*, b.run AS book_run, b.complete AS book_complete FROM clusters c LEFT JOIN \
          books b ON b.cluster = c.id WHERE c.id = ?",
@@ -29,10 +33,7 @@ pub async fn read_one(db: &mut SqliteConnection, id: ClusterId) -> StoreResult<C
     .bind(to_i64(id.0))
     .fetch_optional(&mut *db)
     .await?;
-    match row {
-        Some(row) => read_row(&row),
-        None => Err(StoreError::Unknown(id)),
-    }
+    row.map(|row| read_row(&row)).transpose()
 }
 
 /// Reads the clusters whose record or book has changed since this version, at most `limit`. Those

@@ -5,14 +5,16 @@ use super::access_rows::{AccessRows, Hash, KeyRow, LinkRow};
 use super::answers::{NewRequest, StoredRequest};
 use super::error::StoreResult;
 use super::operations::{OperationClaim, OperationKind, OperationRow};
-use super::rows::{ClusterRow, HostRow, Reservation, StoreChanges};
+use super::rows::{ClusterRow, HostRow, ListPart, PartWanted, Reservation, StoreChanges};
 use crate::settings::WebSessionLife;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 use tidegate_engine::Candidate;
 use tidegate_model::{
-    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterSettings, RunEpoch,
+    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterSettings, Prefix,
+    RunEpoch,
 };
 
 /// All records of a server. Every change is durable when its method returns.
@@ -28,8 +30,7 @@ pub trait Store:
 /// Changes of the facts that gateways may share.
 pub trait ChangeFeed: Send + Sync {
     /// Returns what has changed since this version, up to a bound; 0 for everything. A row that
-    /// can't be read is left out and logged, so that one damaged cluster doesn't keep the server
-    /// from starting.
+    /// can't be read is left out and logged, so that one damaged cluster doesn't hide the others.
     fn changes(&self, since: u64) -> BoxFuture<'_, StoreResult<StoreChanges>>;
 
     /// Loads everything but tombstones.
@@ -50,6 +51,31 @@ pub trait ChangeFeed: Send + Sync {
 
 /// Shared records of clusters and their accounts.
 pub trait ClusterStore: Send + Sync {
+    /// Reads the numbers and prefixes of all live clusters, from an index and not from their
+    /// records. One whose prefix is damaged is left out and logged.
+    fn prefixes(&self) -> BoxFuture<'_, StoreResult<Vec<(ClusterId, Prefix)>>>;
+
+    /// Reads the record of a cluster in any phase.
+    fn cluster(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<Option<ClusterRow>>>;
+
+    /// Finds the cluster that has this name.
+    fn find_name<'a>(
+        &'a self,
+        name: &'a ClusterName,
+    ) -> BoxFuture<'a, StoreResult<Option<ClusterId>>>;
+
+    /// Reads a part of the list of live clusters. One whose record is damaged is left out.
+    fn cluster_list<'a>(&'a self, wanted: &'a PartWanted) -> BoxFuture<'a, StoreResult<ListPart>>;
+
+    /// Finds the live clusters that sleep after so long or later.
+    fn sleeping_after(&self, time: Duration) -> BoxFuture<'_, StoreResult<Vec<ClusterId>>>;
+
+    /// Finds the live clusters whose kind of engine is none of these.
+    fn of_other_kinds<'a>(
+        &'a self,
+        known: &'a [&'static str],
+    ) -> BoxFuture<'a, StoreResult<Vec<ClusterId>>>;
+
     /// Inserts a cluster in phase `Creating`, and its operation.
     /// [`OperationClaim::of_new`] is the claim.
     fn reserve(&self, wanted: Reservation) -> BoxFuture<'_, StoreResult<ClusterRow>>;
@@ -162,8 +188,17 @@ pub trait AnswerStore: Send + Sync {
 
 /// Records of this host: the runs of its engines, and its system users.
 pub trait HostStore: Send + Sync {
-    /// Loads what this host knows of its clusters.
-    fn host_rows(&self) -> BoxFuture<'_, StoreResult<Vec<HostRow>>>;
+    /// Reads what this host knows of a cluster, if its engine runs here.
+    fn host_row(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<Option<HostRow>>>;
+
+    /// Finds the clusters of this host that are not settled, as [`HostRow::is_settled`] says.
+    fn unsettled(&self) -> BoxFuture<'_, StoreResult<Vec<ClusterId>>>;
+
+    /// Reads at most so many clusters of this host with their user numbers, ordered by these.
+    fn system_users(&self, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(ClusterId, u32)>>>;
+
+    /// Finds the clusters of this host whose user number is not in the range.
+    fn outside(&self, range: RangeInclusive<u32>) -> BoxFuture<'_, StoreResult<Vec<ClusterId>>>;
 
     /// Makes this host the one that runs a cluster's engine, as this system user. May be repeated.
     fn take_cluster(&self, id: ClusterId, uid: Option<u32>) -> BoxFuture<'_, StoreResult<()>>;

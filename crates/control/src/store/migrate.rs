@@ -47,6 +47,8 @@ const SQLITE: &[Migration] = &[
     migration!(16, 14, "0016_reading_order.sql"),
     // No older program used the table.
     migration!(17, 14, "0017_requests.sql"),
+    // Older programs need not know of an index.
+    migration!(18, 14, "0018_cluster_lists.sql"),
 ];
 
 /// Last schema version with a row per account.

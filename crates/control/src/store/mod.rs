@@ -9,6 +9,7 @@ mod answers;
 mod books;
 mod change;
 mod changes;
+mod cluster_list;
 mod cluster_rows;
 mod codec;
 mod error;
@@ -33,19 +34,21 @@ pub use interface::{
 };
 pub use operations::{OperationClaim, OperationKind, OperationRow};
 pub use rows::{
-    BookHead, ClusterRow, HostRow, Phase, Reservation, StoreChanges, StoredCluster, UnknownFolders,
+    BookHead, ClusterRow, HostRow, ListPart, ListStart, PartWanted, Phase, Reservation,
+    StoreChanges, StoredCluster, UnknownFolders,
 };
 pub use sqlite::SqliteStore;
 
 #[cfg(test)]
 mod tests {
     /// Files whose SQL a MySQL-compatible database must understand too.
-    const SHARED: [(&str, &str); 8] = [
+    const SHARED: [(&str, &str); 9] = [
         ("access", include_str!("access.rs")),
         ("access_changes", include_str!("access_changes.rs")),
         ("answers", include_str!("answers.rs")),
         ("books", include_str!("books.rs")),
         ("changes", include_str!("changes.rs")),
+        ("cluster_list", include_str!("cluster_list.rs")),
         ("cluster_rows", include_str!("cluster_rows.rs")),
         ("feed", include_str!("feed.rs")),
         ("operations", include_str!("operations.rs")),

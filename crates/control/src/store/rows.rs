@@ -114,3 +114,52 @@ pub struct UnknownFolders {
     /// Owners of these directories.
     pub uids: BTreeSet<u32>,
 }
+
+/// Position in a list of clusters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ListStart {
+    #[default]
+    First,
+    /// The clusters after this name.
+    After(ClusterName),
+    /// The clusters before this name: the last ones of them.
+    Before(ClusterName),
+}
+
+impl ListStart {
+    /// Whether a cluster of this name can be on the page.
+    pub fn includes(&self, name: &ClusterName) -> bool {
+        match self {
+            Self::First => true,
+            Self::After(start) => name > start,
+            Self::Before(start) => name < start,
+        }
+    }
+
+    /// Returns the position behind a cluster, in the direction of the list.
+    #[must_use]
+    pub fn behind(&self, last: ClusterName) -> Self {
+        match self {
+            Self::First | Self::After(_) => Self::After(last),
+            Self::Before(_) => Self::Before(last),
+        }
+    }
+}
+
+/// Part of the list of clusters that is read at once.
+#[derive(Debug, Clone)]
+pub struct PartWanted {
+    pub start: ListStart,
+    pub most: usize,
+    /// Text in the name, or in the prefix with `.` and `user`; empty for all.
+    pub find: String,
+    pub user: &'static str,
+}
+
+/// Part of the list of clusters, in the direction in which it is read.
+#[derive(Debug, Default)]
+pub struct ListPart {
+    pub rows: Vec<ClusterRow>,
+    /// Name of the last cluster if there may be others behind it.
+    pub last: Option<ClusterName>,
+}

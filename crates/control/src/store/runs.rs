@@ -2,6 +2,7 @@
 
 use super::books::write_book;
 use super::change::{ChangeClass, StoreChange};
+use super::cluster_list::ids;
 use super::cluster_rows::expect_one_row;
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
@@ -10,29 +11,37 @@ use sqlx::{Row, SqliteConnection};
 use std::sync::Arc;
 use tidegate_model::{AccountBook, ClusterId, RunEpoch};
 
-/// Reads what this host knows of its clusters.
-pub async fn read_host_rows(db: &mut SqliteConnection) -> StoreResult<Vec<HostRow>> {
-    let sql = "SELECT r.cluster, r.run, r.awake, u.uid FROM runs r LEFT JOIN system_users u ON \
-               u.cluster = r.cluster";
-    let rows = sqlx::query(sql).fetch_all(db).await?;
-    let mut hosts = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let cluster: i64 = row.try_get("cluster")?;
-        let uid: Option<i64> = row.try_get("uid")?;
-        hosts.push(HostRow {
-            cluster: ClusterId(cluster.unsigned_abs()),
-            uid: uid
-                .map(u32::try_from)
-                .transpose()
-                .map_err(|_| StoreError::Corrupt {
-                    cluster,
-                    what: "bad uid".to_owned(),
-                })?,
-            run: RunEpoch(row.try_get::<i64, _>("run")?.unsigned_abs()),
-            awake: row.try_get::<i64, _>("awake")? != 0,
-        });
-    }
-    Ok(hosts)
+/// Reads what this host knows of a cluster.
+pub async fn read_host_row(
+    db: &mut SqliteConnection,
+    id: ClusterId,
+) -> StoreResult<Option<HostRow>> {
+    let sql = "SELECT r.run, r.awake, u.uid FROM runs r LEFT JOIN system_users u ON u.cluster = \
+               r.cluster WHERE r.cluster = ?";
+    let cluster = to_i64(id.0);
+    let row = sqlx::query(sql).bind(cluster).fetch_optional(db).await?;
+    let Some(row) = row else { return Ok(None) };
+    let uid: Option<i64> = row.try_get("uid")?;
+    Ok(Some(HostRow {
+        cluster: id,
+        uid: uid
+            .map(u32::try_from)
+            .transpose()
+            .map_err(|_| StoreError::Corrupt {
+                cluster,
+                what: "bad uid".to_owned(),
+            })?,
+        run: RunEpoch(row.try_get::<i64, _>("run")?.unsigned_abs()),
+        awake: row.try_get::<i64, _>("awake")? != 0,
+    }))
+}
+
+/// Finds the clusters of this host that are not settled. The database compares the runs with the
+/// books, and returns only these.
+pub async fn find_unsettled(db: &mut SqliteConnection) -> StoreResult<Vec<ClusterId>> {
+    let sql = "SELECT r.cluster FROM runs r LEFT JOIN books b ON b.cluster = r.cluster WHERE \
+               r.awake <> 0 OR r.run <> COALESCE(b.run, 0)";
+    ids(&sqlx::query(sql).fetch_all(db).await?, "cluster")
 }
 
 pub struct BeginRun(pub ClusterId);

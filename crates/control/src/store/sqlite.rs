@@ -6,7 +6,10 @@ use super::books::read_book;
 use super::changes::{
     BeginDelete, BuryCluster, PublishCluster, RenameCluster, ReserveCluster, SetCluster,
 };
-use super::cluster_rows::{read_changed, read_row};
+use super::cluster_list::{
+    find_name, find_other_kinds, find_sleeping_after, log_damage, read_part, read_prefixes,
+};
+use super::cluster_rows::{find_one, read_changed, read_row};
 use super::error::{StoreError, StoreResult};
 use super::feed::{has_access_changed, last_version};
 use super::interface::{AnswerStore, ChangeFeed, ClusterStore, HostStore, OperationStore, Store};
@@ -15,9 +18,11 @@ use super::operations::{
     BeginOperation, EndOperation, OperationClaim, OperationKind, OperationRow, read_operations,
 };
 use super::reserve::Reserve;
-use super::rows::{ClusterRow, HostRow, Reservation, StoreChanges};
-use super::runs::{BeginRun, EndRun, SaveAccounts, read_host_rows};
-use super::system_users::{ReleaseCluster, SetUids, TakeCluster, read_candidates};
+use super::rows::{ClusterRow, HostRow, ListPart, PartWanted, Reservation, StoreChanges};
+use super::runs::{BeginRun, EndRun, SaveAccounts, find_unsettled, read_host_row};
+use super::system_users::{
+    ReleaseCluster, SetUids, TakeCluster, find_outside, read_candidates, read_system_users,
+};
 use super::writer::{StoreWriter, is_full};
 use crate::limits;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -27,9 +32,11 @@ use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tidegate_engine::Candidate;
 use tidegate_model::{
-    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterSettings, RunEpoch,
+    AccountBook, BoxFuture, ClusterId, ClusterLimits, ClusterName, ClusterSettings, Prefix,
+    RunEpoch,
 };
 
 /// [`Store`] in SQLite. Readers have their own connections (WAL), so readers and the writer don't
@@ -126,10 +133,7 @@ impl SqliteStore {
             match read_row(row) {
                 Ok(row) => clusters.push(row),
                 // Its number and prefix stay taken in the store.
-                Err(error) => {
-                    tracing::error!(%error, "a cluster is left out: its row in the store is \
-                                             damaged")
-                }
+                Err(error) => log_damage(&error),
             }
         }
         let access = match !more && has_access_changed(&mut tx, since).await? {
@@ -158,6 +162,36 @@ impl ChangeFeed for SqliteStore {
 }
 
 impl ClusterStore for SqliteStore {
+    fn prefixes(&self) -> BoxFuture<'_, StoreResult<Vec<(ClusterId, Prefix)>>> {
+        Box::pin(async move { read_prefixes(&mut *self.reads.acquire().await?).await })
+    }
+
+    fn cluster(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<Option<ClusterRow>>> {
+        Box::pin(async move { find_one(&mut *self.reads.acquire().await?, id).await })
+    }
+
+    fn find_name<'a>(
+        &'a self,
+        name: &'a ClusterName,
+    ) -> BoxFuture<'a, StoreResult<Option<ClusterId>>> {
+        Box::pin(async move { find_name(&mut *self.reads.acquire().await?, name).await })
+    }
+
+    fn cluster_list<'a>(&'a self, wanted: &'a PartWanted) -> BoxFuture<'a, StoreResult<ListPart>> {
+        Box::pin(async move { read_part(&mut *self.reads.acquire().await?, wanted).await })
+    }
+
+    fn sleeping_after(&self, time: Duration) -> BoxFuture<'_, StoreResult<Vec<ClusterId>>> {
+        Box::pin(async move { find_sleeping_after(&mut *self.reads.acquire().await?, time).await })
+    }
+
+    fn of_other_kinds<'a>(
+        &'a self,
+        known: &'a [&'static str],
+    ) -> BoxFuture<'a, StoreResult<Vec<ClusterId>>> {
+        Box::pin(async move { find_other_kinds(&mut *self.reads.acquire().await?, known).await })
+    }
+
     fn reserve(&self, wanted: Reservation) -> BoxFuture<'_, StoreResult<ClusterRow>> {
         Box::pin(self.writer.write(ReserveCluster(wanted)))
     }
@@ -257,8 +291,20 @@ impl AnswerStore for SqliteStore {
 }
 
 impl HostStore for SqliteStore {
-    fn host_rows(&self) -> BoxFuture<'_, StoreResult<Vec<HostRow>>> {
-        Box::pin(async move { read_host_rows(&mut *self.reads.acquire().await?).await })
+    fn host_row(&self, id: ClusterId) -> BoxFuture<'_, StoreResult<Option<HostRow>>> {
+        Box::pin(async move { read_host_row(&mut *self.reads.acquire().await?, id).await })
+    }
+
+    fn unsettled(&self) -> BoxFuture<'_, StoreResult<Vec<ClusterId>>> {
+        Box::pin(async move { find_unsettled(&mut *self.reads.acquire().await?).await })
+    }
+
+    fn system_users(&self, limit: usize) -> BoxFuture<'_, StoreResult<Vec<(ClusterId, u32)>>> {
+        Box::pin(async move { read_system_users(&mut *self.reads.acquire().await?, limit).await })
+    }
+
+    fn outside(&self, range: RangeInclusive<u32>) -> BoxFuture<'_, StoreResult<Vec<ClusterId>>> {
+        Box::pin(async move { find_outside(&mut *self.reads.acquire().await?, range).await })
     }
 
     fn take_cluster(&self, id: ClusterId, uid: Option<u32>) -> BoxFuture<'_, StoreResult<()>> {

@@ -2,6 +2,7 @@
 //! freed.
 
 use super::change::{ChangeClass, StoreChange};
+use super::cluster_list::ids;
 use super::codec::to_i64;
 use super::error::{StoreError, StoreResult};
 use sqlx::sqlite::SqliteRow;
@@ -44,6 +45,43 @@ pub async fn read_candidates(
         .filter(|candidate| !skip.contains(&candidate.uid))
         .take(limit)
         .collect())
+}
+
+/// Reads at most so many clusters with their user numbers, ordered by these.
+pub async fn read_system_users(
+    db: &mut SqliteConnection,
+    limit: usize,
+) -> StoreResult<Vec<(ClusterId, u32)>> {
+    let sql =
+        "SELECT cluster, uid FROM system_users WHERE cluster IS NOT NULL ORDER BY uid LIMIT ?";
+    let rows = sqlx::query(sql).bind(to_i64(limit as u64)).fetch_all(db);
+    let rows = rows.await?;
+    let clusters = ids(&rows, "cluster")?;
+    Ok(clusters.into_iter().zip(uids_of(&rows)?).collect())
+}
+
+/// Finds the clusters of this host whose user number is not in the range. The numbers are only
+/// counted if all are in it, as after most starts.
+pub async fn find_outside(
+    db: &mut SqliteConnection,
+    range: RangeInclusive<u32>,
+) -> StoreResult<Vec<ClusterId>> {
+    let sql = "SELECT (SELECT COUNT(*) FROM runs) - (SELECT COUNT(*) FROM system_users WHERE \
+               cluster IS NOT NULL AND uid BETWEEN ? AND ?) AS others";
+    let first = i64::from(*range.start());
+    let last = i64::from(*range.end());
+    let row = sqlx::query(sql)
+        .bind(first)
+        .bind(last)
+        .fetch_one(&mut *db)
+        .await?;
+    if row.try_get::<i64, _>("others")? == 0 {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT r.cluster FROM runs r LEFT JOIN system_users u ON u.cluster = r.cluster \
+               WHERE u.uid IS NULL OR u.uid < ? OR u.uid > ? ORDER BY r.cluster";
+    let rows = sqlx::query(sql).bind(first).bind(last).fetch_all(db);
+    ids(&rows.await?, "cluster")
 }
 
 fn uids_of(rows: &[SqliteRow]) -> StoreResult<Vec<u32>> {

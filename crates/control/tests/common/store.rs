@@ -58,8 +58,16 @@ pub async fn clusters(store: &impl Store) -> Vec<ClusterRow> {
 
 /// Facts of the host about a cluster.
 pub async fn host_of(store: &impl Store, id: ClusterId) -> Option<HostRow> {
-    let rows = store.host_rows().await.unwrap();
-    rows.into_iter().find(|host| host.cluster == id)
+    store.host_row(id).await.unwrap()
+}
+
+/// Facts of the host about all clusters but tombstones.
+pub async fn hosts(store: &impl Store) -> Vec<HostRow> {
+    let mut found = Vec::new();
+    for row in clusters(store).await {
+        found.extend(host_of(store, row.id).await);
+    }
+    found
 }
 
 pub fn wanted(name: &str) -> Reservation {

@@ -10,7 +10,7 @@ use tidegate_model::ClusterId;
 impl Engines {
     /// Wakes it, and keeps it awake for as long as the result lives.
     pub async fn administer(&self, id: ClusterId) -> Result<AdministeredRun, EngineError> {
-        let cluster = self.cluster(id)?;
+        let cluster = self.cluster(id).await?;
         // Like a session's, busy by birth.
         let lease = within(id, cluster.attach_operator()).await?;
         let run = cluster.shared.run(lease.run);

@@ -14,17 +14,22 @@ impl Waker for Engines {
         request: AttachRequest<'a>,
     ) -> BoxFuture<'a, Result<Lease, AttachError>> {
         Box::pin(async move {
-            let cluster = self
-                .cluster(request.cluster)
-                .map_err(|_| AttachError::Gone)?;
-            let attach = cluster.attach(&request);
+            let attach = async {
+                let cluster = self.cluster(request.cluster).await;
+                let cluster = cluster.map_err(|error| match error {
+                    EngineError::Stopping => AttachError::Stopping,
+                    EngineError::Unknown(_) => AttachError::Gone,
+                    other => AttachError::Failed(other.report()),
+                })?;
+                cluster.attach(&request).await
+            };
             let attached = tokio::time::timeout_at(request.deadline.into(), attach).await;
             attached.unwrap_or(Err(AttachError::Deadline))
         })
     }
 
     fn end_session(&self, id: ClusterId, session: EngineSession) {
-        let Ok(cluster) = self.cluster(id) else {
+        let Some(cluster) = self.in_memory(id) else {
             return;
         };
         let Some(run) = cluster.shared.run(session.run) else {
@@ -46,7 +51,7 @@ impl Waker for Engines {
 
     fn is_alive(&self, id: ClusterId, run: RunEpoch) -> BoxFuture<'_, bool> {
         Box::pin(async move {
-            let Ok(cluster) = self.cluster(id) else {
+            let Some(cluster) = self.in_memory(id) else {
                 return false;
             };
             let Some(alive) = cluster.shared.run(run) else {

@@ -28,7 +28,7 @@ impl Engines {
         user: &str,
         stage2: [u8; 20],
     ) -> Result<Arc<AccountBook>, EngineError> {
-        let cluster = self.cluster(id)?;
+        let cluster = self.cluster(id).await?;
         let lease = within(id, cluster.attach_operator()).await?;
         let mut run = lease.run;
         let mut outcome = self.change_password(&cluster, lease, user, stage2).await;
@@ -65,7 +65,7 @@ impl Engines {
         user: &str,
         stage2: [u8; 20],
     ) -> Result<Arc<AccountBook>, EngineError> {
-        let cluster = self.cluster(id)?;
+        let cluster = self.cluster(id).await?;
         let mut run = within(id, cluster.attach_operator()).await?.run;
         let mut outcome = Err(EngineError::Unsupported("accounts that can be repaired"));
         let mut cause = "an operator asked for it".to_owned();

@@ -10,6 +10,7 @@ use crate::local::cgroup::{CgroupHome, EngineGroup, GroupLimits};
 use crate::local::disk::{DiskGuard, DiskLevel, DiskQuotas, SpaceWatch};
 use crate::local::events::EventCount;
 use crate::local::folder::Folder;
+use crate::local::past_runs::AllPastRuns;
 use crate::local::remove_tree::remove_tree;
 use crate::local::settings::LocalSettings;
 use crate::local::socket::ClusterSockets;
@@ -46,6 +47,7 @@ pub struct Local {
     pub cgroups: Arc<CgroupHome>,
     pub quotas: DiskQuotas,
     pub space: Arc<SpaceWatch>,
+    pub past_runs: AllPastRuns,
 }
 
 /// Driver of one cluster.
@@ -182,12 +184,17 @@ impl Driver for LocalDriver {
         })
     }
 
+    fn is_forgettable(&self) -> bool {
+        !self.disk.has_lasting_state() && self.asked_repair().is_none()
+    }
+
     fn last_events(&self) -> Option<u64> {
         self.events.get()
     }
 
     fn remove(&self) -> BoxFuture<'_, Result<(), EngineError>> {
         Box::pin(async move {
+            self.local.past_runs.forget(self.cluster);
             if self.folder.root().exists() {
                 self.kill_own_processes()
                     .await
@@ -219,6 +226,7 @@ impl LocalDriver {
         cluster: (ClusterId, ClusterLimits),
     ) -> Self {
         let (cluster, limits) = cluster;
+        let past = local.past_runs.of(cluster);
         let disk = Arc::new(DiskGuard::new(
             cluster,
             &folder,
@@ -232,8 +240,8 @@ impl LocalDriver {
             cluster,
             limits: limits.into(),
             disk,
-            spent: Arc::default(),
-            events: Arc::default(),
+            spent: past.spent,
+            events: past.events,
             variables: Mutex::new(None),
             asked_repair: Mutex::new(None),
         }

@@ -11,6 +11,7 @@ use crate::local::disk::{DiskQuotas, SpaceWatch};
 use crate::local::driver::{Local, LocalDriver};
 use crate::local::error::LocalError;
 use crate::local::folder::{Folder, add_passage, check_reach, make_dir};
+use crate::local::past_runs::AllPastRuns;
 use crate::local::remove_tree::remove_tree;
 use crate::local::settings::LocalSettings;
 use crate::local::socket::{ClusterSockets, SocketFolder};
@@ -79,6 +80,7 @@ impl LocalKind {
             cgroups: Arc::new(cgroups),
             quotas,
             space,
+            past_runs: AllPastRuns::default(),
         };
         Ok(Self {
             local: Arc::new(local),

@@ -95,7 +95,7 @@ async fn back_to(
 ) -> Response {
     let Err(error) = done else {
         // The name from the store, not the one from the address: it has no special characters.
-        return match web.api.control.cluster(name) {
+        return match web.api.control.cluster(name).await {
             Ok(view) => Redirect::to(&format!("/clusters/{}", view.name)).into_response(),
             Err(_) => Redirect::to("/").into_response(),
         };

@@ -38,12 +38,12 @@ pub async fn cluster_page(
     part: &SessionsQuery,
 ) -> Result<ClusterPage, ControlError> {
     let control = &web.api.control;
-    let view = control.cluster(name)?;
+    let view = control.cluster(name).await?;
     let usage = control.usage(name).await?;
     let events = control.events(name).await?;
     let recent = web.api.events.of_cluster(view.id);
     let face = web.api.face.borrow().clone();
-    let sessions = control.session_page(&part.wanted(name), |_| true)?;
+    let sessions = control.session_page(&part.wanted(name), |_| true).await?;
     let slowest = recent
         .wakes
         .iter()

@@ -8,6 +8,7 @@ pub mod sample;
 
 use super::cluster_row::ClusterRow;
 use super::frame::{Frame, MenuEntry, Notice};
+use super::problem;
 use super::respond::{html_page, status_of};
 use crate::auth::{CheckedForm, SignedIn};
 use crate::limits;
@@ -19,7 +20,7 @@ use engine_form::{EngineForms, sent_parameters};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tidegate_connect::bracketed;
-use tidegate_control::{ClustersWanted, ListStart, NewCluster};
+use tidegate_control::{ClustersWanted, ControlResult, ListStart, NewCluster};
 use tidegate_model::{ClusterName, ClusterState};
 use view::{ClustersPage, PageLinks};
 
@@ -62,14 +63,14 @@ impl ListQuery {
     }
 
     /// Returns the rows of the page, and the links to the pages beside it.
-    fn rows(&self, web: &Web) -> (Vec<ClusterRow>, PageLinks) {
+    async fn rows(&self, web: &Web) -> ControlResult<(Vec<ClusterRow>, PageLinks)> {
         let wanted = ClustersWanted {
             start: self.start(),
             most: limits::ROWS_PER_PAGE,
             find: self.text(),
             ..ClustersWanted::default()
         };
-        let page = web.api.control.cluster_page(&wanted, |_| true);
+        let page = web.api.control.cluster_page(&wanted, |_| true).await?;
         let mut links = PageLinks::default();
         if let (Some(first), Some(last)) = (page.rows.first(), page.rows.last()) {
             let backwards = matches!(wanted.start, ListStart::Before(_));
@@ -85,7 +86,7 @@ impl ListQuery {
                 links.after = Some(self.query("after", &last.name));
             }
         }
-        (page.rows.iter().map(ClusterRow::of).collect(), links)
+        Ok((page.rows.iter().map(ClusterRow::of).collect(), links))
     }
 }
 
@@ -99,14 +100,17 @@ pub async fn list_clusters(
     who: SignedIn,
     Query(part): Query<ListQuery>,
 ) -> Response {
-    html_page(StatusCode::OK, &clusters_page(&web, &who, &part))
+    match clusters_page(&web, &who, &part).await {
+        Ok(page) => html_page(StatusCode::OK, &page),
+        Err(error) => problem::show_problem(&who, &error),
+    }
 }
 
-fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ClustersPage {
+async fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ControlResult<ClustersPage> {
     let face = web.api.face.borrow().clone();
     let counts = web.api.control.cluster_counts();
-    let (rows, pages) = part.rows(web);
-    ClustersPage {
+    let (rows, pages) = part.rows(web).await?;
+    Ok(ClustersPage {
         frame: Frame {
             live: true,
             ..Frame::of(who, "Clusters", MenuEntry::Clusters)
@@ -121,7 +125,7 @@ fn clusters_page(web: &Web, who: &SignedIn, part: &ListQuery) -> ClustersPage {
         rows,
         wanted: String::new(),
         engine_forms: EngineForms::of(who.csrf(), web.api.control.engine_kinds()),
-    }
+    })
 }
 
 #[derive(Deserialize)]
@@ -150,7 +154,10 @@ pub async fn create_cluster(State(web): State<Web>, form: CheckedForm<NewCluster
             Redirect::to(&format!("/clusters/{}/connect?new=1", made.cluster.name)).into_response()
         }
         Err(error) => {
-            let mut shown = clusters_page(&web, &form.who, &ListQuery::default());
+            let shown = clusters_page(&web, &form.who, &ListQuery::default()).await;
+            let Ok(mut shown) = shown else {
+                return problem::show_problem(&form.who, &error);
+            };
             shown.frame.notice = Some(Notice::from(&error));
             html_page(
                 status_of(&error),

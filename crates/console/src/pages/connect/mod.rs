@@ -96,7 +96,7 @@ pub async fn show_connect(
     page_or_problem(
         &who,
         StatusCode::OK,
-        connect_page(&web, &who, &name, fields.chosen(&headers), extra),
+        connect_page(&web, &who, &name, fields.chosen(&headers), extra).await,
     )
 }
 
@@ -114,7 +114,7 @@ pub async fn show_choice(
     page_or_problem(
         &form.who,
         StatusCode::OK,
-        connect_page(&web, &form.who, &name, chosen, extra),
+        connect_page(&web, &form.who, &name, chosen, extra).await,
     )
 }
 
@@ -123,7 +123,7 @@ pub async fn redirect_to_connect(
     Path(name): Path<String>,
     who: SignedIn,
 ) -> Response {
-    match web.api.control.cluster(&name) {
+    match web.api.control.cluster(&name).await {
         Ok(view) => Redirect::to(&format!("/clusters/{}/connect", view.name)).into_response(),
         Err(error) => problem::show_problem(&who, &error),
     }
@@ -155,7 +155,7 @@ pub async fn new_password(
     page_or_problem(
         &form.who,
         status,
-        connect_page(&web, &form.who, &name, chosen, extra),
+        connect_page(&web, &form.who, &name, chosen, extra).await,
     )
 }
 
@@ -169,7 +169,7 @@ pub async fn test_connection(
     let ConnectFields {
         password, typed, ..
     } = form.fields;
-    let view = match web.api.control.cluster(&name) {
+    let view = match web.api.control.cluster(&name).await {
         Ok(view) => view,
         Err(error) => return problem::show_problem(&form.who, &error),
     };
@@ -201,7 +201,8 @@ pub async fn test_connection(
                 steps,
                 ..ConnectExtra::default()
             },
-        ),
+        )
+        .await,
     )
 }
 
@@ -216,14 +217,14 @@ fn page_or_problem(
     }
 }
 
-fn connect_page(
+async fn connect_page(
     web: &Web,
     who: &SignedIn,
     name: &str,
     chosen: ClientChoice,
     extra: ConnectExtra,
 ) -> Result<ConnectPage, ControlError> {
-    let view = web.api.control.cluster(name)?;
+    let view = web.api.control.cluster(name).await?;
     let face = web.api.face.borrow().clone();
     let wish = RenderOptions {
         os: Some(&chosen.os),

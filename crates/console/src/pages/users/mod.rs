@@ -105,7 +105,7 @@ pub async fn redirect_to_users(
     Path(name): Path<String>,
     who: SignedIn,
 ) -> Response {
-    match web.api.control.cluster(&name) {
+    match web.api.control.cluster(&name).await {
         Ok(view) => Redirect::to(&address(view.name.as_str())).into_response(),
         Err(error) => problem::show_problem(&who, &error),
     }
@@ -242,7 +242,7 @@ async fn back_to(
 ) -> Response {
     match done {
         // The name from the store, not the one from the address: it has no special characters.
-        Ok(()) => match web.api.control.cluster(name) {
+        Ok(()) => match web.api.control.cluster(name).await {
             Ok(view) => Redirect::to(&address(view.name.as_str())).into_response(),
             Err(error) => problem::show_problem(who, &error),
         },
@@ -279,7 +279,7 @@ async fn users_page(
     name: &str,
     extra: UsersExtra,
 ) -> ControlResult<UsersPage> {
-    let view = web.api.control.cluster(name)?;
+    let view = web.api.control.cluster(name).await?;
     let mut notice = extra.notice;
     let lists = match view.state {
         ClusterState::Awake => match lists(web, name, &extra.part).await {

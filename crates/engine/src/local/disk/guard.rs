@@ -190,6 +190,12 @@ impl DiskGuard {
         run.kill_because(reason);
     }
 
+    /// Whether it knows something of the sleeping cluster that a new guard would not find out.
+    pub fn has_lasting_state(&self) -> bool {
+        let state = self.state();
+        state.is_stopped() || state.is_shrinking(Instant::now())
+    }
+
     /// Whether its engine was stopped for its growth and the disk still has too little room.
     pub fn stays_stopped(&self) -> bool {
         let Some(space) = self.space.space() else {

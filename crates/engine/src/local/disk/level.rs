@@ -151,6 +151,10 @@ impl DiskState {
         self.stopped = true;
     }
 
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// Whether it was stopped for its growth and there is still too little space.
     pub fn stays_stopped(&mut self, space: &Space) -> bool {
         self.stopped &= !space.is_ample();
