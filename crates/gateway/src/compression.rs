@@ -1,6 +1,7 @@
 //! Compressed protocol of one client. What passes between its TLS session and the relay is packed
 //! into frames and out of them here; the engine never sees a frame.
 
+use crate::limits;
 use std::cell::RefCell;
 use std::io;
 use tidegate_wire::compression::{
@@ -35,7 +36,8 @@ pub(crate) struct ClientCompression {
     next_frame: u8,
     /// The next byte to the client begins an answer.
     begins_answer: bool,
-    /// Bytes that were packed or unpacked since the session's turn began.
+    /// Work since the session's turn began: bytes that were packed or unpacked, and what each step
+    /// costs at least.
     work: usize,
 }
 
@@ -73,7 +75,7 @@ impl ClientCompression {
         self.packed.len() + self.reader.memory()
     }
 
-    /// Returns the bytes of work since the last call.
+    /// Returns the work since the last call.
     pub fn take_work(&mut self) -> usize {
         std::mem::take(&mut self.work)
     }
@@ -101,7 +103,7 @@ impl ClientCompression {
             self.reader
                 .read(waiting, out, expected, &mut workshop.contexts)
         })?;
-        self.work += step.taken + step.written;
+        self.work += (step.taken + step.written).max(limits::COMPRESSION_STEP);
         self.unpacked += step.taken;
         if self.unpacked == self.packed.len() {
             self.packed = Vec::new();
@@ -141,5 +143,25 @@ impl ClientCompression {
                 .map_err(io::Error::other)?;
             seal(frames)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_without_content_use_up_a_turn() {
+        let mut compression = ClientCompression::new(Method::Zlib);
+        compression.keep(&[0; 7 * 128]);
+        let mut out = [0; 64];
+        for _ in 0..128 {
+            assert_eq!(
+                compression.unpack(&mut out, Some(0), None).unwrap().written,
+                0
+            );
+        }
+        assert!(!compression.has_packed());
+        assert_eq!(compression.take_work(), limits::COMPRESSION_TURN);
     }
 }

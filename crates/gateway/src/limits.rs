@@ -83,6 +83,9 @@ pub const HELD_FULL_MAX: Duration = Duration::from_secs(1);
 /// Bytes that a session compresses or decompresses before the other sessions of its worker have
 /// their turn: about a millisecond.
 pub const COMPRESSION_TURN: usize = 64 * 1024;
+/// Bytes as which a step of decompression counts at least, so that a turn has 128 steps at most:
+/// each costs more than its bytes, and a client can send frames without any.
+pub const COMPRESSION_STEP: usize = 512;
 /// Bytes of TLS records that wait for a slow client. A read of [`SCRATCH`] bytes from the engine is
 /// sealed whole before the next read.
 pub const TLS_OUT_MAX: usize = 160 * 1024;

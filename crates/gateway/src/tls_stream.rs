@@ -5,7 +5,7 @@
 //! written bytes leave with the flush.
 
 use crate::compression::ClientCompression;
-use crate::limits::HANDSHAKE_BYTES_MAX;
+use crate::limits::{COMPRESSION_TURN, HANDSHAKE_BYTES_MAX};
 use rustls::{ConnectionCommon, ProtocolVersion, ServerConfig, ServerConnection};
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
@@ -202,6 +202,7 @@ impl TlsStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut piece = Zeroizing::new([0; PIECE]);
+        let mut work = 0;
         loop {
             let unpacked = match &mut self.compression {
                 Some(compression) if compression.has_packed() => {
@@ -218,6 +219,12 @@ impl TlsStream {
                 return Poll::Ready(Ok(()));
             }
             if unpacked {
+                work += self.compression.as_mut().map_or(0, |c| c.take_work());
+                if work >= COMPRESSION_TURN {
+                    // Frames without content: the other connections of this worker go first.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 continue;
             }
             match self.tls.reader().read(&mut piece[..]) {
