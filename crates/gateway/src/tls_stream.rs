@@ -4,7 +4,7 @@
 //! calls: the ticket that ends a TLS 1.3 handshake leaves together with the next packet, and
 //! written bytes leave with the flush.
 
-use crate::compression::ClientCompression;
+use crate::compression::{ClientCompression, go_on_later};
 use crate::limits::{COMPRESSION_TURN, HANDSHAKE_BYTES_MAX};
 use rustls::{ConnectionCommon, ProtocolVersion, ServerConfig, ServerConnection};
 use std::io::{self, IoSlice, Read, Write};
@@ -221,8 +221,8 @@ impl TlsStream {
             if unpacked {
                 work += self.compression.as_mut().map_or(0, |c| c.take_work());
                 if work >= COMPRESSION_TURN {
-                    // Frames without content: the other connections of this worker go first.
-                    cx.waker().wake_by_ref();
+                    // Frames without content.
+                    go_on_later(cx);
                     return Poll::Pending;
                 }
                 continue;

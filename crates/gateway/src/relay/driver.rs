@@ -8,6 +8,7 @@ use super::records::LegRead;
 use super::reset_watch::ResetWatch;
 use super::session_peers::{RelayEnd, SessionPeers};
 use super::{EngineLeg, SCRATCH, Scratch};
+use crate::compression;
 use crate::endings::{broken_protocol, client_gone, internal_error};
 use crate::error_packet::err_packet;
 use crate::limits;
@@ -167,8 +168,7 @@ impl RelayDriver {
             }
             work += self.compression_work();
             if work >= limits::COMPRESSION_TURN {
-                // The other sessions of this worker go first.
-                cx.waker().wake_by_ref();
+                compression::go_on_later(cx);
                 return Ok(());
             }
         }
