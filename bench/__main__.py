@@ -23,7 +23,7 @@ from targets import (PLAIN_OPTIONS, Tidegate, load, options_of, start_bare, star
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_PARTS = ("qps", "conn")
 GATEWAY_PARTS = ("idle", "wake", "create", "login")
-# Not part of a full run: each answers one question of design (docs/decisions/0027-engine-tls.md, 0037-register-cache.md).
+# Not part of a full run: each answers one question of design (docs/decisions/0027-engine-tls.md, 0034-register-cache.md).
 BY_NAME = ("leg", "sleepers")
 
 
