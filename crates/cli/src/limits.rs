@@ -99,3 +99,6 @@ pub const UNPROVEN_DESCRIPTORS_PART: u64 = 5;
 /// Part of the rest (a twentieth) for the console's connections before they are proven, and the
 /// same for those after.
 pub const WEB_DESCRIPTORS_PART: u64 = 20;
+
+/// Seconds between the checks of `check --watch` without a number, as `clap` takes its default.
+pub const CHECK_PAUSE_TEXT: &str = "300";

@@ -13,6 +13,7 @@ mod failure_code;
 mod help_pages;
 mod limits;
 mod logging;
+mod option_words;
 mod other_server;
 mod paths;
 mod profiles;
@@ -24,6 +25,7 @@ mod signals;
 mod systemd_unit;
 mod terminal;
 mod trust;
+mod wrong_option;
 mod wrong_usage;
 mod wrong_verb;
 

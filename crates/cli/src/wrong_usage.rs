@@ -2,10 +2,13 @@
 //! said about a wrong verb, and says everything as JSON if JSON was asked for.
 
 use crate::args::{Cli, OutputFormat};
+use crate::commands::version;
 use crate::failure::{Failure, ReportForm, report};
+use crate::limits::CHECK_PAUSE_TEXT;
+use crate::option_words::with_single_values;
 use crate::screen;
 use crate::server_options::ServerOptions;
-use crate::wrong_verb;
+use crate::{wrong_option, wrong_verb};
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
@@ -26,7 +29,10 @@ pub fn read_arguments() -> Result<Cli, ExitCode> {
 /// Reads the words after the program's name.
 fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
     let program = OsString::from("tidegate");
-    let matches = grammar().try_get_matches_from(std::iter::once(&program).chain(words))?;
+    let words = with_single_values(words, CHECK_PAUSE_TEXT);
+    let matches = grammar()
+        .try_get_matches_from(std::iter::once(&program).chain(&words))
+        .map_err(|error| wrong_option::with_advice(error, &group_of(&words)))?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     cli.global.json |= cli.global.output == Some(OutputFormat::Json);
     Ok(cli)
@@ -56,11 +62,17 @@ fn takes_any_text(arg: &Arg) -> bool {
 }
 
 fn print_error(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let json = asks_for_json(words);
+    if json && error.kind() == ErrorKind::DisplayVersion {
+        return match version::print(true) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     if !error.use_stderr() {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    let json = asks_for_json(words);
     if !json && error.kind() != ErrorKind::InvalidSubcommand {
         let _ = error.print();
         return ExitCode::from(2);
@@ -271,6 +283,16 @@ mod tests {
             );
         }
         assert!(parse(&words("cluster set x --ip-allow 10.0.0.1,,10.0.0.2")).is_err());
+        // A value never swallows the argument after it.
+        for line in [
+            "cluster set --ip-allow 10.0.0.0/8 demo",
+            "cluster set --ip-allow 10.0.0.0/8 ::1 demo",
+            "cluster set demo --ip-allow 10.0.0.0/8 ::1",
+            "cluster set demo --ip-allow 10.0.0.0/8 --ip-allow ::1,::2",
+            "check --watch db.example.com:4000",
+        ] {
+            assert!(parse(&words(line)).is_ok(), "{line}");
+        }
         assert!(parse(&["sql", "x", "--", ""].map(OsString::from)).is_ok());
     }
 

@@ -163,6 +163,19 @@ fn errors_are_one_json_object_when_json_was_asked_for() {
 }
 
 #[test]
+fn an_option_that_was_not_given_is_not_blamed() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("tidegate.toml")).unwrap();
+    let out = tidegate(&["config", "check", "--data", dir.path().to_str().unwrap()]);
+    let error = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains("hint: ") && !error.contains("--config"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_wrong_verb_gets_a_hint_on_standard_error() {
     let out = tidegate(&["cluster", "lsit"]);
     assert_eq!(out.status.code(), Some(2));
@@ -171,6 +184,24 @@ fn a_wrong_verb_gets_a_hint_on_standard_error() {
         "error: there is no command `tidegate cluster lsit`\n  hint: did you mean `tidegate \
          cluster list`?\n"
     );
+}
+
+#[test]
+fn a_wrong_option_gets_a_tip_that_works() {
+    for (line, tip) in [
+        ("sql demo -u root", "`--user USER`"),
+        ("cluster delete demo --force --json", "`--yes`"),
+        ("up --listen 127.0.0.1:70000", "the port 70000 "),
+    ] {
+        let args: Vec<&str> = line.split(' ').collect();
+        let out = tidegate(&args);
+        assert_eq!(out.status.code(), Some(2), "{line}");
+        let error = text(&out.stderr);
+        assert!(
+            error.contains(tip) && !error.contains("as a value"),
+            "{line}: {error}"
+        );
+    }
 }
 
 #[test]
@@ -191,6 +222,18 @@ fn bash_completes_commands_with_the_printed_script() {
     }
     let out = tidegate(&["version"]);
     assert_eq!(text(&out.stdout), text(&tidegate(&["--version"]).stdout));
+    for args in [
+        &["version", "--json"][..],
+        &["-V", "-o", "json"],
+        &["--json", "--version"],
+    ] {
+        let out = tidegate(args);
+        let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert!(
+            out.status.success() && json["version"].is_string(),
+            "{args:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Grammar of the commands about clients: strings, SQL, checks of an endpoint.
 
+use crate::limits::CHECK_PAUSE_TEXT;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -99,7 +100,7 @@ pub struct CheckArgs {
     /// Without --user, the repeated checks test only TLS and the certificate, with one connection
     /// each: MySQL and MariaDB block an address after too many connections that end before a login.
     /// With --user, the login resets that count.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "300")]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = CHECK_PAUSE_TEXT)]
     #[arg(value_parser = clap::value_parser!(u64).range(30..=86_400))]
     pub watch: Option<u64>,
 }

@@ -166,9 +166,10 @@ pub struct SettingArgs {
     pub ping_holds: Option<bool>,
     /// Accept logins from these networks only; `any` accepts all
     ///
-    /// Up to 200 addresses and networks, such as 203.0.113.9 2001:db8::/32, which replace the list.
+    /// Up to 200 addresses and networks, such as 203.0.113.9,2001:db8::/32, which replace the list;
+    /// separate them with commas or spaces, or repeat the option.
     /// Open sessions stay. Behind a load balancer, the address in its PROXY header counts.
-    #[arg(long, value_name = "CIDR", num_args = 1.., value_delimiter = ',')]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub ip_allow: Option<Vec<String>>,
     /// Run events; only in a cluster that never sleeps
     #[arg(long, value_name = "on|off", value_parser = on_or_off, hide_short_help = true)]

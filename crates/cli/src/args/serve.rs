@@ -43,10 +43,41 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         if text.parse::<u16>().is_ok() {
             format!("an address and a port are needed, such as 127.0.0.1:{text} or 0.0.0.0:{text}")
+        } else if let Some(port) = impossible_port(text) {
+            format!("the port {port} is not a number from 0 to 65535")
         } else {
             "write ADDRESS:PORT with a numeric address, such as 127.0.0.1:4000, 0.0.0.0:4000 or \
              [::1]:4000"
                 .to_owned()
         }
     })
+}
+
+/// Returns the port of an address that is right but for its port.
+fn impossible_port(text: &str) -> Option<&str> {
+    let (host, port) = text.rsplit_once(':')?;
+    let is_address = format!("{host}:0").parse::<SocketAddr>().is_ok();
+    (is_address && !port.is_empty()).then_some(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_port_is_named() {
+        for (text, port) in [
+            ("127.0.0.1:70000", "70000"),
+            ("[::1]:65536", "65536"),
+            ("0.0.0.0:-1", "-1"),
+            ("0.0.0.0:http", "http"),
+        ] {
+            let said = listen_address(text).unwrap_err();
+            assert!(said.contains(&format!("the port {port} ")), "{said}");
+        }
+        for text in ["localhost:4000", "127.0.0.1:", "::1"] {
+            let said = listen_address(text).unwrap_err();
+            assert!(said.starts_with("write ADDRESS:PORT"), "{text}: {said}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ mod system;
 mod trust;
 mod up;
 mod user;
-mod version;
+pub mod version;
 
 use crate::args::{Cli, Command};
 use crate::context::Context;

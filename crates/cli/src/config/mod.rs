@@ -99,9 +99,19 @@ impl Config {
             // directory that is a file is reported by its lock.
             Err(e) if is_missing(&e) && global.config.is_none() => {}
             Err(error) => {
+                let hint = match global.config {
+                    Some(_) => "check the path given with --config, and that this user may read it",
+                    None if error.kind() != std::io::ErrorKind::PermissionDenied => {
+                        "it must be a file that this user may read"
+                    }
+                    None => {
+                        "choose a data directory that this user may read with --data DIR, or run \
+                         the command as the user who owns it"
+                    }
+                };
                 return Err(Failure::usage(
                     format!("the configuration file {} can't be read", path.display()),
-                    "check the path given with --config, and that this user may read it",
+                    hint,
                 )
                 .caused_by(error)
                 .into());

@@ -55,8 +55,15 @@ pub const KNOWN_VERBS: &[KnownVerbs] = &[
     ),
     KnownVerbs::new(
         "",
-        "wake resume unpause restart",
+        "wake resume unpause",
         "`tidegate cluster wake NAME` wakes a cluster",
+    ),
+    KnownVerbs::new(
+        "",
+        "restart reboot",
+        "no command restarts anything in one step: `tidegate cluster sleep NAME` stops a \
+         cluster's engine and `tidegate cluster wake NAME` starts it again; systemctl restarts \
+         the service",
     ),
     KnownVerbs::new(
         "",
@@ -221,8 +228,29 @@ pub const KNOWN_VERBS: &[KnownVerbs] = &[
     ),
     KnownVerbs::new(
         "cluster",
-        "start resume unpause restart up",
+        "start resume unpause up",
         "`tidegate cluster wake NAME` wakes a cluster; a login wakes it too",
+    ),
+    KnownVerbs::new(
+        "cluster",
+        "restart reboot",
+        "no command restarts a cluster in one step: `tidegate cluster sleep NAME` stops its \
+         engine if no session is busy, then `tidegate cluster wake NAME` starts it again",
+    ),
+    KnownVerbs::new(
+        "cluster",
+        "logs log tail",
+        "`tidegate logs NAME` shows the log of a cluster's engine",
+    ),
+    KnownVerbs::new(
+        "cluster",
+        "users user roles role accounts",
+        "`tidegate user list NAME` lists the users of a cluster",
+    ),
+    KnownVerbs::new(
+        "cluster",
+        "databases database dbs db schemas",
+        "`tidegate database list NAME` lists the databases of a cluster",
     ),
     KnownVerbs::new(
         "cluster",

@@ -40,8 +40,13 @@ fn advice(group: &[String], verb: &str) -> Option<String> {
         .get_subcommands()
         .map(clap::Command::get_name)
         .collect();
-    let nearest = nearest_verb(&lower, &verbs, &DESTRUCTIVE)?;
-    Some(format!("did you mean `{} {nearest}`?", line_of(group)))
+    let line = line_of(group);
+    if let Some(nearest) = nearest_verb(&lower, &verbs, &DESTRUCTIVE) {
+        return Some(format!("did you mean `{line} {nearest}`?"));
+    }
+    // Its help page destroys nothing when it is pasted.
+    let nearest = nearest_verb(&lower, &verbs, &[])?;
+    Some(format!("`{line} {nearest} --help` describes {nearest}"))
 }
 
 #[cfg(test)]
@@ -72,6 +77,13 @@ mod tests {
                 "`tidegate cluster password --help`",
             ),
             ("key delete", "`tidegate key revoke --help`"),
+            ("cluster logs", "`tidegate logs NAME`"),
+            ("cluster users", "`tidegate user list NAME`"),
+            ("cluster db", "`tidegate database list NAME`"),
+            ("restart", "no command restarts"),
+            ("cluster restart", "no command restarts"),
+            ("session kil", "`tidegate session kill --help`"),
+            ("key revok", "`tidegate key revoke --help`"),
         ] {
             assert!(hint(line).contains(want), "{line}: {}", hint(line));
         }
