@@ -161,7 +161,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     (
         "mysql://abc.root:pw@db.example.com:4000/test",
         "mysql://",
-        "nnn",
+        "dnn",
     ),
     (
         "mysql://abc.root:pw@db.example.com:4000/test?ssl-mode=VERIFY_IDENTITY",

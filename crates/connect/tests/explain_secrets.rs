@@ -147,6 +147,8 @@ fn no_piece_of_a_password_is_shown_of_any_form() {
         "qZx@&qZx/qZx",
         "=,,user:qZx",
         "@}}&4000/qZxqZx",
+        " -- qZx",
+        " - qZx",
     ];
     for hole in HOLES {
         for secret in plain.iter().chain(&odd) {

@@ -18,12 +18,14 @@ mod other_database;
 mod pairs;
 mod read_values;
 mod reading;
+mod reference;
 mod secrets;
 mod shape;
 mod shown;
 mod text;
 mod url;
 mod words;
+mod xml;
 
 use crate::endpoint::RenderOptions;
 use crate::render::Form;
@@ -102,6 +104,7 @@ pub fn explain(text: &str, ask: &ExplainOptions<'_>) -> Result<Explanation, Expl
         return Err(ExplainError::TooLong);
     }
     let text = without_comments(text.trim());
+    let text = xml::unfolded(text.trim());
     let text = text.trim();
     if text.is_empty() {
         return Err(ExplainError::Empty);
@@ -117,7 +120,14 @@ pub fn explain(text: &str, ask: &ExplainOptions<'_>) -> Result<Explanation, Expl
         .and_then(families::of_client)
         .filter(|_| !(readings.names_driver() && asked.is_some_and(is_on_any_driver)))
         .unwrap_or_else(|| readings.family());
-    let (checks, why) = readings.judge(family);
+    let (mut checks, mut why) = readings.judge(family);
+    let has_host = shown.host.is_some();
+    if reference::find(text)
+        .is_some_and(|found| found.decides(readings.clear.form, has_host, checks))
+    {
+        checks = judgement::UNREADABLE;
+        why = vec![reference::PASTE_VALUE.to_owned()];
+    }
     let candidates = if asked.is_none() {
         candidates(family)
     } else {

@@ -3,7 +3,7 @@
 
 use super::families::{self, Family};
 use super::pairs::{put, quoted};
-use super::read_values::ReadValues;
+use super::read_values::{INCLUDE, ReadValues};
 use super::text::is_quote;
 
 /// Programs whose header names them, and whose options are those of the client library.
@@ -44,6 +44,10 @@ pub fn read(text: &str, values: &mut ReadValues) -> Option<&'static Family> {
             }
         } else if is_read {
             pair(line, values);
+        }
+        if line.starts_with("!include") {
+            values.option(INCLUDE, "");
+            found = found.or(Some(Section::Client));
         }
     }
     Some(match found? {

@@ -29,6 +29,12 @@ pub struct ReadValues {
     pub password: bool,
 }
 
+/// Option that a reader adds for a word of a command line that a variable contains.
+pub const INSERTED: &str = "insertedwords";
+
+/// Option that a reader adds for an options file that includes another one.
+pub const INCLUDE: &str = "includedfile";
+
 /// Words that decide what code verifies, wherever they are.
 const MARKS: &[&str] = &[
     "PrismaMariaDb",

@@ -4,15 +4,20 @@
 use super::error::ExplainError;
 use super::families::{self, Family};
 use super::foreign::foreign;
-use super::judgement::{CheckAnswer, ClientChecks};
+use super::judgement::{CheckAnswer, ClientChecks, UNREADABLE};
 use super::other_database::{is_only_for_another, of_other_program, other_database};
 use super::read_values::ReadValues;
-use super::{known_keys, options_file, pairs, secrets, url, words};
+use super::{known_keys, options_file, pairs, reference, secrets, url, words};
 
 /// Reason for a check that depends on the reading.
 const TWO_READINGS: &str = "The string can be read in more than one way, and the checks depend on \
                             the reading; hint: percent-encode the password in an address, or put \
                             it in quotes elsewhere, and try again.";
+
+/// Reason for an address that is no DSN.
+const NO_GO_DSN: &str = "can't read: Go-MySQL-Driver refuses an address with `mysql://`: its DSN \
+                         is `user:password@tcp(host:port)/database`. dbmate and Atlas take such an \
+                         address; hint: paste the whole command, or name the client with --with.";
 
 /// Result of one reading of a string.
 #[derive(Debug, Clone)]
@@ -65,8 +70,16 @@ impl Readings {
         is_url && self.family().is_named()
     }
 
+    /// Whether a program that makes a Go DSN of an address is named beside it.
+    fn is_of_go(&self) -> bool {
+        std::ptr::eq(self.family(), &families::GO)
+    }
+
     /// Judges both readings. A check on which they differ depends on the reading.
     pub fn judge(&self, family: &Family) -> (ClientChecks, Vec<String>) {
+        if std::ptr::eq(family, &families::GO) && self.clear.form == "a URL" && !self.is_of_go() {
+            return (UNREADABLE, vec![NO_GO_DSN.to_owned()]);
+        }
         let clear = (family.judge)(&self.clear.values);
         let raw = (family.judge)(&self.raw.values);
         let checks = ClientChecks {
@@ -172,7 +185,13 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
         .filter(|_| !text.contains('\n'))
         .map(|(first, _)| first);
     // In code the part before the first `;` is a statement and not one pair.
-    if first.is_some_and(|first| first.matches('=').count() == 1 && !first.contains('(')) {
+    let is_pair = |first: &str| {
+        let declares = ["const ", "let ", "var ", "$"];
+        first.matches('=').count() == 1
+            && !first.contains('(')
+            && !declares.iter().any(|word| first.starts_with(word))
+    };
+    if first.is_some_and(is_pair) {
         pairs::semicolons(text, values);
         return Some(("a list of keys and values", families::of_semicolons(values)));
     }
@@ -185,7 +204,8 @@ fn read_into(text: &str, values: &mut ReadValues) -> Option<(&'static str, &'sta
     let knows = values.options().any(known_keys::is_known) || values.password;
     let has_login = values.host().is_some() || values.user_name().is_some();
     let is_code = family.is_named() && text.contains('(');
-    (knows || has_login || is_code).then_some(("keys and values", family))
+    let is_elsewhere = || reference::find(text).is_some();
+    (knows || has_login || is_code || is_elsewhere()).then_some(("keys and values", family))
 }
 
 /// Returns the `;` list of ADO.NET or ODBC that is a value inside of JSON or code.

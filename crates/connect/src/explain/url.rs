@@ -7,7 +7,7 @@ use super::read_values::{ReadValues, is_plain_user};
 use super::text::{decoded, is_quote, part};
 
 /// Beginnings of the address in Go's DSN.
-pub const NETS: [&str; 6] = ["@tcp(", "@tcp4(", "@tcp6(", "@unix(", "@tcp/", "@/"];
+pub const NETS: [&str; 7] = ["@tcp(", "@tcp4(", "@tcp6(", "@unix(", "@tcp/", "@(", "@/"];
 
 /// Position of an address in a text, and its scheme in lower case (`mysql+pymysql`,
 /// `jdbc:mariadb`).
@@ -27,7 +27,9 @@ pub fn find(text: &str) -> Option<FoundAddress> {
             i + before[i..].chars().next().map_or(1, char::len_utf8)
         });
         let scheme = before.get(start..)?.to_ascii_lowercase();
-        let heads = ["jdbc:", "r2dbc:", "r2dbcs:", "mysql", "mariadb", "tidb"];
+        let heads = [
+            "jdbc:", "r2dbc:", "r2dbcs:", "mysql", "mariadb", "tidb", "ecto",
+        ];
         let is_other = ["postgres", "oracle", "sqlserver", "h2", "sqlite", "db2"]
             .iter()
             .any(|name| scheme.contains(name));

@@ -3,7 +3,7 @@
 
 use super::command_line;
 use super::keys::normal;
-use super::read_values::ReadValues;
+use super::read_values::{INSERTED, ReadValues};
 use super::url;
 use crate::explain::text::part;
 use std::ops::Range;
@@ -119,6 +119,20 @@ pub fn read(text: &str, values: &mut ReadValues) -> Option<&'static str> {
     Some(line.client)
 }
 
+/// Whether this word is a variable that may contain options or an address, and not only a
+/// database's name.
+fn has_options(word: &str) -> bool {
+    let Some(name) = word.strip_prefix('$') else {
+        return false;
+    };
+    let name = normal(name);
+    let is_address = ["url", "uri", "dsn"].iter().any(|end| name.ends_with(end));
+    let is_database = ["db", "database", "name", "schema", "table"]
+        .iter()
+        .any(|word| name.contains(word));
+    is_address || !is_database
+}
+
 /// Returns a word without its quotes.
 fn unquoted(word: &str) -> String {
     shlex::split(word)
@@ -160,6 +174,8 @@ fn arguments(words: &[String], client: &str, is_admin: bool, values: &mut ReadVa
             }
         } else if let Some(found) = url::find(word) {
             url::read(word, &found, values);
+        } else if has_options(word) {
+            values.option(INSERTED, "");
         } else if !has_database {
             // Further words are tables for mysqldump.
             has_database = true;

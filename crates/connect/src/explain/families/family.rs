@@ -1,6 +1,6 @@
 //! A family of clients: clients that read the same options in the same way.
 
-use crate::explain::judgement::{Judgement, NOTHING_ASKS, PLAIN, UNREADABLE, say};
+use crate::explain::judgement::{Judgement, MAYBE, UNREADABLE, say};
 use crate::explain::read_values::ReadValues;
 
 /// A family: its name, its clients, how its strings are recognised and what they verify. Every
@@ -74,5 +74,11 @@ pub fn judge_unknown(values: &ReadValues) -> Judgement {
             ],
         );
     }
-    say(PLAIN, &[NOTHING_ASKS])
+    say(MAYBE, &[CLIENT_DECIDES, NOT_VERIFIED])
 }
+
+const CLIENT_DECIDES: &str = "The string does not tell its client and has no option about TLS: \
+                              some clients then use TLS where the server offers it, others never; \
+                              hint: name the client with --with.";
+const NOT_VERIFIED: &str = "Without such an option no client can be relied on to verify anything, \
+                            and this endpoint refuses a login in plain text (error 3159).";

@@ -19,9 +19,10 @@ pub static GO: Family = Family {
         "mysql.Config{",
         // Terraform's provider is built on it.
         "provider \"mysql\"",
+        // These take a URL and give its options to the driver.
+        "dbmate",
+        "atlas ",
     ],
-    // dbmate, Atlas and golang-migrate take a URL and give its options to the driver.
-    has_url_options: |values| values.has("tls"),
     ..UNKNOWN
 };
 

@@ -84,6 +84,32 @@ pub static SERVER: Family = Family {
     ..UNKNOWN
 };
 
+/// Ecto's driver, whose options are beside its address.
+static ELIXIR: Family = Family {
+    name: "Ecto (Elixir)",
+    judge: |_| {
+        let why = "Ecto's option `ssl` is beside the address, and MyXQL's version decides what it \
+                   verifies; hint: set `ssl: [verify: :verify_peer, cacertfile: FILE, \
+                   server_name_indication: HOST]`.";
+        say(UNREADABLE, &[why])
+    },
+    ..UNKNOWN
+};
+
+/// Words that only texts of Elixir have.
+const ELIXIR_WORDS: [&str; 4] = ["MyXQL", "Ecto.", "System.get_env(", "System.fetch_env!("];
+
+/// A client of MySQL's X Protocol.
+static X_PROTOCOL: Family = Family {
+    name: "a client of MySQL's X Protocol",
+    judge: |_| {
+        let why = "This endpoint does not speak the X Protocol of `mysqlx://`; hint: use a client \
+                   of the classic protocol.";
+        say(UNREADABLE, &[why])
+    },
+    ..UNKNOWN
+};
+
 /// Any client, if the string tells nothing about it.
 static UNNAMED: Family = Family {
     candidates: &[
@@ -104,6 +130,12 @@ pub fn of_client(id: &str) -> Option<&'static Family> {
 /// Returns the family of a URL, by its scheme, then by words of the code around it, then by its
 /// options.
 pub fn of_url(scheme: &str, code: &str, values: &ReadValues) -> &'static Family {
+    if scheme.starts_with("ecto") || ELIXIR_WORDS.iter().any(|word| code.contains(word)) {
+        return &ELIXIR;
+    }
+    if scheme.starts_with("mysqlx") {
+        return &X_PROTOCOL;
+    }
     let is_own = |family: &Family| family.own_words.iter().any(|word| code.contains(word));
     let driver = scheme.rsplit_once('+').map(|(_, driver)| driver);
     first(|family| driver.is_some_and(|driver| family.drivers.contains(&driver)))
@@ -135,6 +167,9 @@ const SERVER_WORDS: [&str; 4] = [
 pub fn of_pairs(text: &str, values: &ReadValues) -> &'static Family {
     if values.host().is_none() && SERVER_WORDS.iter().any(|word| text.contains(word)) {
         return &SERVER;
+    }
+    if ELIXIR_WORDS.iter().any(|word| text.contains(word)) {
+        return &ELIXIR;
     }
     let contains = |word: &&str| text.contains(*word);
     let by_option = || {

@@ -42,6 +42,7 @@ pub static PDO: Family = Family {
         "MYSQL_ATTR_SSL",
         "Pdo\\Mysql",
         "DB_CONNECTION=mysql",
+        "DB_CONNECTION=mariadb",
         "new PDO(",
         "pdo_mysql",
     ],
@@ -76,7 +77,10 @@ fn judge_mysqli(values: &ReadValues) -> Judgement {
 }
 
 fn judge_pdo(values: &ReadValues) -> Judgement {
-    let ca = values.any(&["mysqlattrsslca", "attrsslca", "mysqlattrsslcapath"]);
+    // An empty value, `null` and `false` are no file: PDO then stays in plain text.
+    let ca = ["mysqlattrsslca", "attrsslca", "mysqlattrsslcapath"]
+        .iter()
+        .any(|key| values.on(key) && values.get(key).is_some_and(|file| !file.is_empty()));
     let unchecked = ["mysqlattrsslverifyservercert", "attrsslverifyservercert"]
         .iter()
         .any(|key| values.off(key));

@@ -5,7 +5,7 @@ use crate::explain::judgement::{
     ALL, CHAIN, CHAIN_ONLY, FALLS_BACK, Judgement, MAYBE, PLAIN, SWITCHED_OFF, TLS_ONLY,
     TLS_UNCHECKED, UNKNOWN_MODE, UNREADABLE, say,
 };
-use crate::explain::read_values::ReadValues;
+use crate::explain::read_values::{INCLUDE, INSERTED, ReadValues};
 
 pub static MYSQL: Family = Family {
     name: "MySQL's command-line client",
@@ -70,11 +70,21 @@ const NO_CA_MYSQL: &str = "Without `ssl-ca` this client stops with \"CA certific
 
 /// Judges a command line whose options may be in another file. None if it names TLS options itself.
 fn judge_file(values: &ReadValues) -> Option<Judgement> {
-    let elsewhere = values.any(&["defaultsfile", "defaultsextrafile"]);
+    let elsewhere = values.any(&[
+        "defaultsfile",
+        "defaultsextrafile",
+        "loginpath",
+        INCLUDE,
+        INSERTED,
+    ]);
     let says_tls = values
         .options()
         .any(|key| key.contains("ssl") || key.contains("tls"));
-    let why = "Its options are in another file; hint: paste that file.";
+    let why = if values.has(INSERTED) {
+        "can't read: a variable contains its options; hint: paste the variable's value."
+    } else {
+        "Its options are in another file; hint: paste that file."
+    };
     (elsewhere && !says_tls).then(|| say(UNREADABLE, &[why]))
 }
 
@@ -151,6 +161,9 @@ fn judge_mariadb(values: &ReadValues) -> Judgement {
 }
 
 fn judge_mycli(values: &ReadValues) -> Judgement {
+    if let Some(judgement) = judge_file(values) {
+        return judgement;
+    }
     if values.off("ssl") || values.off("sslmode") || values.has("nossl") {
         return say(PLAIN, &[SWITCHED_OFF]);
     }

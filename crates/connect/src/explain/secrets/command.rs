@@ -19,6 +19,7 @@ pub fn find(text: &str, line: &CommandLine, out: &mut Hidden) {
         end: line.range.end,
         out,
         first: None,
+        is_asked: false,
         option_since: false,
         odd: words::split(part(text, line.range.clone())).is_none(),
     };
@@ -42,6 +43,8 @@ struct Arguments<'a> {
     out: &'a mut Hidden,
     /// Start of the first secret.
     first: Option<usize>,
+    /// Whether a password option without a value precedes.
+    is_asked: bool,
     /// Whether an option follows the last secret. A bare word before it may belong to the secret.
     option_since: bool,
     /// Whether something other than options follows it.
@@ -81,6 +84,11 @@ impl Arguments<'_> {
                     self.out.take(at.start..self.end);
                     return;
                 }
+                // A password that begins with ` -- ` or ` - `, without quotes around it.
+                Word::Other if self.is_asked => {
+                    self.out.take(at.start..self.end);
+                    return;
+                }
                 Word::Other => {
                     self.odd |= self.first.is_some();
                     false
@@ -99,6 +107,7 @@ impl Arguments<'_> {
     fn hide(&mut self, stretch: Range<usize>) {
         // A bare `-p` has no password.
         if stretch.is_empty() {
+            self.is_asked = true;
             return;
         }
         self.option_since = false;

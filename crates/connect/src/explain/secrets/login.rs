@@ -8,8 +8,8 @@ use crate::explain::url::NETS;
 use std::ops::Range;
 
 /// Schemes of addresses, without their `+driver`.
-const SCHEMES: [&str; 8] = [
-    "mysql", "mysql2", "trilogy", "mariadb", "mysqlx", "tidb", "http", "https",
+const SCHEMES: [&str; 9] = [
+    "mysql", "mysql2", "trilogy", "mariadb", "mysqlx", "tidb", "ecto", "http", "https",
 ];
 
 /// Schemes that precede another scheme.
