@@ -288,7 +288,8 @@ fn connect_prints_a_line_per_client_and_sessions_are_listed_and_ended() {
     let unknown = server.run(&["connect", "shop", "--client", "nosuch"]);
     assert_eq!(unknown.status.code(), Some(2));
     let mut sql = tidegate(&server.data)
-        .args(["sql", "shop", "-e", "SELECT SLEEP(1000)"])
+        // Without a database, another login would be tried first, which would be the one listed.
+        .args(["sql", "shop", "-D", "test", "-e", "SELECT SLEEP(1000)"])
         .env("TIDEGATE_PASSWORD", made["password"].as_str().unwrap())
         .stderr(Stdio::null())
         .spawn()

@@ -463,11 +463,9 @@ async fn stuck_recoveries() {
         clusters.state("good") == ClusterState::Awake
     })
     .await;
-    let waking = |n| clusters.state(&format!("{STUCK}{n}")) == ClusterState::Waking;
-    assert!(
-        (0..STUCK_CLUSTERS).all(waking),
-        "all others are still stuck"
-    );
+    // On a slow machine, the time of a start may be over for the first of them.
+    let stuck = |n| clusters.state(&format!("{STUCK}{n}")) != ClusterState::Awake;
+    assert!((0..STUCK_CLUSTERS).all(stuck), "none of the others is");
     server.stop().await;
 }
 

@@ -120,11 +120,14 @@ fn case_52_53_56_57_prepared_statements() {
         peer.sql("COMMIT");
         peer.sql("SET autocommit=1");
         // Case 57: a cursor that is read in parts, with another command in between, and closed.
+        peer.uses_cursors = true;
         peer.run(&execute(select, 1));
         for n in [1, 100, 300] {
             assert!(peer.run(&fetch(select, n)).len() > 4);
+            assert_eq!(peer.session.state(), InTransaction);
         }
         peer.run(&fetch(select, 1000));
+        assert_eq!(peer.session.state(), Idle);
         assert!(
             error_code(&peer.run(&fetch(select, 1))).is_some(),
             "the cursor is at its end"
@@ -142,6 +145,7 @@ fn case_52_53_56_57_prepared_statements() {
             peer.run(&execute(id, 1));
             peer.run(&command(0x1c, &[&id[..], &[5, 0, 0, 0]].concat()));
         }
+        peer.uses_cursors = false;
         // Case 53: PREPARE and EXECUTE are sent without waiting for an answer in between.
         let mut batch = command(0x16, b"SELECT a FROM t");
         batch.extend(execute([0xFF; 4], 0));
