@@ -199,7 +199,7 @@ fn a_change_for_another_version_is_refused_by_commands_and_forms() {
     let field = format!("name=\"version\" value=\"{version}\"");
     let minified = format!("name=version value={version}");
     let forms = page.matches(&field).count() + page.matches(&minified).count();
-    assert_eq!(forms, 4, "{page}");
+    assert_eq!(forms, 5, "{page}");
     let set = ["cluster", "set", "shop", "--connections-max", "7"];
     server.succeed(&[&set[..], &["--if-version", &version]].concat());
     for command in [
@@ -220,12 +220,38 @@ fn a_change_for_another_version_is_refused_by_commands_and_forms() {
         let error = server.fail(&args);
         assert!(error.contains("\"stale\""), "{command}: {error}");
     }
+    // Every form that changes the cluster names its version.
+    for path in ["", "/users", "/connect"] {
+        let page = console
+            .ask(&format!("/clusters/shop{path}"), &["-H", &cookie])
+            .body;
+        let changes = page.split("<form").skip(1).filter(|form| {
+            let sent = form.split("</form>").next().unwrap_or_default();
+            let reads = ["/connect/test", "action=\"/sign-out", "action=/sign-out"];
+            sent.contains("csrf") && !reads.iter().any(|read| sent.contains(read))
+        });
+        for form in changes {
+            assert!(
+                form.contains("name=\"version\"") || form.contains("name=version"),
+                "{form}"
+            );
+        }
+    }
     let csrf = format!("csrf={}", form_token(&page));
     let at = format!("version={version}");
     for (form, fields) in [
         ("rename", vec!["new_name=other"]),
         ("delete", vec!["confirm=shop"]),
         ("settings", vec!["ping_holds=on"]),
+        ("sleep", vec![]),
+        ("wake", vec![]),
+        ("users/wake", vec![]),
+        ("users", vec!["user=app", "role=admin"]),
+        ("users/password", vec!["user=app"]),
+        ("users/delete", vec!["user=app"]),
+        ("databases", vec!["database=more"]),
+        ("databases/delete", vec!["database=test", "confirm=test"]),
+        ("connect/password", vec!["with=general"]),
     ] {
         let path = format!("/clusters/shop/{form}");
         let mut args = vec!["-H", &cookie, "-H", &origin, "-d", &csrf, "-d", &at];

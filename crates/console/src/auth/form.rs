@@ -12,16 +12,29 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
+use tidegate_control::Control;
 
-/// Form with its operator. `T` has the fields other than `csrf` and must not deny unknown fields.
+/// Form with its operator. `T` has the fields other than `csrf` and `version` and must not deny
+/// unknown fields.
 pub struct CheckedForm<T> {
     pub who: SignedIn,
     pub fields: T,
+    /// Version of the cluster that the form's page showed.
+    version: Option<u64>,
+}
+
+impl<T> CheckedForm<T> {
+    /// Returns the operations for the cluster that the form's page showed. They fail with `stale`
+    /// if it was changed meanwhile, or has given its name to another one.
+    pub fn control(&self, web: &Web) -> Control {
+        web.api.control.at_version(self.version)
+    }
 }
 
 #[derive(Deserialize)]
 struct Token {
     csrf: Secret,
+    version: Option<String>,
 }
 
 impl<T: DeserializeOwned> FromRequest<Web> for CheckedForm<T> {
@@ -48,7 +61,7 @@ impl<T: DeserializeOwned> FromRequest<Web> for CheckedForm<T> {
         })?;
         // The token alone, so that no field of a forged form is read.
         let sent = serde_urlencoded::from_bytes::<Token>(&body);
-        let fits = sent.is_ok_and(|sent| {
+        let fits = sent.as_ref().is_ok_and(|sent| {
             bool::from(sent.csrf.reveal().as_bytes().ct_eq(who.csrf().as_bytes()))
         });
         if !fits {
@@ -68,6 +81,13 @@ impl<T: DeserializeOwned> FromRequest<Web> for CheckedForm<T> {
             )
                 .into_response()
         })?;
-        Ok(Self { who, fields })
+        // A version that is no number is none that a cluster has.
+        let version = sent.ok().and_then(|sent| sent.version);
+        let version = version.map(|version| version.parse().unwrap_or(0));
+        Ok(Self {
+            who,
+            fields,
+            version,
+        })
     }
 }

@@ -15,6 +15,8 @@ pub struct ClusterRow {
     pub sessions: u32,
     pub sessions_max: u32,
     pub created: Moment,
+    /// Sent by the forms of its pages.
+    pub version: u64,
 }
 
 impl ClusterRow {
@@ -31,6 +33,7 @@ impl ClusterRow {
             sessions: view.sessions,
             sessions_max: view.limits.connections_max,
             created: Moment::from_unix(view.created_unix),
+            version: view.version,
         }
     }
 

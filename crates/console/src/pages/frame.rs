@@ -8,7 +8,7 @@ use crate::types::Warning;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::convert::Infallible;
-use tidegate_control::ControlError;
+use tidegate_control::{ControlError, ErrorCode};
 
 /// Entry of the menu that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,22 @@ pub struct Notice {
     pub text: String,
     /// Advice on how to fix it; may be empty.
     pub hint: String,
+}
+
+impl Notice {
+    /// Returns the notice about a change that was refused.
+    pub fn of_change(error: &ControlError) -> Self {
+        match error.code {
+            ErrorCode::Stale => Self {
+                text: "Nothing was changed: the cluster was changed since you opened this page."
+                    .to_owned(),
+                hint: "The facts on this page are the current ones. Check your values against \
+                       them, then send them again."
+                    .to_owned(),
+            },
+            _ => Self::from(error),
+        }
+    }
 }
 
 impl From<&ControlError> for Notice {

@@ -30,6 +30,7 @@ pub fn cluster_row(name: &str, state: ClusterState, sessions: u32) -> ClusterRow
         sessions,
         sessions_max: 200,
         created: Moment::from_unix(1_795_376_042),
+        version: 7,
     }
 }
 

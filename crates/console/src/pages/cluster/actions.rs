@@ -14,14 +14,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use tidegate_control::{ClusterChange, Control, ControlError, ErrorCode};
+use tidegate_control::{ClusterChange, ControlError};
 
 pub async fn sleep_cluster(
     State(web): State<Web>,
     Path(name): Path<String>,
     form: CheckedForm<NoFields>,
 ) -> Response {
-    let done = web.api.control.sleep_cluster(&name).await.map(drop);
+    let done = form.control(&web).sleep_cluster(&name).await.map(drop);
     back_to(&web, &form.who, &name, done).await
 }
 
@@ -30,7 +30,7 @@ pub async fn wake_cluster(
     Path(name): Path<String>,
     form: CheckedForm<NoFields>,
 ) -> Response {
-    let done = web.api.control.wake_cluster(&name).await.map(drop);
+    let done = form.control(&web).wake_cluster(&name).await.map(drop);
     back_to(&web, &form.who, &name, done).await
 }
 
@@ -42,47 +42,6 @@ pub async fn end_session(
     // Operators may end every session.
     let done = web.api.control.kill_session(id, |_| true);
     back_to(&web, &form.who, &name, done).await
-}
-
-/// Version of the cluster on the page that a form is on, so that two operators don't overwrite each
-/// other's changes unseen.
-#[derive(Deserialize)]
-struct PageVersion {
-    /// A text, because a flattened field of a form has no other type.
-    version: Option<String>,
-}
-
-impl PageVersion {
-    /// A version that is no number is none that a cluster has.
-    fn of(&self, web: &Web) -> Control {
-        let version = self.version.as_deref().map(str::parse);
-        web.api
-            .control
-            .at_version(version.map(|version| version.unwrap_or(0)))
-    }
-}
-
-/// Fields of a form with the version of its page.
-#[derive(Deserialize)]
-pub struct Versioned<T> {
-    #[serde(flatten)]
-    at: PageVersion,
-    #[serde(flatten)]
-    fields: T,
-}
-
-/// Returns the notice about a refused change.
-fn notice_of(error: &ControlError) -> Notice {
-    match error.code {
-        ErrorCode::Stale => Notice {
-            text: "Nothing was changed: the cluster was changed since you opened this page."
-                .to_owned(),
-            hint: "The facts on this page are the current ones. Check your values against them, \
-                   then send them again."
-                .to_owned(),
-        },
-        _ => Notice::from(error),
-    }
 }
 
 /// Answers with the cluster's page: a redirect after success, or the page with the reason of the
@@ -100,7 +59,7 @@ async fn back_to(
             Err(_) => Redirect::to("/").into_response(),
         };
     };
-    match page_with_notice(web, who, name, notice_of(&error)).await {
+    match page_with_notice(web, who, name, Notice::of_change(&error)).await {
         Ok(shown) => html_page(status_of(&error), &shown),
         Err(gone) => problem::show_problem(who, &gone),
     }
@@ -109,8 +68,6 @@ async fn back_to(
 #[derive(Deserialize)]
 pub struct DeleteFields {
     confirm: String,
-    #[serde(flatten)]
-    at: PageVersion,
 }
 
 pub async fn delete_cluster(
@@ -134,7 +91,7 @@ pub async fn delete_cluster(
             Err(error) => problem::show_problem(&form.who, &error),
         };
     }
-    match form.fields.at.of(&web).delete_cluster(&name).await {
+    match form.control(&web).delete_cluster(&name).await {
         Ok(()) => Redirect::to("/").into_response(),
         Err(error) => back_to(&web, &form.who, &name, Err(error)).await,
     }
@@ -143,55 +100,60 @@ pub async fn delete_cluster(
 pub async fn change_limits(
     State(web): State<Web>,
     Path(name): Path<String>,
-    form: CheckedForm<Versioned<TypedLimits>>,
+    form: CheckedForm<TypedLimits>,
 ) -> Response {
-    let Versioned { at, fields: typed } = &form.fields;
-    let changed = at.of(&web).change_limits(&name, typed.change()).await;
+    let typed = &form.fields;
+    let changed = form
+        .control(&web)
+        .change_limits(&name, typed.change())
+        .await;
     match changed {
         Ok(view) => Redirect::to(&format!("/clusters/{}#limits", view.name)).into_response(),
-        Err(error) => match page_with_notice(&web, &form.who, &name, notice_of(&error)).await {
-            Ok(shown) => html_page(
-                status_of(&error),
-                &ClusterPage {
-                    limits: typed.again(),
-                    ..shown
-                },
-            ),
-            Err(gone) => problem::show_problem(&form.who, &gone),
-        },
+        Err(error) => {
+            match page_with_notice(&web, &form.who, &name, Notice::of_change(&error)).await {
+                Ok(shown) => html_page(
+                    status_of(&error),
+                    &ClusterPage {
+                        limits: typed.again(),
+                        ..shown
+                    },
+                ),
+                Err(gone) => problem::show_problem(&form.who, &gone),
+            }
+        }
     }
 }
 
 pub async fn change_settings(
     State(web): State<Web>,
     Path(name): Path<String>,
-    form: CheckedForm<Versioned<TypedSettings>>,
+    form: CheckedForm<TypedSettings>,
 ) -> Response {
-    let Versioned { at, fields: typed } = &form.fields;
+    let typed = &form.fields;
     let change = ClusterChange {
         settings: typed.change(),
         ..ClusterChange::default()
     };
-    match at.of(&web).change_cluster(&name, change).await {
+    match form.control(&web).change_cluster(&name, change).await {
         Ok(view) => Redirect::to(&format!("/clusters/{}#settings", view.name)).into_response(),
-        Err(error) => match page_with_notice(&web, &form.who, &name, notice_of(&error)).await {
-            Ok(shown) => html_page(
-                status_of(&error),
-                &ClusterPage {
-                    settings: typed.again(),
-                    ..shown
-                },
-            ),
-            Err(gone) => problem::show_problem(&form.who, &gone),
-        },
+        Err(error) => {
+            match page_with_notice(&web, &form.who, &name, Notice::of_change(&error)).await {
+                Ok(shown) => html_page(
+                    status_of(&error),
+                    &ClusterPage {
+                        settings: typed.again(),
+                        ..shown
+                    },
+                ),
+                Err(gone) => problem::show_problem(&form.who, &gone),
+            }
+        }
     }
 }
 
 #[derive(Deserialize)]
 pub struct RenameFields {
     new_name: String,
-    #[serde(flatten)]
-    at: PageVersion,
 }
 
 pub async fn rename_cluster(
@@ -200,7 +162,7 @@ pub async fn rename_cluster(
     form: CheckedForm<RenameFields>,
 ) -> Response {
     let new = form.fields.new_name.trim();
-    match form.fields.at.of(&web).rename_cluster(&name, new).await {
+    match form.control(&web).rename_cluster(&name, new).await {
         Ok(view) => Redirect::to(&format!("/clusters/{}", view.name)).into_response(),
         Err(error) => back_to(&web, &form.who, &name, Err(error)).await,
     }

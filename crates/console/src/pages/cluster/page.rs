@@ -57,7 +57,6 @@ pub async fn cluster_page(
             notice,
             ..Frame::of(who, name, MenuEntry::Clusters)
         },
-        version: view.version,
         endpoint: format!("{}:{}", bracketed(&face.host), face.port),
         database: DATABASE,
         engine: engine_text(&view.engine),

@@ -57,7 +57,6 @@ fn cluster_sample(state: ClusterState, full: bool) -> String {
     let page = ClusterPage {
         frame: operator_frame("shop", MenuEntry::Clusters),
         row: cluster_row("shop", state, 2),
-        version: 7,
         endpoint: "db.example.com:4000".to_owned(),
         database: "test",
         engine: "mariadb".to_owned(),

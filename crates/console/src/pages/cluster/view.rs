@@ -46,8 +46,6 @@ pub struct RefusalRow {
 #[template(path = "cluster.html")]
 pub struct ClusterPage {
     pub frame: Frame,
-    /// Version of the cluster that its forms change.
-    pub version: u64,
     pub row: ClusterRow,
     pub endpoint: String,
     pub database: &'static str,

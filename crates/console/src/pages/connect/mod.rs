@@ -136,7 +136,7 @@ pub async fn new_password(
     form: CheckedForm<ConnectFields>,
 ) -> Response {
     let chosen = form.fields.chosen(&headers);
-    let (status, extra) = match web.api.control.new_password(&name).await {
+    let (status, extra) = match form.control(&web).new_password(&name).await {
         Ok(made) => (
             StatusCode::OK,
             ConnectExtra {
@@ -147,7 +147,7 @@ pub async fn new_password(
         Err(error) => (
             status_of(&error),
             ConnectExtra {
-                notice: Some(Notice::from(&error)),
+                notice: Some(Notice::of_change(&error)),
                 ..ConnectExtra::default()
             },
         ),

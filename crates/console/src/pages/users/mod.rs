@@ -20,7 +20,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tidegate_control::{
-    ControlError, ControlResult, ErrorCode, NewUser, UserWithPassword, UsersWanted,
+    Control, ControlError, ControlResult, ErrorCode, NewUser, UserWithPassword, UsersWanted,
 };
 use tidegate_model::{ClusterState, UserRole};
 use view::{DatabaseRow, Lists, MadeUser, UserRow, UsersPage};
@@ -116,7 +116,7 @@ pub async fn wake_for_users(
     Path(name): Path<String>,
     form: CheckedForm<NoFields>,
 ) -> Response {
-    let done = web.api.control.wake_cluster(&name).await.map(drop);
+    let done = form.control(&web).wake_cluster(&name).await.map(drop);
     back_to(&web, &form.who, &name, done, UsersExtra::default()).await
 }
 
@@ -125,12 +125,16 @@ pub async fn create_user(
     Path(name): Path<String>,
     form: CheckedForm<NewUserFields>,
 ) -> Response {
-    let made = create(&web, &name, &form.fields).await;
+    let made = create(&form.control(&web), &name, &form.fields).await;
     let wanted = form.fields.user;
     show_made(&web, &form.who, &name, made, wanted).await
 }
 
-async fn create(web: &Web, name: &str, fields: &NewUserFields) -> ControlResult<UserWithPassword> {
+async fn create(
+    control: &Control,
+    name: &str,
+    fields: &NewUserFields,
+) -> ControlResult<UserWithPassword> {
     let role = UserRole::parse(&fields.role).ok_or_else(|| {
         let hint = "choose admin, read-write or read-only";
         ControlError::new(ErrorCode::BadParameters, "there is no such role", hint)
@@ -142,7 +146,7 @@ async fn create(web: &Web, name: &str, fields: &NewUserFields) -> ControlResult<
         databases: one,
         password: None,
     };
-    web.api.control.create_user(name, new).await
+    control.create_user(name, new).await
 }
 
 pub async fn new_user_password(
@@ -150,11 +154,9 @@ pub async fn new_user_password(
     Path(name): Path<String>,
     form: CheckedForm<UserFields>,
 ) -> Response {
-    let changed = web
-        .api
-        .control
-        .user_password(&name, &form.fields.user, None);
-    show_made(&web, &form.who, &name, changed.await, String::new()).await
+    let control = form.control(&web);
+    let changed = control.user_password(&name, &form.fields.user, None).await;
+    show_made(&web, &form.who, &name, changed, String::new()).await
 }
 
 pub async fn delete_user(
@@ -162,7 +164,10 @@ pub async fn delete_user(
     Path(name): Path<String>,
     form: CheckedForm<UserFields>,
 ) -> Response {
-    let done = web.api.control.delete_user(&name, &form.fields.user).await;
+    let done = form
+        .control(&web)
+        .delete_user(&name, &form.fields.user)
+        .await;
     back_to(&web, &form.who, &name, done, UsersExtra::default()).await
 }
 
@@ -172,7 +177,7 @@ pub async fn create_database(
     form: CheckedForm<DatabaseFields>,
 ) -> Response {
     let wanted = form.fields.database.trim();
-    let done = web.api.control.create_database(&name, wanted).await;
+    let done = form.control(&web).create_database(&name, wanted).await;
     let extra = UsersExtra {
         wanted_database: wanted.to_owned(),
         ..UsersExtra::default()
@@ -199,7 +204,7 @@ pub async fn delete_database(
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return respond(&web, &form.who, &name, status, extra).await;
     }
-    let done = web.api.control.delete_database(&name, database).await;
+    let done = form.control(&web).delete_database(&name, database).await;
     back_to(&web, &form.who, &name, done, UsersExtra::default()).await
 }
 
@@ -248,7 +253,7 @@ async fn back_to(
         },
         Err(error) => {
             let extra = UsersExtra {
-                notice: Some(Notice::from(&error)),
+                notice: Some(Notice::of_change(&error)),
                 ..extra
             };
             respond(web, who, name, status_of(&error), extra).await
