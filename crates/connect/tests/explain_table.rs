@@ -144,3 +144,67 @@ fn every_string_of_the_table_gets_the_verdict_that_its_client_runs_measured() {
         wrong.join("\n")
     );
 }
+
+/// Parts of warnings that no string of the table deserves.
+const FALSE_WARNINGS: [&str; 2] = ["more than one way", "is no option of"];
+
+#[test]
+fn no_string_of_the_table_gets_a_false_warning() {
+    let mut wrong = Vec::new();
+    for string in every_string() {
+        let ask = ExplainOptions {
+            client: Some(&string.client.id),
+            ..ExplainOptions::default()
+        };
+        let Ok(told) = explain(&string.form.text, &ask) else {
+            continue;
+        };
+        let texts = told.why.iter().map(String::as_str).chain(told.notes);
+        let is_false = |text: &str| FALSE_WARNINGS.iter().any(|part| text.contains(part));
+        let warnings: Vec<_> = texts.filter(|text| is_false(text)).collect();
+        // The file with the certificate of the CA is under a password too.
+        let has_store = string.form.text.contains("StorePassword");
+        if !warnings.is_empty() || told.holds_password && !has_store {
+            let holds = told.holds_password;
+            wrong.push(format!("{}: {holds} {warnings:?}\n", string.place()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.concat());
+}
+
+#[test]
+fn a_password_from_the_environment_is_no_password_in_the_string() {
+    for (value, is_literal) in [
+        ("os.environ[\"DB_PASSWORD\"]", false),
+        ("os.getenv(\"DB_PASSWORD\")", false),
+        ("\"hunter2\"", true),
+        ("\"$ecret\"", true),
+    ] {
+        let text = format!("pymysql.connect(host=\"db.example.com\", password={value})");
+        let told = explain(&text, &ExplainOptions::default()).unwrap();
+        assert_eq!(told.holds_password, is_literal, "{text}");
+    }
+    for (text, is_literal) in [
+        ("DB_HOST=db.example.com\nDB_PASSWORD=${DB_PASSWORD}", false),
+        ("DB_HOST=db.example.com\nDB_PASSWORD=hunter2", true),
+        (
+            "mysql -h db.example.com -u abc.root -p\"$DB_PASSWORD\"",
+            false,
+        ),
+        ("mysql -h db.example.com -u abc.root -phunter2", true),
+        (
+            "mysql://abc.root:${PASSWORD}@db.example.com:4000/app",
+            false,
+        ),
+        ("mysql://abc.root:hunter2@db.example.com:4000/app", true),
+        (
+            "connect(\"db.example.com\", \"abc.root\", \"hunter2\", process.env.DB_NAME)",
+            true,
+        ),
+    ] {
+        let Ok(told) = explain(text, &ExplainOptions::default()) else {
+            continue;
+        };
+        assert_eq!(told.holds_password, is_literal, "{text}");
+    }
+}

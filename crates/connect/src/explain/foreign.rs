@@ -23,12 +23,16 @@ const SPELLED: &[(&str, &str)] = &[
 
 /// Returns a warning for each TLS option that this client does not read.
 pub fn foreign(family: &Family, values: &ReadValues) -> Vec<String> {
-    if family.reads.is_empty() {
+    // The adapter of Prisma 7 has the options of MariaDB's connector.
+    let by_adapter = family.ids.contains(&"prisma") && values.marked("PrismaMariaDb");
+    if family.reads.is_empty() || by_adapter {
         return Vec::new();
     }
     SPELLED
         .iter()
         .filter(|(key, _)| values.has(key) && !family.reads.contains(key))
+        // A variable that another option has as its value: `ssl=tls`.
+        .filter(|(key, _)| !values.is_variable(key))
         .map(|(_, shown)| {
             format!(
                 "`{shown}` is no option of {}: it is ignored or refused, and protects nothing.",

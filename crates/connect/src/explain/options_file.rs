@@ -80,6 +80,13 @@ fn pair(line: &str, values: &mut ReadValues) {
     if line.is_empty() || line.starts_with(['#', ';', '!']) {
         return;
     }
+    // A program that does not know an option with this prefix only warns.
+    let is_loose = |line: &str| line.starts_with("loose-") || line.starts_with("loose_");
+    let line = if is_loose(line) {
+        line.split_at_checked("loose-".len()).unwrap_or_default().1
+    } else {
+        line
+    };
     let Some((key, value)) = line.split_once('=') else {
         values.option(&super::keys::normal(line), "");
         return;

@@ -72,7 +72,7 @@ fn take<'a>(key: &str, value: &'a str, code: bool, values: &mut ReadValues) -> &
         return value.split_once('(').map_or(rest, |(_, inside)| inside);
     }
     let key_name = normal(key);
-    let names = ["name", "db", "server"].contains(&key_name.as_str())
+    let names = ["name", "db", "server", "datasource"].contains(&key_name.as_str())
         || ["host", "port", "user", "username", "database"]
             .iter()
             .any(|word| key_name.ends_with(word));

@@ -60,6 +60,8 @@ const MARKS: &[&str] = &[
     "diesel",
     "MysqlConnection::establish",
     "array_filter",
+    "trilogy",
+    "Trilogy.new",
 ];
 
 /// Maximum number of variables that [`ReadValues::resolved`] follows.
@@ -275,6 +277,12 @@ impl ReadValues {
 
     pub fn any(&self, keys: &[&str]) -> bool {
         keys.iter().any(|key| self.has(key))
+    }
+
+    /// Whether this key is a variable that an option has as its value.
+    pub fn is_variable(&self, key: &str) -> bool {
+        let mut options = self.options.iter();
+        options.any(|(other, value)| other != key && value == key)
     }
 
     pub fn options(&self) -> impl Iterator<Item = &str> {

@@ -11,7 +11,7 @@ pub const PASTE_VALUE: &str = "can't read: a variable contains the address, and 
                                what is verified; hint: paste the variable's value.";
 
 /// Beginnings of a value that a variable, a setting or another file provides.
-const HEADS: &[&str] = &[
+pub const HEADS: &[&str] = &[
     "env(",
     "env!(",
     "env.",

@@ -29,9 +29,10 @@ impl ShownValues {
             user: clear_of(hidden, values.user_name()),
             database: clear_of(hidden, values.database_name()),
             ca: clear_of(hidden, values.ca()),
-            password: readings.raw.values.password
-                || readings.clear.values.password
-                || hidden.password && !spaced_password,
+            password: hidden.literal
+                && (readings.raw.values.password
+                    || readings.clear.values.password
+                    || hidden.password && !spaced_password),
             spaced_password,
             withheld: Vec::new(),
         };

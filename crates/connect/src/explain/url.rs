@@ -28,7 +28,7 @@ pub fn find(text: &str) -> Option<FoundAddress> {
         });
         let scheme = before.get(start..)?.to_ascii_lowercase();
         let heads = [
-            "jdbc:", "r2dbc:", "r2dbcs:", "mysql", "mariadb", "tidb", "ecto",
+            "jdbc:", "r2dbc:", "r2dbcs:", "mysql", "mariadb", "tidb", "ecto", "trilogy",
         ];
         let is_other = ["postgres", "oracle", "sqlserver", "h2", "sqlite", "db2"]
             .iter()

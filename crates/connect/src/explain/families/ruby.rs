@@ -2,8 +2,8 @@
 
 use super::family::{Family, UNKNOWN};
 use crate::explain::judgement::{
-    ALL, CHAIN, CHAIN_NAME_DEPENDS, CHAIN_ONLY, DEPENDS, FALLS_BACK, Judgement, MAYBE, PLAIN,
-    SWITCHED_OFF, UNKNOWN_MODE, UNREADABLE, say,
+    ALL, CHAIN, CHAIN_NAME_DEPENDS, CHAIN_ONLY, CheckAnswer, DEPENDS, FALLS_BACK, Judgement, MAYBE,
+    NOTHING_ASKS, PLAIN, SWITCHED_OFF, TLS_ONLY, TLS_UNCHECKED, UNKNOWN_MODE, UNREADABLE, say,
 };
 use crate::explain::read_values::ReadValues;
 
@@ -12,13 +12,17 @@ pub static RUBY: Family = Family {
     ids: &["ruby-mysql2", "rails"],
     reads: &["sslmode", "sslca", "sslcapath", "sslverify", "tlsversion"],
     judge: judge_ruby,
-    has_scheme: |scheme| scheme == "mysql2",
+    has_scheme: |scheme| ["mysql2", "trilogy"].contains(&scheme),
     own_words: &[
         "Mysql2::",
         "adapter: mysql2",
         "adapter: 'mysql2'",
         "adapter: \"mysql2\"",
         ":verify_identity",
+        "adapter: trilogy",
+        "adapter: 'trilogy'",
+        "adapter: \"trilogy\"",
+        "Trilogy.new",
     ],
     ..UNKNOWN
 };
@@ -26,7 +30,33 @@ pub static RUBY: Family = Family {
 /// The options file of the table's string, which its setup creates.
 const OPTIONS_FILE: &str = "tidegate.cnf";
 
+/// Judges trilogy, which contains its own client and needs no library.
+fn judge_trilogy(values: &ReadValues) -> Judgement {
+    let mode = values.word("sslmode").unwrap_or_default();
+    let mode = mode.strip_prefix("sslmode").unwrap_or(&mode);
+    match mode.strip_prefix("ssl").unwrap_or(mode) {
+        "verifyidentity" => {
+            let mut judgement = say(ALL, &["This applies to the adapter trilogy."]);
+            judgement.checks.address = CheckAnswer::Depends;
+            judgement
+        }
+        "verifyca" => say(CHAIN, &[CHAIN_ONLY]),
+        "required" | "requirednoverify" => say(TLS_ONLY, &[TLS_UNCHECKED]),
+        "preferred" | "preferrednoverify" => say(MAYBE, &[FALLS_BACK]),
+        "disabled" => say(PLAIN, &[SWITCHED_OFF]),
+        "" if values.on("ssl") => say(UNREADABLE, &["trilogy's `ssl` needs a `ssl_mode`."]),
+        "" => say(
+            PLAIN,
+            &["trilogy uses no TLS without `ssl_mode`.", NOTHING_ASKS],
+        ),
+        _ => say(UNREADABLE, &[UNKNOWN_MODE]),
+    }
+}
+
 fn judge_ruby(values: &ReadValues) -> Judgement {
+    if values.marked("trilogy") || values.marked("Trilogy.new") {
+        return judge_trilogy(values);
+    }
     let has_ca = values.any(&["sslca", "sslcapath"]);
     match values.word("sslmode").as_deref() {
         Some("verifyidentity") if has_ca && values.marked(OPTIONS_FILE) => say(

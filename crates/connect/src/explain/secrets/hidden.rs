@@ -1,5 +1,6 @@
 //! A text without the ranges that may be secret, and the hidden values.
 
+use super::variable::{is_beside_password, is_variable};
 use crate::explain::text::{HIDDEN, decoded, is_quote, part};
 use std::ops::Range;
 
@@ -17,6 +18,8 @@ pub struct Hidden {
     pub unencoded: bool,
     /// Whether more than the password was hidden, because its end is uncertain.
     pub doubt: bool,
+    /// Whether one of the hidden values is neither a variable nor a placeholder.
+    pub literal: bool,
     stretches: Vec<Range<usize>>,
     /// Hidden values, unchanged and percent-decoded.
     taken: Vec<String>,
@@ -61,6 +64,7 @@ impl Hidden {
             }
             at = at.max(stretch.end);
             let secret = part(text, stretch.clone()).trim_matches(is_quote);
+            self.literal |= !is_variable(secret) && !is_beside_password(text, stretch);
             if !secret.is_empty() {
                 self.taken.extend([secret.to_owned(), decoded(secret)]);
             }

@@ -14,6 +14,7 @@ mod login;
 mod named;
 mod rest;
 mod values;
+mod variable;
 
 use super::command_line;
 pub use hidden::Hidden;

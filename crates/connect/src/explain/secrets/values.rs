@@ -3,6 +3,7 @@
 
 use super::hidden::Hidden;
 use super::rest;
+use super::variable::is_variable;
 use crate::explain::calls::PUTTERS;
 use crate::explain::keys::{KeyRole, SECRET, normal, role};
 use crate::explain::known_keys::is_known;
@@ -30,7 +31,7 @@ pub fn find(text: &str, line: Range<usize>, out: &mut Hidden) {
         let Some(end) = value_end(value, sign_before(text, start))
             .filter(|_| count < VALUES_MAX && !all_of_line)
         else {
-            out.doubt |= !all_of_line && value.contains(['=', ':']);
+            out.doubt |= !all_of_line && value.contains(['=', ':']) && !is_variable(value);
             out.take(start..line.end);
             break;
         };
@@ -102,7 +103,8 @@ fn string_of_a_list(text: &str, range: Range<usize>) -> Option<usize> {
         // A string that looks like a key is one if its name is known or other keys precede it;
         // otherwise it may be the beginning of a password.
         let named = is_named(key) && after.trim_start().starts_with([':', '=']);
-        if !named || !(is_known(key) || ends_in_a_pair(before)) {
+        // `NAME` is Django's key of the database.
+        if !named || !(is_known(key) || key == "NAME" || ends_in_a_pair(before)) {
             return Some(at);
         }
         from += key.len() + 1;
