@@ -22,6 +22,7 @@ mod screen;
 mod second_kind;
 mod server_options;
 mod signals;
+mod standard_output;
 mod systemd_unit;
 mod terminal;
 mod trust;

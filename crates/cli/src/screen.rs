@@ -3,6 +3,8 @@
 
 use crate::limits::LOG_FLUSH_MAX;
 use crate::logging::queue::LogQueue;
+use crate::standard_output::NotedOutput;
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -182,10 +184,7 @@ static QUEUES: OnceLock<(LogQueue, LogQueue)> = OnceLock::new();
 pub fn queue() -> std::io::Result<&'static (LogQueue, LogQueue)> {
     if QUEUES.get().is_none() {
         let stderr = LogQueue::start("standard-error", BesideSpinner)?;
-        let _ = QUEUES.set((
-            stderr,
-            LogQueue::start("standard-output", std::io::stdout())?,
-        ));
+        let _ = QUEUES.set((stderr, LogQueue::start("standard-output", NotedOutput)?));
     }
     QUEUES
         .get()
@@ -228,10 +227,10 @@ pub fn print_raw(text: &str) -> anyhow::Result<()> {
         stdout.push(text.as_bytes());
         return Ok(());
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = NotedOutput;
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+        other => other.context("standard output can't be written"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::confirm::confirm;
 use super::endpoint::endpoint_of;
+use super::shown_once::ShownOnce;
 use crate::args::{ClusterCommand, ClusterListArgs, Confirmed, LimitArgs, SettingArgs};
 use crate::card::Card;
 use crate::config::value::write_duration;
@@ -34,13 +35,19 @@ pub fn run(context: &Context, command: &ClusterCommand) -> Result<()> {
             let step = Step::begin("creating the cluster");
             let cluster = ask(client.create(&wanted))?;
             step.done("");
-            print_login(context, &client, &cluster)
+            let printed = print_login(context, &client, &cluster);
+            ShownOnce::root_password(name).check(context, printed)
         }
         ClusterCommand::Password { name, repair, at } => {
             let step = Step::begin("setting a new password");
             let cluster = ask(client.at(at.if_version).password(name, *repair))?;
             step.done("");
-            print_login(context, &client, &cluster)
+            let printed = print_login(context, &client, &cluster);
+            let shown = ShownOnce {
+                made: format!("cluster {name} has a new password"),
+                ..ShownOnce::root_password(name)
+            };
+            shown.check(context, printed)
         }
         ClusterCommand::Engines => engines(context, &ask(client.engine_kinds())?),
         ClusterCommand::List(wanted) => list(context, &client, wanted),
@@ -290,7 +297,7 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
             format!("from {} only", cluster.ip_allow.join(", ")),
         ));
     }
-    rows.extend(cluster.events_text().map(|text| ("events", text)));
+    rows.extend(events_text(cluster).map(|text| ("events", text)));
     rows.extend(variable_rows(context, cluster));
     rows.extend(machine_rows(cluster));
     if cluster.deletion_protection {
@@ -305,6 +312,18 @@ fn show(context: &Context, cluster: &Cluster) -> Result<()> {
         rows.insert(2, ("failure", failure.clone()));
     }
     screen::print(&screen::labelled(&rows))
+}
+
+/// Words for the events of a cluster, also of one that sleeps.
+fn events_text(cluster: &Cluster) -> Option<String> {
+    let is_asleep = cluster.sleeps && cluster.events_running == Some(false) && !cluster.events;
+    cluster
+        .events_text()
+        .or_else(|| match cluster.events_defined {
+            _ if !is_asleep => None,
+            Some(count) => Some(format!("{count} defined, not running")),
+            None => Some("not running; their number is known after the next wake".to_owned()),
+        })
 }
 
 /// Contents that an engine keeps in memory only.

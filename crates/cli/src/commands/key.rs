@@ -2,6 +2,7 @@
 
 use super::confirm::confirm;
 use super::master_key;
+use super::shown_once::ShownOnce;
 use crate::args::KeyCommand;
 use crate::context::{Context, ask};
 use crate::screen;
@@ -18,19 +19,25 @@ pub fn run(context: &Context, command: &KeyCommand) -> Result<()> {
                 scopes: scope.clone(),
                 expires_after_seconds: seconds,
             }))?;
-            if context.global.json {
-                return screen::print_json(&made);
+            let printed = match (context.global.json, &made.key) {
+                (false, Some(key)) => screen::print(&format!("{}\n", key.reveal())),
+                _ => screen::print_json(&made),
+            };
+            let shown = ShownOnce {
+                made: format!("key {} exists", made.id),
+                secret: "key itself",
+                hint: format!(
+                    "`tidegate key revoke {}` revokes it; then create another",
+                    made.id
+                ),
+            };
+            shown.check(context, printed)?;
+            if !context.global.json {
+                screen::say(&format!(
+                    "shown only once; `{}` revokes it",
+                    context.next(&format!("key revoke {}", made.id))
+                ));
             }
-            let key = made
-                .key
-                .as_ref()
-                .map(|key| key.reveal())
-                .unwrap_or_default();
-            screen::print(&format!("{key}\n"))?;
-            screen::say(&format!(
-                "shown only once; `{}` revokes it",
-                context.next(&format!("key revoke {}", made.id))
-            ));
             Ok(())
         }
         KeyCommand::List => screen::print_list(

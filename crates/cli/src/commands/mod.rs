@@ -24,6 +24,7 @@ mod profile;
 mod serve;
 mod service;
 mod session;
+mod shown_once;
 mod single_form;
 mod sql;
 mod status;

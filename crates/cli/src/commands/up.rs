@@ -2,13 +2,15 @@
 //! verifies the server, and then prints how to connect.
 
 use super::endpoint::endpoint_of;
+use super::shown_once::ShownOnce;
 use super::{browser_warning, cluster};
 use crate::compose::own_login::{OwnPort, Proof, prove_identity, prove_login, reachable};
 use crate::compose::{FirstOrder, Server};
 use crate::context::{Context, refused};
-use crate::failure::Failure;
+use crate::failure::{Failure, ReportForm, report};
 use crate::limits;
 use crate::screen::{self, Paint, Step};
+use crate::server_options::ServerOptions;
 use anyhow::{Context as _, Result};
 use tidegate_console::types::Cluster;
 use tidegate_model::printable;
@@ -49,7 +51,9 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
                 link.as_ref().map(|link| link.url.reveal()).into(),
             );
         }
-        return screen::print_json(&json);
+        screen::print_json(&json)?;
+        say_if_lost(context, &demo);
+        return Ok(());
     }
     let facts = client.server().await.map_err(refused)?;
     let lines = super::connect::first_lines(context, FIRST, &endpoint_of(&demo, &facts), "");
@@ -68,6 +72,7 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
             screen::print(&format!("  {line}\n"))?;
         }
     }
+    say_if_lost(context, &demo);
     if let Some(missing) = server.no_console() {
         screen::say(&format!(
             "no console: {}\n  hint: {}\n",
@@ -76,6 +81,23 @@ pub async fn greet(context: &Context, server: &Server) -> Result<()> {
     }
     screen::say("ready; Ctrl-C stops it");
     Ok(())
+}
+
+/// Says that nobody saw the password, if standard output failed. The server goes on: it serves.
+fn say_if_lost(context: &Context, demo: &Cluster) {
+    if demo.password.is_none() {
+        return;
+    }
+    if let Err(lost) = ShownOnce::root_password(FIRST).check(context, Ok(())) {
+        let (text, _) = report(
+            &lost,
+            &ReportForm {
+                json: false,
+                options: ServerOptions::of(&context.global),
+            },
+        );
+        screen::say(text.trim_end());
+    }
 }
 
 /// Waits for the first order, if the certificate comes from ACME, and says how it went. Until a

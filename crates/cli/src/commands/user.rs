@@ -4,6 +4,7 @@
 use super::awake::wake;
 use super::confirm::confirm;
 use super::endpoint::endpoint;
+use super::shown_once::ShownOnce;
 use crate::args::{PasswordArgs, UserCommand};
 use crate::card::Card;
 use crate::context::{Context, ask, shell_word};
@@ -40,7 +41,8 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
             let step = Step::begin("creating the user");
             let user = ask(client.at(at.if_version).create_user(cluster, &wanted))?;
             step.done("");
-            print_login(context, cluster, &user)
+            let printed = print_login(context, cluster, &user);
+            shown_once(cluster, name, &user).check(context, printed)
         }
         UserCommand::Password {
             cluster,
@@ -58,7 +60,8 @@ pub fn run(context: &Context, command: &UserCommand) -> Result<()> {
                 .at(at.if_version)
                 .set_user_password(cluster, name, &wanted))?;
             step.done("");
-            print_login(context, cluster, &user)
+            let printed = print_login(context, cluster, &user);
+            shown_once(cluster, name, &user).check(context, printed)
         }
         UserCommand::List {
             cluster,
@@ -162,6 +165,22 @@ fn checked(password: Zeroizing<String>) -> Result<Secret> {
         .into());
     }
     Ok(Secret::new(password))
+}
+
+/// Words for the login of a user that could not be printed.
+fn shown_once(cluster: &str, name: &str, user: &User) -> ShownOnce {
+    let words = match name.is_empty() {
+        true => "--anonymous".to_owned(),
+        false => shell_word(name),
+    };
+    ShownOnce {
+        made: format!(
+            "{} of cluster {cluster} has its password",
+            printable(&user.user)
+        ),
+        secret: "login",
+        hint: format!("`tidegate user password {cluster} {words}` sets a new password"),
+    }
 }
 
 /// Prints the login of a user, with the command lines that use it.

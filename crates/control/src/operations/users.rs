@@ -188,6 +188,13 @@ impl Control {
 
     /// Drops all accounts of a user and ends its sessions.
     pub async fn delete_user(&self, cluster: &str, name: &str) -> ControlResult<()> {
+        if name == super::ROOT {
+            return Err(ControlError::new(
+                ErrorCode::BadName,
+                "root can't be deleted: each cluster keeps the user that administers it",
+                "`tidegate cluster password NAME` sets a new password for root",
+            ));
+        }
         let this = self.clone();
         let cluster = cluster.to_owned();
         let name = existing_user(name, &cluster)?;

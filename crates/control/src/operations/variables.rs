@@ -104,7 +104,7 @@ impl Control {
                 format!(
                     "the engine of cluster {:?} refuses it: {}",
                     name.as_str(),
-                    e.report()
+                    engine_words(&e.report())
                 ),
                 "nothing was changed; give a value that the engine accepts",
             )),
@@ -117,4 +117,9 @@ impl Control {
         // Fails only if the cluster is gone.
         let _ = self.engines().keep_variables(entry.id, variables).await;
     }
+}
+
+/// Returns what the engine said, without the words before it that tell whose statement it was.
+fn engine_words(report: &str) -> &str {
+    report.split_once(": ").map_or(report, |(_, words)| words)
 }
