@@ -331,12 +331,12 @@ fn sleep_and_kill_reach_a_session_over_tls() {
         "{ended:?}"
     );
     assert!(victim.ping());
-    // A client that vanishes takes its statement with it.
+    // A client that disappears takes its statement with it.
     victim.send("SELECT SLEEP(601)");
     soon("the query runs", || {
         (killer.value(running) == "1").then_some(())
     });
-    victim.probe.vanish();
+    victim.probe.reset();
     soon("the query ends", || {
         (killer.value(running) == "0").then_some(())
     });

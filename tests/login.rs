@@ -198,7 +198,7 @@ fn a_verdict_does_not_wait_behind_a_tenants_queries() {
         .for_each(|hog| hog.send("SELECT BENCHMARK(4000000000, SHA1('hog'))"));
     // A mismatch while awake needs a reading of the accounts; a late reading ends in 1040.
     assert_eq!(refused(&cluster, &cluster.user, "wrong").code, 1045);
-    hogs.into_iter().for_each(|hog| hog.probe.vanish());
+    hogs.into_iter().for_each(|hog| hog.probe.reset());
 }
 
 #[test]
