@@ -50,8 +50,22 @@ pub struct History {
 struct Kept {
     /// Entries, latest first.
     entries: VecDeque<HistoryEntry>,
+    /// Those of them that are not stored yet.
+    unwritten: VecDeque<HistoryEntry>,
     /// Condition of the next write.
     condition: PutIf,
+}
+
+impl Kept {
+    /// Reads the history again, which another writer has changed.
+    fn read_again(&mut self, values: &StateFolder) {
+        let unwritten = std::mem::take(&mut self.unwritten);
+        *self = read(values);
+        for entry in unwritten.iter().rev() {
+            push(&mut self.entries, entry.clone());
+        }
+        self.unwritten = unwritten;
+    }
 }
 
 /// Reads the history. One that can't be read is empty, and is replaced: nothing depends on it.
@@ -59,6 +73,7 @@ fn read(values: &StateFolder) -> Kept {
     let Ok(value) = values.get(NAME) else {
         return Kept {
             entries: VecDeque::new(),
+            unwritten: VecDeque::new(),
             condition: PutIf::Always,
         };
     };
@@ -67,6 +82,7 @@ fn read(values: &StateFolder) -> Kept {
         .map(|value| serde_json::from_slice(&value.bytes));
     Kept {
         entries: entries.and_then(Result::ok).unwrap_or_default(),
+        unwritten: VecDeque::new(),
         condition: PutIf::Unchanged(value.map(|value| value.version)),
     }
 }
@@ -130,15 +146,17 @@ impl History {
 
     fn add(&self, entry: HistoryEntry) {
         let mut kept = self.lock();
+        push(&mut kept.entries, entry.clone());
+        push(&mut kept.unwritten, entry);
         for _ in 0..PUT_TRIES {
-            push(&mut kept.entries, entry.clone());
             let Ok(text) = serde_json::to_vec(&kept.entries) else {
                 return;
             };
             match self.values.put(NAME, Some(&text), kept.condition) {
                 // The whole history is written, so it must contain what another writer has added.
-                Err(TlsError::State(TlsStateError::Changed(_))) => *kept = read(&self.values),
+                Err(TlsError::State(TlsStateError::Changed(_))) => kept.read_again(&self.values),
                 Ok(version) => {
+                    kept.unwritten.clear();
                     kept.condition = PutIf::Unchanged(version);
                     return;
                 }

@@ -59,8 +59,9 @@ pub const HISTORY_TEXT_MAX: usize = 500;
 pub const FORMER_MAX: usize = 64;
 
 /// Attempts to replace a value that others change at the same time. Each failed one means that
-/// another write succeeded, and a value has few writers.
-pub const PUT_TRIES: u32 = 16;
+/// another write succeeded: a writer that writes at once again wins against one that has to read
+/// first, so the bound is above the writes that one of them makes in a row.
+pub const PUT_TRIES: u32 = 64;
 
 /// Time for which a ticket key seals new tickets, in seconds. A stolen key opens only sessions of
 /// that time.
