@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
     if !refused {
         assert_eq!(whole, pieces, "pieces change what is read");
     }
-    // What is written is read the same.
+    // Frames that are written are read the same.
     let mut frames = Vec::new();
     let mut contexts = Contexts::default();
     let packed = (piece & 2 == 0).then_some(method);

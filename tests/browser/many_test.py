@@ -141,7 +141,7 @@ class Way:
         expect(rows.first).to_contain_text("reader")
         assert self.links() == []
         self.shot("sessions-of-a-user")
-        # One ends, and the page shows it without losing the filter.
+        # A session ends, and the page shows it without losing the filter.
         self.sessions.pop().close()
         expect(rows).to_have_count(READERS - 1)
         self.page.get_by_label("Sessions of this user").fill("nobody")

@@ -141,7 +141,7 @@ class Stock:
             self.process = subprocess.Popen(
                 [command[0], *kept, *self._options()], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )
-        # What the cluster's user name is behind its prefix.
+        # The cluster's user name without its prefix.
         user = side.user.split(".", 1)[1]
         self.side = Side("direct", self.port, user, side.password, side.database, self.work / "cert.pem")
         wait_until("the start of the stock server", self._answers, self.process)

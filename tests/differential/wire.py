@@ -15,7 +15,7 @@ PLAIN = (
     LONG_FLAG | LOCAL_FILES | PROTOCOL_41 | SSL | TRANSACTIONS | SECURE | MULTI_STATEMENTS | MULTI_RESULTS
     | PS_MULTI_RESULTS | PLUGIN_AUTH
 )
-# What the families of clients ask for.
+# Capabilities that the families of clients ask for.
 FAMILIES = {
     "old": PLAIN | MYSQL,
     "mysql": PLAIN | MYSQL | SESSION_TRACK | DEPRECATE_EOF | EXPIRED,

@@ -165,7 +165,7 @@ impl Directory for Control {
 
     fn recovered(&self, cluster: ClusterId) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            // One that is not recovered is in memory.
+            // A cluster that is not recovered is in memory.
             if let Some(entry) = self.register().in_memory(cluster) {
                 entry.recovery.wait().await;
             }

@@ -36,7 +36,7 @@ fn strangers_drop_no_cluster_that_was_worked_with() {
     }
     assert!(worked_with.clone().all(|id| has(&cache, id)));
     check_maps(&cache);
-    // One that wakes is worked with from then on.
+    // A cluster that wakes is worked with from then on.
     assert!(cache.get(ClusterId(29_999), EntryUse::Work).is_some());
     for id in 30_000..35_000 {
         look_up(&mut cache, id);
@@ -72,7 +72,7 @@ fn a_cluster_in_use_is_never_dropped_and_exists_once() {
     }
     assert!([1, 2, 3].iter().all(|id| has(&cache, *id)));
     assert!(Arc::ptr_eq(&held, &look_up(&mut cache, 1)));
-    // Those in use take no place from the bound for long.
+    // Entries in use take no place from the bound for long.
     drop(held);
     for id in 10_000..10_000 + 2 * ENTRIES_LOOKED_UP_MAX as u64 {
         look_up(&mut cache, id);

@@ -40,7 +40,7 @@ impl StrayFolders {
         let unknown = tokio::task::spawn_blocking(move || find_unknown(&engines, &known)).await;
         let mut strays = UnknownFolders::default();
         for (id, path) in unknown.unwrap_or_default() {
-            // One that is being created or deleted has a row.
+            // A cluster that is being created or deleted has a row.
             let row = self.store.cluster(id).await?;
             if row.is_some_and(|row| row.phase != Phase::Gone) {
                 continue;

@@ -287,7 +287,7 @@ async fn tasks_of(server: &Server) -> usize {
         server.control.is_recovered()
     })
     .await;
-    // Those of the start end by themselves.
+    // The tasks of the start end by themselves.
     let mut now = tasks();
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -148,7 +148,7 @@ mod suite {
         assert_eq!(store.begin_request(mine.clone(), 100).await.unwrap(), None);
         store.forget_request("k".to_owned()).await.unwrap();
         assert_eq!(store.begin_request(mine, 5).await.unwrap(), None);
-        // One that is gone can't be noted.
+        // A request that is gone can't be noted.
         store
             .note_request("gone".to_owned(), answered(3))
             .await

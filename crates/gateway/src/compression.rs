@@ -44,12 +44,6 @@ pub(crate) struct ClientCompression {
     work: usize,
 }
 
-/// Ends the turn of a task that has more to do. Unlike its waker, this lets the worker look for
-/// bytes of its other sessions first, which it would do after 61 turns only.
-pub(crate) fn go_on_later(cx: &mut Context<'_>) {
-    let _ = pin!(tokio::task::yield_now()).poll(cx);
-}
-
 impl ClientCompression {
     pub fn new(method: Method) -> Self {
         Self {
@@ -84,9 +78,19 @@ impl ClientCompression {
         self.packed.len() + self.reader.memory()
     }
 
-    /// Returns the work since the last call.
-    pub fn take_work(&mut self) -> usize {
-        std::mem::take(&mut self.work)
+    pub fn begin_turn(&mut self) {
+        self.work = 0;
+    }
+
+    /// Whether the turn ends here, because of the work in it. The task is polled again. Unlike a
+    /// waker, this lets the worker look for bytes of its other sessions first, which it would do
+    /// after 61 turns only.
+    pub fn ends_turn(&self, cx: &mut Context<'_>) -> bool {
+        let is_over = self.work >= limits::COMPRESSION_TURN;
+        if is_over {
+            let _ = pin!(tokio::task::yield_now()).poll(cx);
+        }
+        is_over
     }
 
     pub fn next_frame(&self) -> u8 {
@@ -171,6 +175,6 @@ mod tests {
             );
         }
         assert!(!compression.has_packed());
-        assert_eq!(compression.take_work(), limits::COMPRESSION_TURN);
+        assert_eq!(compression.work, limits::COMPRESSION_TURN);
     }
 }

@@ -8,6 +8,9 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+/// COM_QUIT packet, for the engine of a client that sends none there.
+pub(crate) const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
+
 pub(crate) struct LegStream {
     stream: UnixStream,
     /// Boxed: it is large, and would enlarge every login.

@@ -2,7 +2,7 @@
 //! one is of the same cluster; otherwise it is left.
 
 use crate::engine_login::{self, BrokenLogin, EngineLogin, LoginFailure, ProvenClient};
-use crate::leg_stream::LegStream;
+use crate::leg_stream::{LegStream, QUIT};
 use crate::limits;
 use crate::login_check::ProvenLogin;
 use tidegate_model::{EngineSession, Lease, Requirement};
@@ -11,8 +11,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// COM_RESET_CONNECTION packet.
 const RESET: [u8; 5] = [1, 0, 0, 0, 0x1f];
-/// COM_QUIT packet.
-const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
 /// ER_ACCESS_DENIED_ERROR.
 const ENGINE_DENIED: u16 = 1045;
 

@@ -4,8 +4,8 @@
 //! calls: the ticket that ends a TLS 1.3 handshake leaves together with the next packet, and
 //! written bytes leave with the flush.
 
-use crate::compression::{ClientCompression, go_on_later};
-use crate::limits::{COMPRESSION_TURN, HANDSHAKE_BYTES_MAX};
+use crate::compression::ClientCompression;
+use crate::limits::HANDSHAKE_BYTES_MAX;
 use rustls::{ConnectionCommon, ProtocolVersion, ServerConfig, ServerConnection};
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
@@ -202,7 +202,9 @@ impl TlsStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut piece = Zeroizing::new([0; PIECE]);
-        let mut work = 0;
+        if let Some(compression) = &mut self.compression {
+            compression.begin_turn();
+        }
         loop {
             let unpacked = match &mut self.compression {
                 Some(compression) if compression.has_packed() => {
@@ -219,10 +221,8 @@ impl TlsStream {
                 return Poll::Ready(Ok(()));
             }
             if unpacked {
-                work += self.compression.as_mut().map_or(0, |c| c.take_work());
-                if work >= COMPRESSION_TURN {
-                    // Frames without content.
-                    go_on_later(cx);
+                // Frames without content may go on without end.
+                if self.compression.as_ref().is_some_and(|c| c.ends_turn(cx)) {
                     return Poll::Pending;
                 }
                 continue;

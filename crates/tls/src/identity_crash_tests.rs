@@ -2,12 +2,11 @@
 
 use super::*;
 use crate::history::HistoryEvent;
+use crate::killed_child::KilledChild;
 use crate::root::LocalRoot;
 use crate::tickets::Tickets;
 use rustls::server::ProducesTickets;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Variable with the folder of the child process of the test below.
 const CHILD_FOLDER: &str = "TIDEGATE_RENEWING_FOLDER";
@@ -38,22 +37,13 @@ fn a_kill_9_at_any_moment_leaves_what_the_next_start_reads() {
     let ticket = tickets(folder.path()).encrypt(b"a session").unwrap();
     let mut roots = std::collections::BTreeSet::new();
     for round in 0..30_u32 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture"])
-            .arg("identity::tests::by_crash::renew_until_killed")
-            .env(CHILD_FOLDER, folder.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().ends_with("renewed")));
         // A different moment of the next renewal in each round; which one does not matter.
-        let until = Instant::now() + Duration::from_micros(400) * round;
-        while Instant::now() < until {
-            std::hint::spin_loop();
+        KilledChild {
+            test: "identity::tests::by_crash::renew_until_killed",
+            folder: (CHILD_FOLDER, folder.path()),
+            repeats: "renewed",
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        .run_past_one(Duration::from_micros(400) * round);
         let bench = open(TlsSettings::new(folder.path()));
         let ca = folder.path().join("ca.pem");
         let client = client_config(Roots::file(&ca)).unwrap();

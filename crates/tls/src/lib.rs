@@ -19,6 +19,8 @@ mod handshakes;
 mod history;
 mod identity;
 mod issue;
+#[cfg(test)]
+mod killed_child;
 mod leaf;
 pub mod limits;
 mod local_ca;

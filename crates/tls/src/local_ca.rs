@@ -122,7 +122,7 @@ impl LocalCa {
         tell: EventListener<'_>,
     ) -> Result<Authority, TlsError> {
         let ca = self.ca.clone();
-        // One that can't be read is no reason to replace a CA that clients trust.
+        // A CA that can't be read is no reason to replace one that clients trust.
         let Some(stored) = self.values.get(AUTHORITY)? else {
             // Read before the new `ca.pem` replaces it.
             let left_over = ca.exists();

@@ -1,10 +1,9 @@
 //! The master key: what it seals, and its rotation, which a crash may interrupt anywhere.
 
 use super::*;
-use std::io::{BufRead, BufReader};
+use crate::killed_child::KilledChild;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TICKETS: &str = "tls/tickets.sealed";
 const CONSOLE_TICKETS: &str = "console/tls/tickets.sealed";
@@ -342,22 +341,13 @@ fn a_kill_9_at_any_moment_of_a_rotation_loses_nothing() {
     let folder = sealed_folder();
     let mut interrupted = 0;
     for round in 0..30_u32 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture"])
-            .arg("master::tests::rotate_until_killed")
-            .env(CHILD_FOLDER, folder.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().ends_with("rotated")));
         // A different moment of the next rotation in each round; which one does not matter.
-        let until = Instant::now() + Duration::from_micros(150) * round;
-        while Instant::now() < until {
-            std::hint::spin_loop();
+        KilledChild {
+            test: "master::tests::rotate_until_killed",
+            folder: (CHILD_FOLDER, folder.path()),
+            repeats: "rotated",
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        .run_past_one(Duration::from_micros(150) * round);
         let key = std::fs::read(folder.path().join("master.key")).unwrap();
         interrupted += u32::from(key.len() > KEY_LENGTH);
         check_all_open(folder.path(), &format!("after kill -9 in round {round}"));

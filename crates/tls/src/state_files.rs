@@ -203,7 +203,7 @@ mod tests {
         files.get(name).unwrap_err();
         files.put(name, Some(b"three"), PutIf::Always).unwrap();
         assert_eq!(text(&files, name).as_deref(), Some("three"));
-        // What a crash left of a write is no value.
+        // The rest of a write that a crash interrupted is no value.
         std::fs::write(folder.path().join("tls/leaf.new"), "half").unwrap();
         assert_eq!(files.names("tls").unwrap(), [name]);
         assert_eq!(mode_of(&folder.path().join(name)), 0o600);

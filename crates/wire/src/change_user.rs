@@ -37,7 +37,7 @@ impl ChangeUser {
         }
         let user = r.until_nul()?.to_vec();
         if capabilities.contains(Capabilities::SECURE_CONNECTION) {
-            // One byte, also where logins have a length-encoded one.
+            // The length has one byte, also where that of a login is length-encoded.
             let n = usize::from(r.u8()?);
             r.bytes(n)?;
         } else {

@@ -1020,7 +1020,7 @@ def lock_wait(s):
 def half_closed_after_query(s):
     c = s.connect()
     c.write(b"\x03select 'answered', sleep(0.3)")
-    # That of SSLSocket would end TLS as well.
+    # SSLSocket's own shutdown would end TLS as well.
     socket.socket.shutdown(c.sock, socket.SHUT_WR)
     c.answer()
     c.ended()

@@ -33,7 +33,7 @@ pub enum UserCommand {
     /// List the users that can log in to a cluster, with their roles
     #[command(visible_alias = "ls")]
     ///
-    /// Those with a role come first, then those that SQL made, each by name. At most 1000 are shown
+    /// Users with a role come first, then users that SQL made, each by name. At most 1000 are shown
     /// at once. Accounts without a name are shown as ''.
     List {
         /// Name of the cluster

@@ -333,7 +333,7 @@ impl Client {
             match answer {
                 Err(error @ ClientError::Lost(_)) => lost = Some(error),
                 Err(error) if lost.is_some() && error.is_unreachable() => {}
-                // Of a repetition: its answer comes when the first one ends.
+                // The answer to a repetition comes when the first request ends.
                 Err(error) if error.code() == Some("in_progress") => {
                     tokio::time::sleep(limits::IN_PROGRESS_PAUSE).await;
                     continue;

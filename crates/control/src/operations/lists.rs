@@ -59,7 +59,7 @@ impl Control {
     ) -> ControlResult<ClusterPage> {
         let mut part = PartWanted {
             start: wanted.start.clone(),
-            // One more than a page tells whether there is another page.
+            // A row more than a page tells whether there is another page.
             most: wanted.most.saturating_add(1).min(limits::SCAN_PART),
             find: wanted.find.clone(),
             user: ROOT,

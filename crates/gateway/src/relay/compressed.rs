@@ -13,10 +13,16 @@ impl RelayDriver {
         compression.is_some_and(|compression| compression.has_packed())
     }
 
-    /// Returns the bytes that were compressed or decompressed since the last call.
-    pub(super) fn compression_work(&mut self) -> usize {
-        let compression = self.client.compression.as_mut();
-        compression.map_or(0, |compression| compression.take_work())
+    pub(super) fn begin_turn(&mut self) {
+        if let Some(compression) = &mut self.client.compression {
+            compression.begin_turn();
+        }
+    }
+
+    /// Whether other sessions go first now.
+    pub(super) fn ends_turn(&self, cx: &mut Context<'_>) -> bool {
+        let compression = self.client.compression.as_ref();
+        compression.is_some_and(|compression| compression.ends_turn(cx))
     }
 
     /// Decompresses a part of a frame, and passes on what is in it.

@@ -8,10 +8,9 @@ use super::records::LegRead;
 use super::reset_watch::ResetWatch;
 use super::session_peers::{RelayEnd, SessionPeers};
 use super::{EngineLeg, SCRATCH, Scratch};
-use crate::compression;
 use crate::endings::{broken_protocol, client_gone, internal_error};
 use crate::error_packet::err_packet;
-use crate::limits;
+use crate::leg_stream::QUIT;
 use crate::tls_stream::ClientParts;
 use std::io;
 use std::task::{Context, Poll};
@@ -26,9 +25,6 @@ use zeroize::Zeroizing;
 
 /// Largest id of a session that a client can read signed.
 const SIGNED_MAX: u64 = i32::MAX as u64;
-
-/// COM_QUIT packet, for the engine of a client that closed without one.
-const QUIT: [u8; 5] = [1, 0, 0, 0, 1];
 
 /// Driver of one session.
 pub(crate) struct RelayDriver {
@@ -114,6 +110,7 @@ impl RelayDriver {
     }
 
     fn step_all(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), RelayEnd> {
+        self.begin_turn();
         // Bytes that the client sent together with its login are decrypted already. The socket does
         // not report them again.
         if !self.started {
@@ -132,7 +129,6 @@ impl RelayDriver {
                 ahead => self.take_read(cx, &[&ahead, bytes].concat())?,
             }
         }
-        let mut work = 0;
         loop {
             let mut moved = false;
             // A client that has quit reads no more, and must not stop the answers before its
@@ -166,9 +162,7 @@ impl RelayDriver {
             if !moved {
                 return Ok(());
             }
-            work += self.compression_work();
-            if work >= limits::COMPRESSION_TURN {
-                compression::go_on_later(cx);
+            if self.ends_turn(cx) {
                 return Ok(());
             }
         }

@@ -184,7 +184,7 @@ impl FrameReader {
         }
         let before = usize::from(kept.is_some());
         let rest = tail_mut(out, before)?;
-        // One byte more than declared, so that a stream that is too long shows.
+        // There is room for a byte more than declared, so that a stream that is too long shows.
         let room = rest.len().min(self.room as usize + 1);
         let step = unpacker.unpack(body, head_mut(rest, room)?)?;
         let Some(room_left) = u32::try_from(step.written)
