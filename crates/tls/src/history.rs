@@ -50,7 +50,7 @@ pub struct History {
 struct Kept {
     /// Entries, latest first.
     entries: VecDeque<HistoryEntry>,
-    /// Those of them that are not stored yet.
+    /// Entries that are not stored yet; `entries` has them too.
     unwritten: VecDeque<HistoryEntry>,
     /// Condition of the next write.
     condition: PutIf,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Ignored test that never ends, as a process of its own.
+/// Ignored test that never ends, in its own process.
 pub struct KilledChild<'a> {
     /// Full name of the test.
     pub test: &'a str,
