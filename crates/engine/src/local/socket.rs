@@ -4,11 +4,12 @@
 use crate::error::EngineError;
 use crate::limits::BACKLOG;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Longest path that a Unix socket's address can contain, without the closing NUL (unix(7)).
 const PATH_MAX: usize = 107;
@@ -19,6 +20,15 @@ pub struct SocketFolder {
     path: PathBuf,
     /// Open for as long as short names through it may be in use.
     handle: Arc<File>,
+    bound: Arc<Mutex<BoundNames>>,
+}
+
+/// Names that are bound in a folder, each with the number of its latest socket. A socket that was
+/// bound again under its name must not remove the file of the next one.
+#[derive(Debug, Default)]
+struct BoundNames {
+    latest: HashMap<String, u64>,
+    last: u64,
 }
 
 /// A bound and listening socket.
@@ -28,13 +38,14 @@ pub struct Listener {
     pub file: SocketFile,
 }
 
-/// The file of a bound socket, removed when this is dropped.
+/// The file of a bound socket, removed when this is dropped, unless another one has its name now.
 #[derive(Debug)]
 pub struct SocketFile {
     /// Path to connect to: valid in this process.
     pub path: PathBuf,
-    file: PathBuf,
-    _folder: SocketFolder,
+    name: String,
+    number: u64,
+    folder: SocketFolder,
 }
 
 impl SocketFolder {
@@ -43,7 +54,12 @@ impl SocketFolder {
         Ok(Self {
             path: path.to_owned(),
             handle: Arc::new(handle),
+            bound: Arc::default(),
         })
+    }
+
+    fn bound(&self) -> MutexGuard<'_, BoundNames> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn short(&self, name: &str) -> PathBuf {
@@ -59,13 +75,18 @@ impl SocketFolder {
     pub fn listen(&self, name: &str) -> Result<Listener, EngineError> {
         let file = self.path.join(name);
         let path = self.short(name);
+        let mut bound = self.bound();
         let fd = bind_socket(&file, &path).map_err(EngineError::file("listening on", &file))?;
+        bound.last += 1;
+        let number = bound.last;
+        bound.latest.insert(name.to_owned(), number);
         Ok(Listener {
             fd,
             file: SocketFile {
                 path,
-                file,
-                _folder: self.clone(),
+                name: name.to_owned(),
+                number,
+                folder: self.clone(),
             },
         })
     }
@@ -137,7 +158,11 @@ impl ClusterSockets {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.file);
+        let mut bound = self.folder.bound();
+        if bound.latest.get(&self.name) == Some(&self.number) {
+            bound.latest.remove(&self.name);
+            let _ = std::fs::remove_file(self.folder.path.join(&self.name));
+        }
     }
 }
 
@@ -156,5 +181,18 @@ mod tests {
         std::os::unix::net::UnixStream::connect(&listener.file.path).unwrap();
         drop(listener);
         assert!(!deep.join("7.sock").exists());
+    }
+
+    #[test]
+    fn a_run_that_is_dropped_late_leaves_the_socket_of_the_next_one() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = SocketFolder::open(temp.path()).unwrap();
+        let sockets = ClusterSockets::new(folder, "7");
+        let former = sockets.extra().unwrap();
+        let next = sockets.extra().unwrap();
+        drop(former);
+        std::os::unix::net::UnixStream::connect(&next.file.path).unwrap();
+        drop(next);
+        assert!(!temp.path().join("extra-7.sock").exists());
     }
 }
