@@ -188,10 +188,11 @@ mod tests {
         let given_up: Vec<_> = (0..SPAWN_QUEUE_MAX / 2)
             .map(|_| Box::pin(spawner.spawn(&orders, stdio())))
             .collect();
-        for mut start in given_up {
-            // Still queued; its requester is gone.
-            assert!((&mut start).now_or_never().is_none());
-        }
+        let queued = given_up.into_iter().filter_map(|mut start| {
+            // Its requester is gone. On a busy machine, the first ones may be done already.
+            (&mut start).now_or_never().is_none().then_some(())
+        });
+        assert!(queued.count() > SPAWN_QUEUE_MAX / 4);
         let starts =
             join_all((0..SPAWN_QUEUE_MAX * 3).map(|_| spawner.spawn(&orders, stdio()))).await;
         for child in starts {
